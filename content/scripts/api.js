@@ -1,0 +1,66 @@
+// The calls to the app. Addresses are relative: the page is served by the app itself.
+
+import { fromStats } from "./snapshot.js";
+
+/**
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {{ url: string, accessToken: string }} Endpoint where to connect; the token is good for one connection
+ *
+ * @typedef {{ recorded: "yes", endpoint: Endpoint, snapshot: Snapshot }} Counted
+ * @typedef {{ recorded: "no", error: string, retryAfter: number }} Refused retryAfter: seconds, 0 if the app named none
+ * @typedef {{ recorded: "unknown" }} Unconfirmed
+ * @typedef {Counted | Refused | Unconfirmed} SignInAnswer
+ */
+
+const PATIENCE = 60_000; // ms: the first request to an idle app waits for a machine to start
+
+/**
+ * Asks to be counted. Never throws: whatever is not a clear "yes" or "no" of the app is "unknown", because a request
+ * without an answer may have been counted.
+ *
+ * @returns {Promise<SignInAnswer>}
+ */
+export async function postSignIn() {
+  try {
+    const response = await request("signin", "POST");
+    const body = await response.json();
+    if (response.ok) {
+      const { serviceUrl: url, accessToken } = body.authInfo;
+      return { recorded: "yes", endpoint: { url, accessToken }, snapshot: fromStats(body.stats) };
+    }
+    if (body.recorded !== "no") return { recorded: "unknown" };
+    const seconds = Number(response.headers.get("Retry-After"));
+    return { recorded: "no", error: body.error, retryAfter: seconds > 0 ? seconds : 0 };
+  } catch {
+    return { recorded: "unknown" };
+  }
+}
+
+/**
+ * Asks where to connect, without being counted.
+ *
+ * @returns {Promise<Endpoint>}
+ */
+export async function negotiate() {
+  return json(await request("negotiate", "POST"));
+}
+
+/** Reads the statistics, without being counted. */
+export async function fetchStats() {
+  return fromStats(await json(await request("stats", "GET")));
+}
+
+/**
+ * @param {string} path
+ * @param {"GET" | "POST"} method
+ */
+function request(path, method) {
+  return fetch(path, { method, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+}
+
+/** @param {Response} response */
+async function json(response) {
+  if (response.ok) return response.json();
+  const { error } = await response.json().catch(() => ({}));
+  throw new Error(error ?? `The app answered with status ${response.status}.`);
+}

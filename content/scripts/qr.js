@@ -1,0 +1,24 @@
+// A QR code as one SVG path.
+
+const QUIET_ZONE = 4; // modules of white on each side, as ISO/IEC 18004 asks for
+
+/**
+ * @typedef {object} Code a made code of the qrcode-generator library
+ * @property {() => number} getModuleCount
+ * @property {(row: number, column: number) => boolean} isDark
+ */
+
+/**
+ * @param {Code} code
+ * @returns {{ size: number, path: string }} size: of the square viewBox, in modules, quiet zone included
+ */
+export function drawCode(code) {
+  const count = code.getModuleCount();
+  let path = "";
+  for (let row = 0; row < count; row++) {
+    for (let column = 0; column < count; column++) {
+      if (code.isDark(row, column)) path += `M${column + QUIET_ZONE} ${row + QUIET_ZONE}h1v1h-1z`;
+    }
+  }
+  return { size: count + 2 * QUIET_ZONE, path };
+}

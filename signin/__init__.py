@@ -1,0 +1,15 @@
+"""Realtime Sign-in: a live visitor counter on Azure Functions, Table Storage and SignalR Service.
+
+The path of a visit, one module a step:
+
+    visit.py        what is recorded of a visitor, and who is not counted
+    committer.py    group commit: everybody who is waiting, in one transaction, exactly once
+    table.py        the entity group transaction and what its answers mean
+    statistics.py   total, by operating system, by browser: a value that only grows
+    counter.py      the sum over all shards, as this process knows it
+    broadcaster.py  the newest statistics to every open page, at most once per interval
+    signalr.py      client tokens and the REST API of Azure SignalR Service
+
+Beside it: content.py serves the static page from Blob Storage, health.py checks the three services,
+settings.py reads the environment, app.py puts the parts together, answers.py turns results into HTTP.
+"""

@@ -1,0 +1,112 @@
+"""From results and errors to HTTP answers."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import azure.functions as func
+
+from signin.app import SignIn
+from signin.committer import NotAcknowledged
+from signin.content import ContentUnavailable, Page
+from signin.settings import SettingsError
+from signin.signalr import ClientAccess
+from signin.statistics import Statistics
+from signin.table import StorageError
+
+logger = logging.getLogger(__name__)
+
+_RETRY_AFTER = "5"  # seconds
+
+
+def sign_in(result: SignIn) -> func.HttpResponse:
+    """`{"authInfo": {"serviceUrl", "accessToken"}, "stats": {…}}`"""
+    return _json(
+        {
+            "authInfo": {"serviceUrl": result.access.url, "accessToken": result.access.token},
+            "stats": result.statistics.to_json(),
+        }
+    )
+
+
+def negotiation(access: ClientAccess) -> func.HttpResponse:
+    """`{"url", "accessToken"}`, the answer that SignalR clients expect of a negotiate endpoint."""
+    return _json({"url": access.url, "accessToken": access.token})
+
+
+def statistics(value: Statistics) -> func.HttpResponse:
+    """`{"totalNumber", "byOS", "byBrowser"}`"""
+    return _json(value.to_json())
+
+
+def health(problems: Mapping[str, str | None]) -> func.HttpResponse:
+    """One line a part, `"table": {"ok": true}`; 503 unless all are well."""
+    lines = [
+        f'"{part}": {json.dumps({"ok": True} if problem is None else {"ok": False, "error": problem})}'
+        for part, problem in problems.items()
+    ]
+    is_well = all(problem is None for problem in problems.values())
+    return _response(200 if is_well else 503, "{\n  " + ",\n  ".join(lines) + "\n}\n")
+
+
+def page(result: Page) -> func.HttpResponse:
+    """A blob, or the reason why there is none."""
+    return func.HttpResponse(result.body, status_code=result.status, headers=dict(result.headers))
+
+
+def error(problem: Exception) -> func.HttpResponse:
+    """One clear line as `{"error": …}`; raises the problem again where it is not one that is expected to happen."""
+    match problem:
+        case SettingsError():
+            logger.error("the app cannot work: %s", problem)
+            return _json({"error": f"The app's settings are incomplete: {problem}"}, 500)
+        case NotAcknowledged():  # logged once for all visits of a batch
+            return _unavailable({"error": f"The visit was not acknowledged: {problem}", "recorded": problem.recorded})
+        case StorageError() | ContentUnavailable():
+            logger.error("%s", problem)
+            return _unavailable({"error": str(problem)})
+    raise problem
+
+
+def answering_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A handler, `async` or not, whose errors become HTTP answers."""
+    if inspect.iscoroutinefunction(handler):
+
+        @functools.wraps(handler)
+        async def answer_async(req: func.HttpRequest) -> func.HttpResponse:
+            try:
+                return await handler(req)  # type: ignore[no-any-return]
+            except Exception as problem:
+                return error(problem)
+
+        return answer_async
+
+    @functools.wraps(handler)
+    def answer(req: func.HttpRequest) -> func.HttpResponse:
+        try:
+            return handler(req)  # type: ignore[no-any-return]
+        except Exception as problem:
+            return error(problem)
+
+    return answer
+
+
+def _unavailable(content: Mapping[str, str]) -> func.HttpResponse:
+    response = _json(content, 503)
+    response.headers["Retry-After"] = _RETRY_AFTER
+    return response
+
+
+def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:
+    return _response(status, json.dumps(content, ensure_ascii=False))
+
+
+def _response(status: int, text: str) -> func.HttpResponse:
+    return func.HttpResponse(
+        text, status_code=status, headers={"Content-Type": "application/json", "Cache-Control": "no-store"}
+    )

@@ -1,0 +1,94 @@
+"""The parts of the app put together, once per worker process, when the first request needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from signin.broadcaster import Broadcaster
+from signin.committer import Committer
+from signin.content import Content
+from signin.counter import ShardCounter
+from signin.settings import Settings
+from signin.signalr import ClientAccess, Hub
+from signin.statistics import Statistics
+from signin.table import StorageError, VisitTable
+from signin.visit import visit_of
+
+HUB = "signinsamplehub"
+
+_CLOSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What a visitor gets: access to the live updates, and the statistics with the visit counted in."""
+
+    access: ClientAccess
+    statistics: Statistics
+
+
+class App:
+    """The live visitor counter of one worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._interval = settings.broadcast_interval
+        self.table = VisitTable.from_connection_string(settings.table_connection_string)
+        self.hub = Hub(settings.signalr, HUB)
+        self.content = Content(settings.blob_url)
+        self._counter = ShardCounter(self.table, max_age=self._interval)
+        self._broadcaster = Broadcaster(self.hub, self._counter, self._interval)
+        self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
+
+    async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
+        """Count the visit that the request's headers tell of, if any, and answer once it is durable.
+
+        Raises NotAcknowledged; StorageError where there was no visit to count.
+        """
+        visit = visit_of(headers)
+        if visit is None:
+            return SignIn(self.hub.client_access(), await self.statistics())
+        submitted = asyncio.wrap_future(self._committer.submit(visit))
+        # The other shards are read while the commit is under way, so that it costs the visitor no time.
+        refreshing = asyncio.create_task(self._refresh(committing=self._committer.shard))
+        await submitted
+        await asyncio.wait({refreshing}, timeout=self._interval)
+        return SignIn(self.hub.client_access(), self._counter.value())
+
+    async def statistics(self) -> Statistics:
+        """The statistics, at most one broadcast interval old. Raises StorageError."""
+        await asyncio.to_thread(self._counter.refresh)
+        return self._counter.value()
+
+    async def _refresh(self, committing: int) -> None:
+        if not self._counter.is_fresh:
+            # A visit that is durable is acknowledged, also where the other shards can only be shown as last known.
+            with contextlib.suppress(StorageError):
+                await asyncio.to_thread(self._counter.refresh, committing)
+
+    def close(self) -> None:
+        """Commit and broadcast what is pending, in bounded time."""
+        self._committer.close(_CLOSE_SECONDS)
+        self._broadcaster.close(_CLOSE_SECONDS)
+
+
+_app: App | None = None
+_lock = threading.Lock()
+
+
+def current() -> App:
+    """The app of this process, put together by whoever asks first. Raises SettingsError, and tries anew next time."""
+    global _app
+    with _lock:
+        if _app is None:
+            # At INFO, the level of a Functions app, the SDK would log the headers of every storage request.
+            logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+            _app = App(Settings.from_environment(os.environ))
+            atexit.register(_app.close)
+        return _app

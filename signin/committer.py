@@ -1,0 +1,187 @@
+"""Group commit: one thread writes every waiting visit in one transaction, exactly once, before anybody is told.
+
+While a transaction is under way the next batch gathers. There is no timer: a lone visit is written at once, and under
+load up to 99 visits share one request.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from signin.counter import ShardCounter
+from signin.statistics import Statistics
+from signin.table import MAX_SHARDS, MAX_VISITS, FenceMoved, Head, Refused, StorageError, Unanswered, partition
+from signin.visit import Visit
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 10_000  # visits; more are turned away at once rather than kept waiting in memory
+QUEUE_SECONDS = 10.0  # a visit that was not taken up by then is given back, not recorded
+COMMIT_SECONDS = 10.0  # no new attempt at a batch is begun after this time
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+
+# A process leaves a shard after this many conflicts within its last commits.
+_CROWDED = 3
+_RECENT_COMMITS = 20
+
+
+class NotAcknowledged(Exception):
+    """A visit that could not be made durable in time: it was not recorded ("no"), or perhaps it was ("unknown")."""
+
+    def __init__(self, reason: str, recorded: Literal["no", "unknown"]) -> None:
+        super().__init__(reason)
+        self.recorded = recorded
+
+
+class Table(Protocol):
+    """What the committer needs of `table.VisitTable`."""
+
+    def read(self, shard: int) -> Head: ...
+    def holds(self, shard: int, visit: Visit) -> bool: ...
+    def commit(self, shard: int, head: Head, visits: Sequence[Visit]) -> Head: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    visit: Visit
+    done: Future[None]
+    until: float
+
+
+class Committer:
+    """Takes visits from any thread and commits them on its own, one shard at a time, lowest shard first.
+
+    `on_commit` is called on that thread after each commit and must not block.
+    """
+
+    def __init__(self, table: Table, counter: ShardCounter, on_commit: Callable[[], None]) -> None:
+        self._table = table
+        self._counter = counter
+        self._on_commit = on_commit
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._shard = 0
+        self._head: Head | None = None  # None: not known, to be read before the next commit
+        self._conflicts: deque[bool] = deque(maxlen=_RECENT_COMMITS)
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._thread.start()
+
+    @property
+    def shard(self) -> int:
+        """The shard that the next commit goes to."""
+        return self._shard
+
+    def submit(self, visit: Visit) -> Future[None]:
+        """Queue a visit; the future is done once it is durable and counted, or fails with NotAcknowledged."""
+        done: Future[None] = Future()
+        with self._changed:
+            if self._is_closing:
+                done.set_exception(NotAcknowledged("this process is shutting down", recorded="no"))
+            elif len(self._waiting) >= MAX_WAITING:
+                done.set_exception(NotAcknowledged(f"{MAX_WAITING} visits are waiting already", recorded="no"))
+            else:
+                self._waiting.append(_Waiting(visit, done, until=time.monotonic() + QUEUE_SECONDS))
+                self._changed.notify()
+        return done
+
+    def close(self, timeout: float) -> None:
+        """Take no more visits, commit the waiting ones, and return when done or after `timeout` seconds."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            visits = [waiting.visit for waiting in batch]
+            try:
+                statistics = self._commit(visits)
+            except Exception as error:
+                self._head = None
+                if not isinstance(error, NotAcknowledged):  # a defect of ours, but this thread has to go on
+                    logger.exception("a commit of %d visits failed unexpectedly", len(visits))
+                    error = NotAcknowledged("an internal error; see the log", recorded="unknown")
+                else:
+                    logger.error("%d visits were not acknowledged: %s", len(visits), error)
+                for waiting in batch:
+                    waiting.done.set_exception(error)
+            else:
+                self._counter.record(self._shard, statistics)
+                for waiting in batch:
+                    waiting.done.set_result(None)
+                self._on_commit()
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Wait for visits and take up to 99 of them; an empty list is the end."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._waiting or self._is_closing)
+                batch: list[_Waiting] = []
+                while self._waiting and len(batch) < MAX_VISITS:
+                    waiting = self._waiting.popleft()
+                    if not waiting.done.set_running_or_notify_cancel():
+                        continue  # whoever asked has gone
+                    if waiting.until < time.monotonic():
+                        waiting.done.set_exception(NotAcknowledged("Table Storage is too slow", recorded="no"))
+                        continue
+                    batch.append(waiting)
+                if batch or self._is_closing:
+                    return batch
+
+    def _commit(self, visits: Sequence[Visit]) -> Statistics:
+        """Write the visits exactly once; the shard's statistics with them. Raises NotAcknowledged.
+
+        Each attempt is fenced by the etag of the stats row. As long as an attempt is without an answer, only the very
+        same operations with the same etag are sent again, so that at most one of them can commit, however late it
+        arrives. Once the fence has moved, one of the visits' rows tells whether such an attempt is what moved it.
+        """
+        deadline = time.monotonic() + COMMIT_SECONDS
+        pause = _FIRST_PAUSE
+        unanswered: Statistics | None = None  # what the shard holds if an attempt without an answer did commit
+        while True:
+            try:
+                if self._head is None:
+                    if unanswered is not None and self._table.holds(self._shard, visits[0]):
+                        return unanswered
+                    unanswered = None
+                    self._leave_if_crowded()
+                    self._head = self._table.read(self._shard)
+                self._head = self._table.commit(self._shard, self._head, visits)
+            except FenceMoved as error:
+                self._head = None
+                self._conflicts.append(True)
+                failure: StorageError = error
+            except StorageError as error:
+                if isinstance(error, Unanswered) and self._head is not None:
+                    unanswered = self._head.statistics.counting(visits)
+                failure = error
+            else:
+                self._conflicts.append(False)
+                return self._head.statistics
+
+            if isinstance(failure, Refused) or time.monotonic() > deadline:
+                raise NotAcknowledged(str(failure), recorded="no" if unanswered is None else "unknown") from failure
+            if not isinstance(failure, FenceMoved):  # there somebody else has made progress
+                time.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _leave_if_crowded(self) -> None:
+        """Move to another shard, or open the next one, where this one has too many writers."""
+        if sum(self._conflicts) < _CROWDED:
+            return
+        opened = max(self._counter.opened, self._shard + 1)
+        choices = [shard for shard in range(min(opened + 1, MAX_SHARDS)) if shard != self._shard]
+        crowded, self._shard = self._shard, random.choice(choices)
+        self._conflicts.clear()
+        logger.info("shard %s is crowded, going on in shard %s", partition(crowded), partition(self._shard))

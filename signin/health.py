@@ -1,0 +1,33 @@
+"""Whether the three services behind the app answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from signin.app import App
+from signin.content import ContentUnavailable
+from signin.signalr import BroadcastError
+from signin.table import StorageError
+
+
+def problems_of(app: App) -> Mapping[str, str | None]:
+    """For each of `table`, `blob` and `signalr`: None where it is well, else one line that says what is wrong.
+
+    Blocks until all have answered or timed out, a few seconds at most.
+    """
+    parts: dict[str, Callable[[], object]] = {
+        "table": lambda: app.table.read(0),
+        "blob": app.content.check,
+        "signalr": app.hub.check,
+    }
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return dict(zip(parts, pool.map(_problem, parts.values()), strict=True))
+
+
+def _problem(ask: Callable[[], object]) -> str | None:
+    try:
+        ask()
+    except (StorageError, ContentUnavailable, BroadcastError) as error:
+        return str(error)
+    return None

@@ -1,0 +1,184 @@
+"""The visits table: one partition is a shard, and a shard counts itself.
+
+    PartitionKey  RowKey                             properties
+    "00"          "20261123T091500.123456Z-<uuid4>"  OS, Browser           one row per visit
+    "00"          "stats"                            Total, ByOS, ByBrowser  the sum of those rows
+
+Visits and the sum are written in one entity group transaction (at most 100 rows of one partition), fenced by
+the stats row's etag: the sum is right at every instant, and nobody ever has to read the visits to know it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceRequestError
+from azure.data.tables import EdmType, EntityProperty, TableClient, TableEntity, TableErrorCode, UpdateMode
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from signin.statistics import Statistics
+from signin.visit import Visit
+
+TABLE_NAME = "SignInInfo"
+STATISTICS_KEY = "stats"
+MAX_VISITS = 99  # in one transaction: the service takes 100 operations, one is the stats row
+MAX_SHARDS = 100  # two digits; some 10 busy shards already reach what a storage account can take
+
+_CONNECT_SECONDS = 2.0
+_READ_SECONDS = 5.0
+_NO_CONNECTION = (NewConnectionError, ConnectTimeoutError)
+
+_Operation = tuple[str, TableEntity] | tuple[str, TableEntity, Mapping[str, Any]]
+
+
+class StorageError(Exception):
+    """Table Storage did not do what was asked; the message says why and what to do. It holds no secret."""
+
+
+class NotSent(StorageError):
+    """There was no connection, so nothing was asked."""
+
+
+class Unanswered(StorageError):
+    """The outcome of a request is not known: it may have happened, or may still happen."""
+
+
+class FenceMoved(StorageError):
+    """The stats row is not at the expected etag: this attempt wrote nothing, and no late copy of it ever will.
+
+    An earlier attempt at the same commit may be what moved it.
+    """
+
+
+class Refused(StorageError):
+    """The service will not do this however often it is asked: a wrong key, no permission, no such table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The stats row of a shard as it stood at `etag`; an etag of None says that there is no such row yet."""
+
+    statistics: Statistics
+    etag: str | None
+
+
+class VisitTable:
+    """The table, one method per kind of request. Each method sends one request and blocks until it is answered."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    @classmethod
+    def from_connection_string(cls, connection_string: str) -> VisitTable:
+        """Raises ValueError for a malformed connection string. Sends nothing."""
+        return cls(
+            TableClient.from_connection_string(
+                connection_string,
+                TABLE_NAME,
+                # The SDK would silently send a batch again after a 500 or 503 and an update after a lost reply, and so
+                # report a commit that happened as one that failed. Whoever calls decides what to send again.
+                retry_total=0,
+                connection_timeout=_CONNECT_SECONDS,  # both are 300 s by default
+                read_timeout=_READ_SECONDS,
+            )
+        )
+
+    def read(self, shard: int) -> Head:
+        """The shard's stats row. Raises StorageError."""
+        try:
+            row = self._client.get_entity(partition(shard), STATISTICS_KEY)
+        except Exception as error:
+            if _is_missing_row(error):
+                return Head(Statistics(), etag=None)
+            raise _storage_error(error) from error
+        return Head(_statistics_of(row), etag=row.metadata["etag"])
+
+    def holds(self, shard: int, visit: Visit) -> bool:
+        """Whether the visit's row is in the shard. Raises StorageError."""
+        try:
+            self._client.get_entity(partition(shard), visit.key, select=["RowKey"])
+        except Exception as error:
+            if _is_missing_row(error):
+                return False
+            raise _storage_error(error) from error
+        return True
+
+    def commit(self, shard: int, head: Head, visits: Sequence[Visit]) -> Head:
+        """Add up to 99 visits and move the stats row on from `head`, all or nothing; the new head.
+
+        Raises FenceMoved, Refused, NotSent or Unanswered. After the latter the same call may be repeated: whatever
+        becomes of the first attempt, at most one of them commits.
+        """
+        statistics = head.statistics.counting(visits)
+        # The visits come first, since operations are processed in this order: where an attempt whose reply was lost
+        # did commit, its repetition stops at a visit's row (409) rather than at the etag, which it moved itself (412).
+        operations = [
+            *(("create", _visit_row(shard, visit)) for visit in visits),
+            _write_statistics(shard, statistics, head.etag),
+        ]
+        try:
+            metadata = self._client.submit_transaction(operations)
+        except Exception as error:
+            raise _storage_error(error) from error
+        return Head(statistics, etag=metadata[-1]["etag"])
+
+
+def partition(shard: int) -> str:
+    """The PartitionKey of a shard."""
+    return f"{shard:02}"
+
+
+def _is_missing_row(error: Exception) -> bool:
+    return isinstance(error, ResourceNotFoundError) and _code(error) != TableErrorCode.TABLE_NOT_FOUND
+
+
+def _code(error: Exception) -> str | None:
+    return getattr(error, "error_code", None)  # the SDK adds it to the exceptions of azure-core
+
+
+def _visit_row(shard: int, visit: Visit) -> TableEntity:
+    return TableEntity(PartitionKey=partition(shard), RowKey=visit.key, OS=visit.os, Browser=visit.browser)
+
+
+def _write_statistics(shard: int, statistics: Statistics, etag: str | None) -> _Operation:
+    row = TableEntity(
+        PartitionKey=partition(shard),
+        RowKey=STATISTICS_KEY,
+        Total=EntityProperty(statistics.total, EdmType.INT64),  # a plain int goes as Int32
+        # A property per label would pass Azurite and fail in Azure, which has rules for names and takes 252 of them.
+        ByOS=json.dumps(dict(statistics.by_os)),
+        ByBrowser=json.dumps(dict(statistics.by_browser)),
+    )
+    if etag is None:
+        return "create", row
+    return (
+        "update",
+        row,
+        {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified},
+    )
+
+
+def _statistics_of(row: TableEntity) -> Statistics:
+    return Statistics(row["Total"].value, json.loads(row["ByOS"]), json.loads(row["ByBrowser"]))
+
+
+def _storage_error(error: Exception) -> StorageError:
+    """What an exception of the SDK means for the request that raised it.
+
+    Anything not told apart here is an Unanswered: a reply cut short is not even an AzureError.
+    """
+    if isinstance(error, ServiceRequestError) and isinstance(error.inner_exception, _NO_CONNECTION):
+        return NotSent("Table Storage cannot be reached: check that it runs and what TableConnectionString names")
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    code = _code(error) or type(error).__name__
+    if code == TableErrorCode.TABLE_NOT_FOUND:
+        return Refused(f"the table {TABLE_NAME} does not exist: create it in the storage account")
+    if status in (404, 409, 412):
+        return FenceMoved(f"the stats row has moved on ({code})")
+    if status in (400, 401, 403):
+        return Refused(f"Table Storage answered {status} {code}: check the key in TableConnectionString")
+    return Unanswered(f"Table Storage did not answer, or not clearly ({code})")

@@ -1,0 +1,90 @@
+"""From a User-Agent header to two labels of a fixed, small set.
+
+The text of a User-Agent never becomes a label: ua-parser copies parts of it into its families, so that
+300 invented crawlers give 300 browsers. What is not in the tables below is "Other"; that bounds the size
+of the statistics row and of a broadcast, whatever visitors send.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import user_agents
+
+OTHER = "Other"
+
+# The longest real User-Agent in the public corpora has 492 characters. Parsing takes time in proportion to the
+# length, and a version number of more than 4,300 digits raises ValueError.
+_MAX_LENGTH = 512
+
+_OPERATING_SYSTEMS = {
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "iOS": "iOS",
+    "Android": "Android",
+    "Chrome OS": "ChromeOS",
+    "Linux": "Linux",
+    "Arch Linux": "Linux",
+    "Debian": "Linux",
+    "Fedora": "Linux",
+    "Gentoo": "Linux",
+    "Mint": "Linux",
+    "Red Hat": "Linux",
+    "SUSE": "Linux",
+    "Ubuntu": "Linux",
+}
+
+# Mobile variants and embedded views count for their brand.
+_BROWSERS = {
+    "Chrome": "Chrome",
+    "Chrome Mobile": "Chrome",
+    "Chrome Mobile WebView": "Chrome",
+    "Chrome Mobile iOS": "Chrome",
+    "Chromium": "Chrome",
+    "HeadlessChrome": "Chrome",
+    "Edge": "Edge",
+    "Edge Mobile": "Edge",
+    "Safari": "Safari",
+    "Mobile Safari": "Safari",
+    "Mobile Safari UI/WKWebView": "Safari",
+    "Firefox": "Firefox",
+    "Firefox Focus": "Firefox",
+    "Firefox Mobile": "Firefox",
+    "Firefox iOS": "Firefox",
+    "Opera": "Opera",
+    "Opera Mini": "Opera",
+    "Opera Mobile": "Opera",
+    "Opera Touch": "Opera",
+    "Opera GX": "Opera",
+    "Samsung Internet": "Samsung Internet",
+    "Android": "Android Browser",
+    "Brave": "Brave",
+    "DuckDuckGo": "DuckDuckGo",
+    "DuckDuckGo Mobile": "DuckDuckGo",
+    "IE": "Internet Explorer",
+    "IE Mobile": "Internet Explorer",
+    "UC Browser": "UC Browser",
+    "Vivaldi": "Vivaldi",
+    "Yandex Browser": "Yandex",
+}
+
+
+class Client(NamedTuple):
+    """What is running at the visitor's end."""
+
+    os: str
+    browser: str
+    is_bot: bool
+
+
+@lru_cache(
+    maxsize=4096
+)  # 5 µs instead of 0.5 ms: visitors share few User-Agents, and the parser's own cache is smaller
+def identify(user_agent: str) -> Client:
+    """The labels for a User-Agent header; a missing or senseless one gives "Other" for both."""
+    parsed = user_agents.parse(user_agent[:_MAX_LENGTH])
+    os = _OPERATING_SYSTEMS.get(parsed.os.family, OTHER)
+    if os == "iOS" and parsed.device.family == "iPad":
+        os = "iPadOS"
+    return Client(os, _BROWSERS.get(parsed.browser.family, OTHER), parsed.is_bot)

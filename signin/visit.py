@@ -1,0 +1,40 @@
+"""A visit: what is recorded of it, and which requests are not visits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from signin.user_agent import identify
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One visit: a key that no other visit has, and the labels under which it counts.
+
+    The key begins with the UTC time of the visit, so that the rows of a shard lie in the order of time.
+    """
+
+    key: str
+    os: str
+    browser: str
+
+    @classmethod
+    def now(cls, user_agent: str = "") -> Visit:
+        """A visit at this moment by a client with this User-Agent."""
+        client = identify(user_agent)
+        return cls(f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid4().hex}", client.os, client.browser)
+
+
+def visit_of(headers: Mapping[str, str]) -> Visit | None:
+    """The visit that a request's headers (looked up in lower case) tell of; None where nobody is looking.
+
+    Nobody is looking when a known bot asks, or when a browser fetches the page ahead of time
+    (`Sec-Purpose: prefetch` or `prefetch;prerender`).
+    """
+    user_agent = headers.get("user-agent", "")
+    if identify(user_agent).is_bot or headers.get("sec-purpose", "").startswith("prefetch"):
+        return None
+    return Visit.now(user_agent)

@@ -1,0 +1,145 @@
+"""A Functions host under test, as a process of its own, and a gate at which a request can be held in flight."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENCE = 30  # seconds until a test gives up waiting for an event
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+class RunningHost:
+    """A host started in `folder`, once it has said that it listens (or has ended instead: then `port` is None)."""
+
+    def __init__(self, folder: Path, *options: str, environment: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local.functions", *options],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY), **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.log: list[str] = []
+        self._unread: queue.Queue[str] = queue.Queue()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.lifeline = self.process.stdin
+        self._pump = threading.Thread(target=self._collect, args=(self.process.stderr,))
+        self._pump.start()
+        self.ready_line = self.process.stdout.readline()
+        self.port = int(self.ready_line.rpartition(":")[2]) if self.ready_line else None
+
+    def _collect(self, lines: IO[str]) -> None:
+        for line in lines:
+            self.log.append(line.rstrip("\n"))
+            self._unread.put(line.rstrip("\n"))
+
+    def request(
+        self,
+        target: str,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
+    ) -> Reply:
+        """Send one request; `target` goes out as it is."""
+        assert self.port is not None, f"the host is not up:\n{self.text}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, target, body, headers or {})
+            answer = connection.getresponse()
+            return Reply(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def raw(self, data: bytes) -> bytes:
+        """Send bytes on a connection of their own and return what comes back until it is closed."""
+        assert self.port is not None, f"the host is not up:\n{self.text}"
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+            connection.sendall(data)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    def wait_for_log(self, text: str) -> str:
+        """Wait for a log line that contains `text`, after those already waited for."""
+        try:
+            while text not in (line := self._unread.get(timeout=PATIENCE)):
+                pass
+        except queue.Empty:
+            raise AssertionError(f"no log line with {text!r} came:\n{self.text}") from None
+        return line
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.log)
+
+    def wait(self) -> int:
+        """Wait for the host to end and return its exit code."""
+        return self.process.wait(PATIENCE)
+
+    def wait_for_last_process(self) -> None:
+        """Wait until no process holds standard error any more: neither the host nor any of its workers."""
+        self._pump.join(PATIENCE)
+        assert not self._pump.is_alive(), f"a worker outlives the host:\n{self.text}"
+
+    def close(self) -> None:
+        self.lifeline.close()
+        try:
+            self.wait()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        finally:
+            self.wait_for_last_process()
+            for stream in (self.process.stdout, self.process.stderr):
+                assert stream is not None
+                stream.close()
+
+
+class Gate:
+    """Where a function of the sample app stops until it is let through: it connects and says who it is."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(PATIENCE)
+        self.port: int = self._server.getsockname()[1]
+
+    @contextmanager
+    def held(self) -> Iterator[tuple[str, int]]:
+        """Wait for the next arrival; its visit and process id. It is let through at the end of the context."""
+        connection, _ = self._server.accept()
+        with connection:
+            with connection.makefile("r") as lines:
+                visit, pid = lines.readline().split()
+            yield visit, int(pid)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def write_app(folder: Path, source: str, *, host: Mapping[str, object] | None = None) -> None:
+    """Write an app into `folder`, by default with an empty route prefix."""
+    folder.joinpath("function_app.py").write_text(source)
+    settings = host if host is not None else {"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}
+    folder.joinpath("host.json").write_text(json.dumps(settings))

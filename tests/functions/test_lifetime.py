@@ -1,0 +1,177 @@
+"""How the host and its worker processes begin and end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from .conftest import SAMPLE_APP, StartHost
+from .running_host import Gate, RunningHost, write_app
+
+
+def pid_of_a_worker(host: RunningHost) -> int:
+    return int(host.request("/pid").body)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_host_says_where_it_listens_and_nothing_else(start_host: StartHost) -> None:
+    host = start_host()
+    assert host.ready_line == f"Functions host is listening at http://127.0.0.1:{host.port}\n"
+    assert host.request("/pid").status == 200
+    assert host.log == []
+
+
+def test_requests_are_logged_on_request(start_host: StartHost) -> None:
+    host = start_host("--verbose")
+    host.request("/pid?x=1")
+    assert '"GET /pid?x=1 HTTP/1.1" 200' in host.wait_for_log("local.functions.access")
+
+
+def test_two_workers_take_turns_and_one_that_is_killed_is_replaced(start_host: StartHost) -> None:
+    host = start_host("--workers", "2")
+    first, second, third, fourth = (pid_of_a_worker(host) for _ in range(4))
+    assert first != second
+    assert (third, fourth) == (first, second)
+
+    os.kill(first, signal.SIGKILL)
+    host.wait_for_log(f"Worker {first} ended (exit code -9); starting another")
+    assert first not in {pid_of_a_worker(host), pid_of_a_worker(host)}
+
+    line = host.wait_for_log("is up")
+    pids = {pid_of_a_worker(host), pid_of_a_worker(host)}
+    assert pids - {second} != set(), "the new worker takes no requests"
+    assert pids - {second} <= {int(word) for word in line.split() if word.isdigit()}
+
+
+def test_a_worker_that_keeps_dying_is_started_again_after_growing_pauses(start_host: StartHost, tmp_path: Path) -> None:
+    host = start_host()
+    write_app(tmp_path, "raise SystemExit('the app is broken for now')")
+    os.kill(pid_of_a_worker(host), signal.SIGKILL)
+    host.wait_for_log("starting another in 0.1 s")
+    host.wait_for_log("the app is broken for now")
+    host.wait_for_log("starting another in 0.2 s")
+    write_app(tmp_path, SAMPLE_APP)
+    host.wait_for_log("is up")
+    assert host.request("/pid").status == 200
+
+
+def test_a_request_in_flight_on_a_killed_worker_is_502_and_not_repeated(start_host: StartHost, gate: Gate) -> None:
+    host = start_host()
+    pid_of_a_worker(host)  # so that the next request takes a connection that is already there
+    with ThreadPoolExecutor() as clients:
+        first = clients.submit(host.request, "/gate?visit=first")
+        with gate.held() as (visit, pid):
+            assert visit == "first"
+            os.kill(pid, signal.SIGKILL)
+            reply = first.result()
+            assert (reply.status, reply.body) == (502, b"")
+
+        host.wait_for_log("is up")
+        second = clients.submit(host.request, "/gate?visit=second")
+        with gate.held() as (visit, _):
+            assert visit == "second", "the request on the killed worker was sent again"
+        assert second.result().body == b"through"
+
+
+def test_the_end_of_standard_input_ends_the_host_and_its_workers(start_host: StartHost) -> None:
+    host = start_host("--workers", "2")
+    pids = {pid_of_a_worker(host), pid_of_a_worker(host)}
+    host.lifeline.close()
+    assert host.wait() == 0
+    assert not any(map(is_alive, pids))
+    host.wait_for_last_process()
+    assert {pid for pid in pids if f"worker {pid} says goodbye" in host.text} == pids, "no normal exit"
+
+
+def test_no_worker_outlives_a_host_that_was_killed(start_host: StartHost) -> None:
+    host = start_host("--workers", "2")
+    pids = {pid_of_a_worker(host), pid_of_a_worker(host)}
+    host.process.kill()
+    assert host.wait() == -signal.SIGKILL
+    host.wait_for_last_process()
+    assert {pid for pid in pids if f"worker {pid} says goodbye" in host.text} == pids, "no normal exit"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_host_told_to_stop_lets_requests_in_flight_finish(
+    start_host: StartHost, gate: Gate, stop: signal.Signals
+) -> None:
+    host = start_host()
+    with ThreadPoolExecutor() as clients:
+        request = clients.submit(host.request, "/gate?visit=last")
+        with gate.held():
+            host.process.send_signal(stop)
+            host.wait_for_log("Stopping")
+        reply = request.result()
+        assert (reply.status, reply.body) == (200, b"through")
+    assert host.wait() == 0
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_1(start_host: StartHost) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        host = start_host("--port", str(port))
+        assert host.wait() == 1
+    host.wait_for_last_process()
+    assert host.log == [f"Cannot listen on 127.0.0.1:{port} (Address already in use): choose another port with --port."]
+
+
+def test_an_app_that_cannot_be_imported_is_reported_in_full_and_once(start_host: StartHost) -> None:
+    host = start_host("--workers", "3", app="import json\n\njson.loads('nonsense')\n")
+    assert host.wait() == 1
+    host.wait_for_last_process()
+    assert host.ready_line == ""
+    assert host.text.count("json.decoder.JSONDecodeError") == 1
+    assert 'function_app.py", line 3, in <module>' in host.text
+    assert host.log[-1] == "The Functions app did not start (exit code 1): its error is above."
+
+
+def test_a_function_that_cannot_be_served_is_named_without_a_traceback(start_host: StartHost) -> None:
+    host = start_host(
+        app="""
+import azure.functions as func
+app = func.FunctionApp()
+@app.timer_trigger(schedule="0 * * * * *", arg_name="timer")
+def hourly(timer: func.TimerRequest) -> None: ...
+"""
+    )
+    assert host.wait() == 1
+    host.wait_for_last_process()
+    assert "Function 'hourly' has a TimerTrigger: only HTTP triggers are served here." in host.log
+    assert "Traceback" not in host.text
+
+
+def test_a_folder_without_host_json_is_named(tmp_path: Path) -> None:
+    write_app(tmp_path, "app = None")
+    tmp_path.joinpath("host.json").unlink()
+    with closing(RunningHost(tmp_path, "--port", "0", environment={})) as host:
+        assert host.wait() == 1
+        host.wait_for_last_process()
+        assert host.log[0] == f"There is no host.json in {tmp_path}: start the host in the folder of the app."
+
+
+def test_the_default_route_prefix_is_api(tmp_path: Path) -> None:
+    source = """
+import azure.functions as func
+app = func.FunctionApp(func.AuthLevel.ANONYMOUS)
+@app.route()
+async def hello(req: func.HttpRequest) -> str:
+    return "hi"
+"""
+    write_app(tmp_path, source, host={})
+    with closing(RunningHost(tmp_path, "--port", "0", environment={})) as host:
+        assert host.request("/api/hello").body == b"hi"
+        assert host.request("/hello").status == 404

@@ -1,0 +1,190 @@
+"""What a function receives, and what its caller gets back, through a real host and worker."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from local.functions.host import MAX_BODY
+
+from .running_host import RunningHost
+
+
+def echo(host: RunningHost, target: str = "/echo", **request: Any) -> dict[str, Any]:
+    reply = host.request(target, **request)
+    assert reply.status == 200, host.text
+    return dict(json.loads(reply.body))
+
+
+def test_a_function_receives_the_request_as_it_was_sent(host: RunningHost) -> None:
+    headers = {"Host": "example.org", "X-Own": "\u00e9".encode()}
+    seen = echo(host, "/echo?a=%zz", method="POST", body=b"\xff\x00", headers=headers)
+    assert seen["method"] == "POST"
+    assert seen["url"] == "http://example.org/echo?a=%zz"
+    assert seen["headers"]["x-own"] == "\u00e9"
+    assert seen["body"] == "ff00"
+
+
+def test_the_host_adds_no_header_of_its_own(host: RunningHost) -> None:
+    answer = host.raw(b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["headers"] == {"host": "h"}
+
+
+def test_hop_by_hop_headers_stop_at_the_host(host: RunningHost) -> None:
+    headers = {"Connection": "close, X-Private", "X-Private": "1", "TE": "trailers", "Keep-Alive": "5", "X-Public": "1"}
+    seen = echo(host, headers=headers)["headers"]
+    assert {name for name in seen if name in {"connection", "te", "keep-alive"} or name.startswith("x-")} == {
+        "x-public"
+    }
+
+
+def test_repeated_query_values_and_headers_are_joined_and_empty_query_values_left_out(host: RunningHost) -> None:
+    answer = host.raw(
+        b"GET /echo?a=1&b=&A=x+y&c=%C3%A9 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\nConnection: close\r\n\r\n"
+    )
+    seen = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert seen["params"] == {"a": "1,x y", "c": "\u00e9"}
+    assert seen["headers"]["x-a"] == "1,2"
+
+
+def test_a_compressed_request_body_is_not_decompressed(host: RunningHost) -> None:
+    seen = echo(host, method="POST", body=b"not gzip", headers={"Content-Encoding": "gzip"})
+    assert bytes.fromhex(seen["body"]) == b"not gzip"
+
+
+def test_a_client_that_waits_before_its_body_is_told_to_continue(host: RunningHost) -> None:
+    answer = host.raw(
+        b"POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
+    )
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_async_functions_run_on_the_event_loop_and_others_in_a_pool(host: RunningHost) -> None:
+    assert echo(host)["thread"] is True
+    assert host.request("/sync").body == b"pool thread"
+
+
+def test_a_str_becomes_a_plain_text_response(host: RunningHost) -> None:
+    reply = host.request("/sync")
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("/raises", "LookupError: the function itself failed"),
+        ("/returns-nothing", "NotImplementedError"),
+        ("/wrong-length", "ValueError: the response declares Content-Length 5, but its body has 4 bytes"),
+    ],
+)
+def test_a_function_that_fails_is_an_empty_500_and_a_traceback_in_the_log(
+    host: RunningHost, target: str, reason: str
+) -> None:
+    reply = host.request(target)
+    assert (reply.status, reply.body) == (500, b"")
+    host.wait_for_log("ERROR local.functions.invocation: Function '")
+    host.wait_for_log("Traceback")
+    host.wait_for_log(reason)
+
+
+def test_what_the_app_prints_goes_to_the_log(host: RunningHost) -> None:
+    host.request("/returns-nothing")
+    host.wait_for_log("printed by the app")
+
+
+def test_a_head_answer_has_the_headers_of_the_function_and_no_body(host: RunningHost) -> None:
+    get, head = host.request("/file"), host.request("/file", method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag"):
+        assert head.headers[name] == get.headers[name]
+    assert head.headers["Content-Length"] == "70000"
+    assert head.headers["Content-Type"] == "image/png"
+
+
+def test_a_head_answer_counts_the_body_that_a_get_would_have_had(host: RunningHost) -> None:
+    reply = host.request("/sync", method="HEAD")
+    assert (reply.status, reply.headers["Content-Length"], reply.body) == (200, "11", b"")
+
+
+def test_an_answer_is_passed_on_as_it_is(host: RunningHost) -> None:
+    assert host.request("/cookies").headers.get_all("Set-Cookie") == ["a=1; Path=/", "b=2; HttpOnly"]
+    redirect = host.request("/redirect")
+    assert (redirect.status, redirect.headers["Location"]) == (302, "/pid")
+    compressed = host.request("/compressed")
+    assert (compressed.headers["Content-Encoding"], compressed.body) == ("gzip", b"as it is")
+    unchanged = host.request("/not-modified")
+    assert (unchanged.status, unchanged.headers["ETag"], unchanged.body) == (304, '"1"', b"")
+
+
+def test_a_function_that_asks_for_a_key_is_401(host: RunningHost) -> None:
+    assert host.request("/secret").status == 401
+
+
+def test_no_function_for_a_path_and_method_is_404(host: RunningHost) -> None:
+    reply = host.request("/no-such-path", method="PUT")
+    assert (reply.status, reply.body) == (404, b"")
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/", None),
+        ("/?", None),
+        ("/a/../b", "a/../b"),
+        ("/%2e%2e/b", "../b"),
+        ("/a%2F..%5Cb", "a%2F..\\b"),
+        ("/a//b/", "a//b/"),
+        ("/%00", "\0"),
+        ("/%", "%"),
+        ("/[", "["),
+        ("/a#b?c", "a#b"),
+        ("/" + "a" * 8000, "a" * 8000),
+    ],
+)
+def test_a_path_reaches_the_app_without_being_normalised(host: RunningHost, target: str, path: str | None) -> None:
+    reply = host.request(target)
+    assert (reply.status, json.loads(reply.body)) == (200, {} if path is None else {"path": path})
+
+
+CLOSE = b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET http://other.host/x" + CLOSE + b"\r\n",
+        b"GET http://[::1" + CLOSE + b"\r\n",
+        b"GET //host/x" + CLOSE + b"\r\n",
+        b"GET //[" + CLOSE + b"\r\n",
+        b"GET *" + CLOSE + b"\r\n",
+        b"OPTIONS *" + CLOSE + b"\r\n",
+        b"CONNECT other.host:80" + CLOSE + b"\r\n",
+        b"GET no-slash" + CLOSE + b"\r\n",
+        b"GET /\xff" + CLOSE + b"\r\n",
+        b"GET /\xc3\xa9" + CLOSE + b"\r\n",
+        b"GET /" + b"a" * 9000 + CLOSE + b"\r\n",
+        b"GET /echo" + CLOSE + b"X-A: \xe9\r\n\r\n",
+        b"GET /echo" + CLOSE + b"X-A: \x01\r\n\r\n",
+        b"GET /echo" + CLOSE + b"X\x00A: 1\r\n\r\n",
+        b"GET /echo" + CLOSE + b"X-A: " + b"a" * 20000 + b"\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\nHost: \xff\r\nConnection: close\r\n\r\n",
+        b"POST /echo" + CLOSE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"BREW /echo" + CLOSE + b"\r\n",
+        b"\x16\x03\x01 this is TLS\r\n\r\n",
+    ],
+    ids=lambda data: repr(data[:24]),
+)
+def test_a_request_that_makes_no_sense_is_a_4xx_and_no_traceback(host: RunningHost, data: bytes) -> None:
+    lines_before = len(host.log)
+    status = host.raw(data).split(b" ", 2)[1]
+    assert status.startswith(b"4"), host.text
+    assert echo(host)["method"] == "GET"
+    assert "Traceback" not in "\n".join(host.log[lines_before:])
+
+
+def test_a_body_over_100_mib_is_413(host: RunningHost) -> None:
+    size = MAX_BODY + 1
+    answer = host.raw(b"POST /echo" + CLOSE + b"Content-Length: %d\r\n\r\n" % size + bytes(size))
+    assert answer.split(b" ", 2)[1] == b"413"

@@ -1,0 +1,193 @@
+"""Which function answers which request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from local.functions.routing import RoutingError, RoutingTable, decode_path
+
+
+def add(app: func.FunctionApp, name: str, route: str | None = None, methods: Iterable[str] | None = None) -> None:
+    def function(req: func.HttpRequest) -> str:
+        return name
+
+    app.function_name(name)(app.route(route=route, methods=methods)(function))
+
+
+def table(routes: dict[str, str], prefix: str = "") -> RoutingTable:
+    """Routes by function name; a route may begin with the methods it is for: `GET,HEAD path`."""
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+    for name, described in routes.items():
+        *methods, route = described.split(" ")
+        add(app, name, route, methods[0].split(",") if methods else None)
+    return RoutingTable.of(app, prefix)
+
+
+def found(routes: RoutingTable, path: str, method: str = "GET") -> tuple[str, dict[str, str]] | None:
+    match = routes.match(method, path)
+    return match and (match[0].name, match[1])
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "parameters"),
+    [
+        ("signin", "/signin", {}),
+        ("signin", "/SignIn", {}),
+        ("SIGNIN", "/signin", {}),
+        ("signin", "/signin/", {}),
+        ("/signin/", "/signin", {}),
+        ("signin", "/%73ignin", {}),
+        ("a.b", "/a.b", {}),
+        ("users/{name}", "/users/ada", {"name": "ada"}),
+        ("users/{name}", "/users/a%20b%C3%A9", {"name": "a b\u00e9"}),
+        ("users/{name}", "/users/a%2Fb", {"name": "a%2Fb"}),
+        ("users/{name}", "/users/a%2fb", {"name": "a%2fb"}),
+        ("users/{name}", "/users/%252F", {"name": "%2F"}),
+        ("users/{name}/files", "/users/ada/files", {"name": "ada"}),
+        ("users/{name?}", "/users", {}),
+        ("users/{name?}", "/users/", {}),
+        ("users/{name?}", "/users/ada", {"name": "ada"}),
+        ("{*path}", "/", {}),
+        ("{*path}", "/a", {"path": "a"}),
+        ("{*path}", "/a//b/", {"path": "a//b/"}),
+        ("{*path}", "/../%2e%2e/a", {"path": "../../a"}),
+        ("{**path}", "/a/b", {"path": "a/b"}),
+        ("files/{*path}", "/files", {}),
+        ("files/{*path}", "/files/", {}),
+        ("files/{*path}", "/files/a/b", {"path": "a/b"}),
+        ("files/{*path}", "/files/a%0Ab", {"path": "a\nb"}),
+    ],
+)
+def test_a_route_matches_and_captures_its_parameters(route: str, path: str, parameters: dict[str, str]) -> None:
+    assert found(table({"f": route}), path) == ("f", parameters)
+
+
+@pytest.mark.parametrize(
+    ("route", "path"),
+    [
+        ("signin", "/"),
+        ("signin", "/signins"),
+        ("signin", "/signin/x"),
+        ("signin", "/signin//"),
+        ("signin", "//signin"),
+        ("signin", "/\u017fignin"),
+        ("a.b", "/axb"),
+        ("a/b", "/a%2Fb"),
+        ("users/{name}", "/users"),
+        ("users/{name}", "/users/"),
+        ("users/{name}", "/users/a/b"),
+        ("users/{name?}", "/users/a/b"),
+        ("users/{name?}", "/users//"),
+        ("{*path}", "//"),
+        ("{*path}", "//host/x"),
+        ("files/{*path}", "/filesystem"),
+        ("files/{*path}", "/files//a"),
+    ],
+)
+def test_a_route_does_not_match(route: str, path: str) -> None:
+    assert found(table({"f": route}), path) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "decoded"),
+    [
+        ("/plain", "/plain"),
+        ("/%41%C3%a9", "/A\u00e9"),
+        ("/a%2Fb%2fc", "/a%2Fb%2fc"),
+        ("/%FF%41", "/%FFA"),
+        ("/%C3%", "/%C3%"),
+        ("/%zz%4", "/%zz%4"),
+        ("/a+b", "/a+b"),
+        ("/%00", "/\0"),
+    ],
+)
+def test_a_path_is_decoded_as_utf_8_except_slashes_and_what_is_not_utf_8(raw: str, decoded: str) -> None:
+    assert decode_path(raw) == decoded
+
+
+def test_functions_are_tried_in_the_order_of_their_names_and_not_of_precedence() -> None:
+    assert found(table({"static_content": "{*path}", "signin": "signin"}), "/signin") == ("signin", {})
+    assert found(table({"content": "{*path}", "signin": "signin"}), "/signin") == ("content", {"path": "signin"})
+
+
+def test_names_are_ordered_ignoring_case_with_the_underscore_after_letters() -> None:
+    routes = table({"b": "x", "A": "x", "a_b": "x", "aB": "x", "a1": "x"})
+    assert [route.name for route in routes.routes] == ["A", "a1", "aB", "a_b", "b"]
+
+
+def test_another_method_falls_through_to_later_functions_and_then_to_nothing() -> None:
+    routes = table({"a": "POST x", "b": "GET,HEAD x"})
+    assert [found(routes, "/x", method) for method in ("POST", "GET", "HEAD", "PUT")] == [
+        ("a", {}),
+        ("b", {}),
+        ("b", {}),
+        None,
+    ]
+
+
+def test_no_methods_given_means_all() -> None:
+    assert found(table({"f": "x"}), "/x", "DELETE") == ("f", {})
+
+
+def test_the_default_route_is_the_function_name_under_the_default_prefix() -> None:
+    app = func.FunctionApp()
+    add(app, "Hello")
+    routes = RoutingTable.of(app)
+    assert found(routes, "/api/hello") == ("Hello", {})
+    assert found(routes, "/hello") is None
+
+
+def test_only_anonymous_functions_are_open() -> None:
+    app = func.FunctionApp()  # its default level is "function"
+    add(app, "f")
+    assert [route.anonymous for route in RoutingTable.of(app).routes] == [False]
+    assert [route.anonymous for route in table({"f": "x"}).routes] == [True]
+
+
+@pytest.mark.parametrize("route", ["admin", "administration/{x}", "/Admin/x", "runtime", "RuntimeInfo"])
+def test_routes_of_the_host_itself_are_refused(route: str) -> None:
+    with pytest.raises(RoutingError, match=r"'f'.*belong to the host"):
+        table({"f": route})
+
+
+@pytest.mark.parametrize("route", ["{id:int}", "{name}.png", "v{n}", "{x=1}", "{1x}", "{*path}/x", "{x?}/y"])
+def test_templates_that_this_host_does_not_know_are_refused(route: str) -> None:
+    with pytest.raises(RoutingError, match="Function 'f'"):
+        table({"f": route})
+
+
+def timer(app: func.FunctionApp) -> None:
+    @app.timer_trigger(schedule="0 * * * * *", arg_name="timer")
+    def faulty(timer: func.TimerRequest) -> None: ...
+
+
+def queue_output(app: func.FunctionApp) -> None:
+    @app.route()
+    @app.queue_output(arg_name="out", queue_name="q", connection="c")
+    def faulty(req: func.HttpRequest, out: func.Out[str]) -> None: ...
+
+
+def other_parameters(app: func.FunctionApp) -> None:
+    @app.route()
+    def faulty(req: func.HttpRequest, context: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("declare", "complaint"),
+    [
+        (timer, "has a TimerTrigger"),
+        (queue_output, "has a QueueOutput binding"),
+        (other_parameters, "must take exactly one parameter, 'req'"),
+    ],
+)
+def test_a_function_that_is_not_plain_http_is_refused_by_name(
+    declare: Callable[[func.FunctionApp], None], complaint: str
+) -> None:
+    app = func.FunctionApp()
+    declare(app)
+    with pytest.raises(RoutingError, match=f"Function 'faulty' {complaint}"):
+        RoutingTable.of(app)

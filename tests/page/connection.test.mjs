@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { LiveConnection } from "../../content/scripts/connection.js";
+import { Queue } from "./queue.mjs";
+
+const OF_SIGN_IN = { url: "https://x/client/?hub=h", accessToken: "of-sign-in" };
+const NEGOTIATED = { url: "https://x/client/?hub=h", accessToken: "negotiated" };
+
+/** Resolves when everything that could run has run: nothing here waits for time or for input. */
+const settled = () => new Promise(setImmediate);
+
+/** A connection whose hubs, waits, network and clock are in the test's hands. */
+function setUp() {
+  const world = {
+    online: true,
+    time: 0,
+    hubs: new Queue(),
+    waits: new Queue(),
+    states: [],
+    attempts: 0,
+    negotiations: 0,
+    negotiate: async () => NEGOTIATED,
+  };
+
+  const connection = new LiveConnection({
+    negotiate: () => {
+      world.negotiations++;
+      return world.negotiate();
+    },
+    open: (endpoint) => {
+      const started = Promise.withResolvers();
+      const closed = Promise.withResolvers();
+      world.hubs.push({ endpoint, succeed: started.resolve, fail: started.reject, end: closed.resolve });
+      return { start: () => started.promise, stop: async () => closed.resolve(), closed: closed.promise };
+    },
+    onState: (state) => {
+      if (world.states.at(-1) !== state) world.states.push(state);
+    },
+    onAttempt: () => world.attempts++,
+    wait: (ms) => new Promise((end) => world.waits.push({ ms, end: () => end(false), wake: () => end(true) })),
+    isOnline: () => world.online,
+    now: () => world.time,
+    delay: (failures) => failures,
+  });
+  return { world, connection };
+}
+
+test("the first connection uses the endpoint of the sign-in, every later one a negotiated one", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+
+  const first = await world.hubs.next();
+  assert.equal(first.endpoint, OF_SIGN_IN);
+  assert.equal(world.negotiations, 0);
+
+  for (const negotiations of [1, 2]) {
+    first.succeed();
+    first.end();
+    (await world.waits.next()).end();
+    const next = await world.hubs.next();
+    assert.equal(next.endpoint, NEGOTIATED);
+    assert.equal(world.negotiations, negotiations);
+    next.succeed();
+    next.end();
+  }
+});
+
+test("the endpoint of the sign-in is not used twice, even when its connection could not be opened", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  (await world.hubs.next()).fail(new Error("refused"));
+  (await world.waits.next()).end();
+  assert.equal((await world.hubs.next()).endpoint, NEGOTIATED);
+});
+
+test("without an endpoint of a sign-in, the first connection is negotiated", async () => {
+  const { world, connection } = setUp();
+  void connection.run();
+  assert.equal((await world.hubs.next()).endpoint, NEGOTIATED);
+});
+
+test("connections that cannot be opened are tried again without end, later each time", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  for (let failures = 1; failures <= 100; failures++) {
+    (await world.hubs.next()).fail(new Error("refused"));
+    const { ms, end } = await world.waits.next();
+    assert.equal(ms, failures);
+    end();
+  }
+  assert.deepEqual(world.states, ["connecting"]);
+});
+
+test("a failed negotiation is tried again like a failed connection", async () => {
+  const { world, connection } = setUp();
+  world.negotiate = () => Promise.reject(new TypeError("Failed to fetch"));
+  void connection.run();
+  assert.equal((await world.waits.next()).ms, 1);
+  assert.equal(world.attempts, 1);
+});
+
+test("the page catches up after every attempt, whether it succeeded or failed", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  (await world.hubs.next()).fail(new Error("refused"));
+  (await world.waits.next()).end();
+  assert.equal(world.attempts, 1);
+  const hub = await world.hubs.next();
+  hub.succeed();
+  hub.end();
+  await world.waits.next();
+  assert.equal(world.attempts, 2);
+});
+
+test("the states follow the connection", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  const hub = await world.hubs.next();
+  assert.deepEqual(world.states, ["connecting"]);
+  hub.succeed();
+  hub.end();
+  (await world.waits.next()).end();
+  (await world.hubs.next()).succeed();
+  await settled();
+  assert.deepEqual(world.states, ["connecting", "live", "reconnecting", "live"]);
+});
+
+test("a connection that was live for long is replaced at once", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  for (let failures = 0; failures < 5; failures++) {
+    (await world.hubs.next()).fail(new Error("refused"));
+    (await world.waits.next()).end();
+  }
+  const hub = await world.hubs.next();
+  hub.succeed();
+  await settled();
+  world.time = 60_000;
+  hub.end();
+  assert.equal((await world.waits.next()).ms, 1);
+});
+
+test("a connection that ends as soon as it is open counts as a failure", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  for (const failures of [1, 2, 3]) {
+    const hub = await world.hubs.next();
+    hub.succeed();
+    hub.end();
+    const { ms, end } = await world.waits.next();
+    assert.equal(ms, failures);
+    end();
+  }
+});
+
+test("a wait that is cut short leads to an attempt at once, and the delays begin anew", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  for (const failures of [1, 2]) {
+    (await world.hubs.next()).fail(new Error("refused"));
+    const { ms, end } = await world.waits.next();
+    assert.equal(ms, failures);
+    end();
+  }
+  (await world.hubs.next()).fail(new Error("refused"));
+  (await world.waits.next()).wake();
+  (await world.hubs.next()).fail(new Error("refused"));
+  assert.equal((await world.waits.next()).ms, 1);
+});
+
+test("without a network the connection is given up, and comes back with the network", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  (await world.hubs.next()).succeed();
+  await settled();
+
+  world.online = false;
+  connection.drop();
+  const wait = await world.waits.next();
+  assert.equal(world.states.at(-1), "offline");
+
+  world.online = true;
+  wait.wake();
+  (await world.hubs.next()).succeed();
+  await settled();
+  assert.deepEqual(world.states, ["connecting", "live", "offline", "reconnecting", "live"]);
+});
+
+test("the loss of the network shows while waiting, too", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  (await world.hubs.next()).fail(new Error("refused"));
+  await world.waits.next();
+  world.online = false;
+  connection.drop();
+  assert.deepEqual(world.states, ["connecting", "offline"]);
+});

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { between, smallestOfSameLength } from "../../content/scripts/counter.js";
+import { formatCount, formatShare } from "../../content/scripts/format.js";
+
+test("counts have the thousands separators of the locale", () => {
+  assert.equal(formatCount(1234567, "en-US"), "1,234,567");
+  assert.equal(formatCount(1234567, "de-DE"), "1.234.567");
+  assert.equal(formatCount(0, "en-US"), "0");
+});
+
+test("shares are whole percentages", () => {
+  assert.equal(formatShare(0, "en-US"), "0%");
+  assert.equal(formatShare(0.01, "en-US"), "1%");
+  assert.equal(formatShare(0.504, "en-US"), "50%");
+  assert.equal(formatShare(1, "en-US"), "100%");
+});
+
+test("a share that is neither nothing nor everything is not rounded to either", () => {
+  assert.equal(formatShare(0.0001, "en-US"), "<1%");
+  assert.equal(formatShare(0.9999, "en-US"), ">99%");
+});
+
+test("the count-up begins where it was, never turns back, and ends at the exact value", () => {
+  const steps = Array.from({ length: 101 }, (_, percent) => between(1_000, 1_234, percent / 100));
+  assert.equal(steps[0], 1_000);
+  assert.equal(steps[100], 1_234);
+  assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
+});
+
+test("the first count-up begins with as many digits as it ends with", () => {
+  const begin = [0, 7, 10, 99, 18_447].map(smallestOfSameLength);
+  assert.deepEqual(begin, [0, 0, 10, 10, 10_000]);
+});

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { fetchStats, negotiate, postSignIn } from "../../content/scripts/api.js";
+import { signIn } from "../../content/scripts/signin.js";
+
+const STATS = { totalNumber: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 } };
+const COUNTED = { authInfo: { serviceUrl: "https://x/client/?hub=h", accessToken: "t" }, stats: STATS };
+
+const json = (status, body, headers) => Response.json(body, { status, headers });
+const html = (status) => new Response("<h1>Bad gateway</h1>", { status, headers: { "Content-Type": "text/html" } });
+const counted = () => json(200, COUNTED);
+const refused = (headers) => json(503, { error: "The table is away.", recorded: "no" }, headers);
+
+/** Lets the app answer with each of these in turn, and returns the requests that it gets. */
+function serve(t, ...answers) {
+  const requests = [];
+  t.mock.method(globalThis, "fetch", async (path, { method }) => {
+    requests.push(`${method} ${path}`);
+    return answers.shift()();
+  });
+  return requests;
+}
+
+/** Signs in without waiting; returns what was answered and how long it would have waited. */
+async function run() {
+  const answers = [];
+  const waits = [];
+  await signIn({
+    post: postSignIn,
+    onAnswer: (answer) => answers.push(answer),
+    wait: async (ms) => waits.push(ms),
+    delay: (failures) => failures,
+  });
+  return { answers, waits };
+}
+
+test("a counted visit comes with where to connect and with the statistics", async (t) => {
+  const requests = serve(t, counted);
+  const { answers } = await run();
+  assert.deepEqual(requests, ["POST signin"]);
+  assert.deepEqual(answers, [
+    {
+      recorded: "yes",
+      endpoint: { url: "https://x/client/?hub=h", accessToken: "t" },
+      snapshot: { total: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 } },
+    },
+  ]);
+});
+
+test("a visit that was not recorded is asked for again until it is", async (t) => {
+  const requests = serve(t, refused, refused, counted);
+  const { answers } = await run();
+  assert.equal(requests.length, 3);
+  assert.deepEqual(
+    answers.map(({ recorded }) => recorded),
+    ["no", "no", "yes"],
+  );
+  assert.equal(answers[0].error, "The table is away.");
+});
+
+test("Retry-After is waited for, and a growing delay of one's own on top", async (t) => {
+  serve(t, () => refused({ "Retry-After": "7" }), () => refused({ "Retry-After": "7" }), counted);
+  const { waits } = await run();
+  assert.deepEqual(waits, [7_001, 7_002]);
+});
+
+test("without a Retry-After in seconds, the growing delay alone is waited for", async (t) => {
+  serve(t, refused, () => refused({ "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT" }), counted);
+  const { waits } = await run();
+  assert.deepEqual(waits, [1, 2]);
+});
+
+const NEVER_AGAIN = {
+  "it is unknown whether the visit was recorded": () => json(503, { error: "No answer.", recorded: "unknown" }),
+  "the error does not say whether it was recorded": () => json(500, { error: "Something broke." }),
+  "the error is a page of a gateway": () => html(502),
+  "the error is empty": () => new Response(null, { status: 500 }),
+  "the answer is cut off": () => new Response('{"authInfo":', { status: 200 }),
+  "the answer is not what was agreed": () => json(200, { ok: true }),
+  "the network fails": () => Promise.reject(new TypeError("Failed to fetch")),
+  "no answer comes in time": () => Promise.reject(new DOMException("The operation timed out.", "TimeoutError")),
+};
+
+for (const [reason, answer] of Object.entries(NEVER_AGAIN)) {
+  test(`a visit is never asked for again when ${reason}`, async (t) => {
+    const requests = serve(t, answer);
+    const { answers } = await run();
+    assert.deepEqual(requests, ["POST signin"]);
+    assert.deepEqual(answers, [{ recorded: "unknown" }]);
+  });
+}
+
+test("a refusal followed by an unknown outcome ends the attempts", async (t) => {
+  const requests = serve(t, refused, () => html(502));
+  await run();
+  assert.equal(requests.length, 2);
+});
+
+test("negotiating and reading the statistics go to their own routes", async (t) => {
+  const endpoint = { url: "https://x/client/?hub=h", accessToken: "t" };
+  const requests = serve(
+    t,
+    () => json(200, endpoint),
+    () => json(200, STATS),
+  );
+  assert.deepEqual(await negotiate(), endpoint);
+  assert.deepEqual(await fetchStats(), { total: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 } });
+  assert.deepEqual(requests, ["POST negotiate", "GET stats"]);
+});
+
+test("statistics that cannot be read fail with the app's own words, or with the status", async (t) => {
+  serve(
+    t,
+    () => json(503, { error: "The table is away." }),
+    () => html(502),
+  );
+  await assert.rejects(fetchStats(), { message: "The table is away." });
+  await assert.rejects(fetchStats(), { message: "The app answered with status 502." });
+});

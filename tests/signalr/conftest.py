@@ -1,0 +1,125 @@
+"""An emulator at a free port, with tokens for it and a bare client that speaks frames."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+
+from local.signalr.conversation import Intervals
+from local.signalr.hubs import HUBS, Hubs
+from local.signalr.server import create_app, listening
+from local.signalr.tokens import DEVELOPMENT_KEY
+
+HANDSHAKE = '{"protocol":"json","version":1}\x1e'
+
+
+class Client:
+    """A WebSocket that sends and receives frames, and nothing by itself."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self._frames: list[str] = []
+
+    async def send(self, frames: str) -> None:
+        await self.socket.send_str(frames)
+
+    async def receive(self) -> Any:
+        """The next frame, decoded."""
+        if not self._frames:
+            text = await self.socket.receive_str(timeout=10)
+            *self._frames, rest = text.split("\x1e")
+            assert rest == "", f"the frame has no end: {text!r}"
+        return json.loads(self._frames.pop(0))
+
+    async def ended(self) -> bool:
+        """Wait for the close of the WebSocket; false if something else comes before it."""
+        message = await self.socket.receive(timeout=10)
+        return message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
+
+
+class Service:
+    """A running emulator as its callers see it."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.http = http
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def token(self, resource: str, key: str = DEVELOPMENT_KEY, **claims: Any) -> str:
+        """A token for a resource, a path with or without a query; a claim that is None is left out."""
+        everything = {"aud": self.url + resource, "exp": int(time.time()) + 60} | claims
+        return jwt.encode({name: value for name, value in everything.items() if value is not None}, key, "HS256")
+
+    def authorization(self, resource: str, **claims: Any) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(resource, **claims)}"}
+
+    async def send(self, *arguments: Any, target: str = "greet", hub: str = "chat", excluded: str = "") -> None:
+        """Broadcast through the REST API."""
+        path = f"/api/v1/hubs/{hub}"
+        query = {"excluded": excluded} if excluded else {}
+        async with self.http.post(
+            self.url + path,
+            params=query,
+            json={"target": target, "arguments": arguments},
+            headers=self.authorization(path),
+        ) as response:
+            assert response.status == 202, await response.text()
+
+    async def negotiate(self, hub: str = "chat", version: int = 1) -> Any:
+        """The answer to a client's negotiation."""
+        async with self.http.post(
+            f"{self.url}/client/negotiate?hub={hub}&negotiateVersion={version}",
+            headers=self.authorization(f"/client/?hub={hub}"),
+        ) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    @asynccontextmanager
+    async def websocket(self, hub: str = "chat", connection_token: str | None = None) -> AsyncIterator[Client]:
+        """A client whose WebSocket is open and whose handshake is still to come."""
+        query = {"hub": hub} | ({"id": connection_token} if connection_token else {})
+        authorization = self.authorization(f"/client/?hub={hub}")
+        async with self.http.ws_connect(
+            f"{self.url}/client/", params=query, headers=authorization, max_msg_size=0
+        ) as socket:
+            yield Client(socket)
+
+    @asynccontextmanager
+    async def client(self, hub: str = "chat", connection_token: str | None = None) -> AsyncIterator[Client]:
+        """A client that has done its handshake."""
+        async with self.websocket(hub, connection_token) as client:
+            await client.send(HANDSHAKE)
+            assert await client.receive() == {}
+            yield client
+
+
+class Emulator(Service):
+    """An emulator in this process, which may be looked into."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession, hubs: Hubs) -> None:
+        super().__init__(url, http)
+        self.hubs = hubs
+
+
+@asynccontextmanager
+async def running(intervals: Intervals | None = None) -> AsyncIterator[Emulator]:
+    """An emulator at a free port."""
+    app = create_app(intervals=intervals)
+    async with listening(app, 0) as url, aiohttp.ClientSession() as http:
+        yield Emulator(url, http, app[HUBS])
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with running() as emulator:
+        yield emulator

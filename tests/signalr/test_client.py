@@ -1,0 +1,311 @@
+"""The client's side: negotiate, the WebSocket, the hub protocol."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from local.signalr import protocol
+from local.signalr.conversation import Intervals
+from local.signalr.hubs import OUTGOING_LIMIT
+
+from .conftest import HANDSHAKE, Emulator, running
+
+# --- negotiate
+
+
+async def test_negotiation_tells_the_id_from_the_secret_and_offers_websockets(emulator: Emulator) -> None:
+    answer = await emulator.negotiate(version=1)
+    assert answer.pop("connectionId") != answer.pop("connectionToken")
+    assert answer == {
+        "negotiateVersion": 1,
+        "availableTransports": [{"transport": "WebSockets", "transferFormats": ["Text"]}],
+    }
+
+
+@pytest.mark.parametrize("query", ["", "&negotiateVersion=0"])
+async def test_an_old_client_connects_with_the_id(emulator: Emulator, query: str) -> None:
+    url, resource = f"{emulator.url}/client/negotiate?hub=chat{query}", "/client/?hub=chat"
+    async with emulator.http.post(url, headers=emulator.authorization(resource)) as response:
+        answer = await response.json()
+    assert answer["negotiateVersion"] == 0
+    assert "connectionToken" not in answer
+    async with emulator.client(connection_token=answer["connectionId"]):
+        pass
+
+
+async def test_a_later_version_is_answered_with_the_latest_known(emulator: Emulator) -> None:
+    assert (await emulator.negotiate(version=2))["negotiateVersion"] == 1
+
+
+async def test_a_version_that_is_no_number_is_an_error(emulator: Emulator) -> None:
+    url, resource = f"{emulator.url}/client/negotiate?hub=chat&negotiateVersion=x", "/client/?hub=chat"
+    async with emulator.http.post(url, headers=emulator.authorization(resource)) as response:
+        assert await response.json() == {"error": "The client requested an invalid protocol version 'x'"}
+
+
+async def test_negotiation_takes_a_post(emulator: Emulator) -> None:
+    async with emulator.http.get(f"{emulator.url}/client/negotiate?hub=chat") as response:
+        assert response.status == 405
+
+
+@pytest.mark.parametrize("query", ["", "?hub=", "?hub=a-b"])
+async def test_negotiation_needs_the_name_of_a_hub(emulator: Emulator, query: str) -> None:
+    headers = emulator.authorization(f"/client/{query}")
+    async with emulator.http.post(f"{emulator.url}/client/negotiate{query}", headers=headers) as response:
+        assert response.status == 400
+
+
+# --- CORS
+
+
+@pytest.mark.parametrize("path", ["/client/negotiate?hub=chat", "/client/?hub=chat", "/client?hub=chat"])
+async def test_a_browser_may_send_what_the_js_client_sends(emulator: Emulator, path: str) -> None:
+    headers = {
+        "Origin": "http://localhost:7071",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,x-requested-with,x-signalr-user-agent",
+    }
+    async with emulator.http.options(emulator.url + path, headers=headers) as response:
+        assert response.status == 204
+        assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:7071"
+        assert response.headers["Access-Control-Allow-Credentials"] == "true"
+        assert "POST" in response.headers["Access-Control-Allow-Methods"]
+        allowed = response.headers["Access-Control-Allow-Headers"].lower().split(", ")
+        assert {"authorization", "x-requested-with", "x-signalr-user-agent"} <= set(allowed)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/client/negotiate?hub=chat", 401),
+        ("POST", "/client/negotiate", 400),
+        ("GET", "/client/negotiate", 405),
+        ("POST", "/nowhere", 404),
+    ],
+)
+async def test_a_browser_may_see_an_error(emulator: Emulator, method: str, path: str, status: int) -> None:
+    headers = {"Origin": "http://localhost:7071"}
+    async with emulator.http.request(method, emulator.url + path, headers=headers) as response:
+        assert response.status == status
+        assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:7071"
+        assert response.headers["Vary"] == "Origin"
+
+
+async def test_no_origin_no_cors_headers(emulator: Emulator) -> None:
+    async with emulator.http.post(f"{emulator.url}/client/negotiate?hub=chat") as response:
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+# --- connecting
+
+
+@pytest.mark.parametrize(
+    ("query", "upgrade", "status", "text"),
+    [
+        ("", False, 400, "Connection ID required"),
+        ("&id=unknown", True, 404, "No Connection with that ID"),
+        ("&id=unknown", False, 400, "Only WebSockets are offered."),
+        ("", True, 400, ""),  # an Upgrade header alone does not make a WebSocket handshake
+    ],
+)
+async def test_what_cannot_connect_is_told_why(
+    emulator: Emulator, query: str, upgrade: bool, status: int, text: str
+) -> None:
+    headers = emulator.authorization("/client/?hub=chat") | ({"Upgrade": "websocket"} if upgrade else {})
+    async with emulator.http.get(f"{emulator.url}/client/?hub=chat{query}", headers=headers) as response:
+        assert response.status == status
+        assert text in await response.text()
+
+
+async def connection_status(emulator: Emulator, hub: str, connection_token: str) -> int:
+    """The HTTP status with which a WebSocket is refused."""
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        async with emulator.websocket(hub, connection_token):
+            pass
+    return refusal.value.status
+
+
+async def test_a_connection_has_one_websocket(emulator: Emulator) -> None:
+    token = (await emulator.negotiate())["connectionToken"]
+    async with emulator.client(connection_token=token) as client:
+        assert await connection_status(emulator, "chat", token) == 409
+        await emulator.send("still there")
+        assert (await client.receive())["arguments"] == ["still there"]
+
+
+async def test_a_connection_is_gone_when_its_websocket_is(emulator: Emulator) -> None:
+    token = (await emulator.negotiate())["connectionToken"]
+    async with emulator.client(connection_token=token) as client:
+        await client.send('{"type":7}\x1e')
+        assert await client.ended()
+    assert await connection_status(emulator, "chat", token) == 404
+
+
+async def test_a_connection_belongs_to_the_hub_it_was_negotiated_for(emulator: Emulator) -> None:
+    token = (await emulator.negotiate("chat"))["connectionToken"]
+    assert await connection_status(emulator, "other", token) == 404
+
+
+async def test_a_negotiated_connection_that_nobody_comes_for_is_forgotten() -> None:
+    async with running(Intervals(connect=0)) as emulator:
+        token = (await emulator.negotiate())["connectionToken"]
+        assert await connection_status(emulator, "chat", token) == 404
+
+
+async def test_the_path_may_lack_its_slash(emulator: Emulator) -> None:
+    url, headers = f"{emulator.url}/client?hub=chat", emulator.authorization("/client/?hub=chat")
+    async with emulator.http.ws_connect(url, headers=headers) as socket:
+        await socket.send_str(HANDSHAKE)
+        assert await socket.receive_str() == "{}\x1e"
+
+
+# --- the handshake
+
+
+@pytest.mark.parametrize(
+    ("handshake", "error"),
+    [
+        ('{"protocol":"messagepack","version":1}', "The protocol 'messagepack' is not supported."),
+        ('{"protocol":"json","version":2}', "The server does not support version 2 of the 'json' protocol."),
+        ('{"protocol":"json"}', "The handshake lacks a 'protocol' string or a 'version' number."),
+        ("{", "The message is not JSON."),
+        ("[" * 30_000, "The message is not JSON."),
+        ("1", "The message is not a JSON object."),
+        ("", "The message is not JSON."),
+    ],
+    ids=lambda text: text[:40],
+)
+async def test_a_bad_handshake_is_answered_with_the_reason(emulator: Emulator, handshake: str, error: str) -> None:
+    async with emulator.websocket() as client:
+        await client.send(handshake + "\x1e")
+        assert await client.receive() == {"error": error}
+        assert await client.ended()
+
+
+async def test_a_handshake_that_does_not_come_is_canceled() -> None:
+    async with running(Intervals(handshake=0.01)) as emulator, emulator.websocket() as client:
+        assert await client.receive() == {"error": "Handshake was canceled."}
+        assert await client.ended()
+
+
+async def test_a_truncated_handshake_leaves_one_line_in_the_log(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with emulator.websocket() as client:
+        await client.send(HANDSHAKE[:-1])
+        await client.socket.close()
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        "handshake failed: 'The message ended before its record separator.'"
+    ]
+    assert caplog.records[0].exc_info is None
+
+
+async def test_nothing_is_sent_to_a_client_before_its_handshake(emulator: Emulator) -> None:
+    async with emulator.websocket() as client:
+        await emulator.send("too early")
+        await client.send(HANDSHAKE)
+        assert await client.receive() == {}
+        await emulator.send("in time")
+        assert (await client.receive())["arguments"] == ["in time"]
+
+
+async def test_frames_may_come_in_pieces_together_or_as_bytes(emulator: Emulator) -> None:
+    async with emulator.websocket() as client:
+        await client.send(HANDSHAKE[:7])
+        await client.send(HANDSHAKE[7:] + '{"type":6}\x1e{"ty')
+        assert await client.receive() == {}
+        await client.socket.send_bytes(b'pe":6}\x1e')
+        await emulator.send("fine")
+        assert (await client.receive())["arguments"] == ["fine"]
+
+
+# --- after the handshake
+
+
+async def test_a_quiet_client_is_pinged() -> None:
+    async with running(Intervals(ping=0.01)) as emulator, emulator.client() as client:
+        assert [await client.receive() for _ in range(3)] == [{"type": 6}] * 3
+
+
+async def test_pings_and_unknown_messages_are_taken_in_silence(emulator: Emulator) -> None:
+    async with emulator.client() as client:
+        await client.send('{"type":6}\x1e{"type":99,"news":true}\x1e')
+        await emulator.send("still there")
+        assert (await client.receive())["arguments"] == ["still there"]
+
+
+@pytest.mark.parametrize("message_type", [1, 2, 3, 4, 5])
+async def test_a_client_that_calls_hub_methods_is_closed_as_in_serverless_mode(
+    emulator: Emulator, message_type: int
+) -> None:
+    async with emulator.client() as client:
+        await client.send(f'{{"type":{message_type},"target":"x","arguments":[]}}\x1e' * 2)
+        error = "In serverless mode clients only listen: they cannot call hub methods."
+        assert await client.receive() == {"type": 7, "error": error}
+        assert await client.ended()
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        ("garbage\x1emore\x1e", "The message is not JSON."),
+        ("{}\x1e", "The message has no 'type' number."),
+        ('{"type":"1"}\x1e', "The message has no 'type' number."),
+        ("[" * 30_000 + "\x1e", "The message is not JSON."),
+        (b"\xff\xfe\x1e", "The message is not JSON."),
+    ],
+    ids=["garbage", "no type", "type of another type", "nested too deeply", "not UTF-8"],
+)
+async def test_a_client_that_sends_garbage_is_closed_with_one_line_in_the_log(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture, data: str | bytes, error: str
+) -> None:
+    async with emulator.client() as client:
+        frame = aiohttp.WSMsgType.BINARY if isinstance(data, bytes) else aiohttp.WSMsgType.TEXT
+        await client.socket.send_frame(data if isinstance(data, bytes) else data.encode(), frame)
+        assert await client.receive() == {"type": 7, "error": error}
+        assert await client.ended()
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [f"closed: {error!r}"]
+
+
+async def test_a_message_that_never_ends_is_not_collected(emulator: Emulator) -> None:
+    async with emulator.client() as client:
+        for _ in range(3):
+            await client.send("x" * 20_000)
+        assert "longer than" in (await client.receive())["error"]
+        assert await client.ended()
+
+
+async def test_a_client_that_does_not_read_delays_nobody_and_is_dropped(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = protocol.invocation("greet", ["x" * 250_000])
+    async with emulator.client() as reading, emulator.client() as not_reading:
+        receivers, sent = 2, 0
+        while receivers == 2:
+            receivers = emulator.hubs.broadcast("chat", frame, ())
+            sent += 1
+            assert (await reading.receive())["target"] == "greet"
+        assert sent > OUTGOING_LIMIT
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert f"dropped, {OUTGOING_LIMIT} messages behind" in caplog.text
+        while not await not_reading.ended():
+            pass
+
+
+async def test_on_shutdown_clients_are_asked_to_come_back_and_the_port_is_free() -> None:
+    async with running() as emulator:
+        url, port = emulator.url, emulator.port
+        async with emulator.client() as client:
+            closing = asyncio.create_task(emulator.hubs.close())
+            assert await client.receive() == {"type": 7, "allowReconnect": True}
+            assert await client.ended()
+            await closing
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await http.get(f"{url}/api/health")
+    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    listener.close()
+    await listener.wait_closed()

@@ -1,0 +1,125 @@
+"""Who may call: signature, audience and expiry, on the client's side and on the app's."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+
+import jwt
+import pytest
+
+from local.signalr.tokens import DEVELOPMENT_KEY, audiences
+
+from .conftest import Emulator
+
+NEGOTIATE = "/client/negotiate?hub=chat"
+SEND = "/api/v1/hubs/chat"
+RESOURCES = {NEGOTIATE: "/client/?hub=chat", SEND: SEND}
+
+TokenMaker = Callable[[Emulator, str], str]
+
+
+def unsigned(emulator: Emulator, resource: str) -> str:
+    return jwt.encode({"aud": emulator.url + resource, "exp": int(time.time()) + 60}, "", "none")
+
+
+def signed_with_hs512(emulator: Emulator, resource: str) -> str:
+    claims = {"aud": emulator.url + resource, "exp": int(time.time()) + 60}
+    return jwt.encode(claims, DEVELOPMENT_KEY + DEVELOPMENT_KEY, "HS512")
+
+
+def deeply_nested(emulator: Emulator, resource: str) -> str:
+    return base64.urlsafe_b64encode(b"[" * 2000).decode() + ".e30.e30"
+
+
+REFUSED: dict[str, tuple[TokenMaker, str]] = {
+    "another key": (lambda e, r: e.token(r, key="another key, which is long enough"), "The signature is invalid"),
+    "another host": (lambda e, r: e.token(r, aud="http://example.com" + r), "The audience is invalid"),
+    "another port": (lambda e, r: e.token(r, aud="http://localhost:1" + r), "The audience is invalid"),
+    "another hub": (lambda e, r: e.token(r, aud=e.url + r + "2"), "The audience is invalid"),
+    "no audience": (lambda e, r: e.token(r, aud=None), "The token lacks an audience or an expiry"),
+    "a number as audience": (lambda e, r: e.token(r, aud=1), "The audience is invalid"),
+    "expired this second": (lambda e, r: e.token(r, exp=int(time.time())), "The token is expired"),
+    "no expiry": (lambda e, r: e.token(r, exp=None), "The token lacks an audience or an expiry"),
+    "not valid yet": (lambda e, r: e.token(r, nbf=int(time.time()) + 60), "The token is not valid yet"),
+    "no signature": (unsigned, "The algorithm is not HS256"),
+    "another algorithm": (signed_with_hs512, "The algorithm is not HS256"),
+    "too long": (lambda e, r: e.token(r, filler="x" * 3000), "The token is longer than 4096 characters"),
+    "garbage": (lambda e, r: "garbage", "The token is malformed"),
+    "three dots": (lambda e, r: "...", "The token is malformed"),
+    "bytes that are not ASCII": (lambda e, r: "\udcff.\udcff.\udcff", "The token is malformed"),
+    "nested too deeply": (deeply_nested, "The token is malformed"),
+}
+
+
+@pytest.mark.parametrize("path", RESOURCES)
+@pytest.mark.parametrize("case", REFUSED)
+async def test_a_bad_token_is_refused_with_the_reason(emulator: Emulator, path: str, case: str) -> None:
+    make, problem = REFUSED[case]
+    headers = {"Authorization": f"Bearer {make(emulator, RESOURCES[path])}"}
+    async with emulator.http.post(emulator.url + path, headers=headers) as response:
+        assert response.status == 401
+        challenge = f'Bearer error="invalid_token", error_description="{problem}"'
+        assert response.headers["WWW-Authenticate"] == challenge
+
+
+@pytest.mark.parametrize("path", RESOURCES)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic dTpw"}, {"Authorization": "Bearer"}])
+async def test_a_call_without_a_token_is_challenged(emulator: Emulator, path: str, headers: dict[str, str]) -> None:
+    async with emulator.http.post(emulator.url + path, headers=headers) as response:
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_a_websocket_needs_a_token_too(emulator: Emulator) -> None:
+    async with emulator.http.get(f"{emulator.url}/client/?hub=chat", headers={"Upgrade": "websocket"}) as response:
+        assert response.status == 401
+
+
+async def test_a_client_may_give_its_token_in_the_query_but_the_app_may_not(emulator: Emulator) -> None:
+    for path, status in ((NEGOTIATE, 200), (SEND, 401)):
+        query = {"access_token": emulator.token(RESOURCES[path])} | ({"hub": "chat"} if path == NEGOTIATE else {})
+        url = emulator.url + path.partition("?")[0]
+        async with emulator.http.post(url, params=query, json={"target": "x"}) as response:
+            assert response.status == status, path
+
+
+async def test_a_client_token_is_no_good_for_sending_nor_the_other_way_round(emulator: Emulator) -> None:
+    for path, resource in ((NEGOTIATE, SEND), (SEND, RESOURCES[NEGOTIATE])):
+        async with emulator.http.post(emulator.url + path, headers=emulator.authorization(resource)) as response:
+            assert response.status == 401, path
+
+
+def test_the_audience_may_name_this_machine_either_way_with_the_port_or_without() -> None:
+    assert audiences("localhost:8888", "/x") == {
+        "http://localhost:8888/x",
+        "http://127.0.0.1:8888/x",
+        "http://localhost/x",
+        "http://127.0.0.1/x",
+    }
+    assert audiences("127.0.0.1:8888", "/x") == audiences("LOCALHOST:8888", "/x")
+    assert audiences("signalr:8888", "/x") == {"http://signalr:8888/x", "http://signalr/x"}
+
+
+async def test_the_audience_may_contain_the_query_of_the_url_called(emulator: Emulator) -> None:
+    url = f"{SEND}?excluded=abc"
+    for resource, status in ((SEND, 202), (url, 202), (f"{SEND}?excluded=other", 401)):
+        headers = emulator.authorization(resource)
+        async with emulator.http.post(emulator.url + url, headers=headers, json={"target": "x"}) as response:
+            assert response.status == status, resource
+
+
+async def test_a_token_may_have_several_audiences(emulator: Emulator) -> None:
+    headers = emulator.authorization(SEND, aud=["http://example.com", emulator.url + SEND])
+    async with emulator.http.post(emulator.url + SEND, headers=headers, json={"target": "x"}) as response:
+        assert response.status == 202
+
+
+async def test_the_key_is_the_text_itself_not_decoded_from_base64(emulator: Emulator) -> None:
+    claims = json.dumps({"aud": emulator.url + SEND, "exp": int(time.time()) + 60}).encode()
+    decoded = jwt.api_jws.encode(claims, base64.b64decode(DEVELOPMENT_KEY), "HS256")
+    headers = {"Authorization": f"Bearer {decoded}"}
+    async with emulator.http.post(emulator.url + SEND, headers=headers, json={"target": "x"}) as response:
+        assert response.status == 401
