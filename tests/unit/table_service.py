@@ -1,0 +1,286 @@
+"""Table Storage in memory, as strict as the service, with faults on demand."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import requests
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.data.tables import TableClient, TableEntity, TableErrorCode, TableTransactionError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import NewConnectionError
+
+from signin.statistics import Statistics
+from signin.table import STATISTICS_KEY, Head, VisitTable
+from signin.visit import Visit
+
+Reply = list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a transaction: "create" or "update", the row, and the etag that the row has to have."""
+
+    kind: str
+    row: TableEntity
+    etag: str | None
+
+
+class Attempt:
+    """A transaction on its way to the service."""
+
+    def __init__(self, service: TableService, operations: Sequence[Operation]) -> None:
+        self.service = service
+        self.operations = operations
+
+    @property
+    def partition(self) -> str:
+        return str(self.operations[0].row["PartitionKey"])
+
+    def arrive(self) -> Reply:
+        """Let the service carry it out. Raises what the SDK raises where it is turned down."""
+        return self.service.carry_out(self.operations)
+
+
+Fault = Callable[[Attempt], Reply]
+
+
+class TableService:
+    """The one table of an account, as a `TableClient` shows it.
+
+    Each transaction is handed to the next fault of `faults`, which decides whether it arrives and what is answered;
+    without one it arrives and is answered. `read_errors` are raised by the next reads, None meaning none.
+    """
+
+    def __init__(self) -> None:
+        self.faults: deque[Fault] = deque()
+        self.read_errors: deque[Exception | None] = deque()
+        self.attempts: list[Attempt] = []
+        self.reads: list[tuple[str, str]] = []
+        self.late: list[Attempt] = []
+        self._rows: dict[tuple[str, str], tuple[TableEntity, str]] = {}
+        self._versions = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def visit_table(self) -> VisitTable:
+        """The app's view of this table."""
+        return VisitTable(cast(TableClient, self))
+
+    # What the app asks of a TableClient
+
+    def get_entity(self, partition_key: str, row_key: str, *, select: Sequence[str] | None = None) -> TableEntity:
+        self.reads.append((partition_key, row_key))
+        error = self.read_errors.popleft() if self.read_errors else None
+        if error is not None:
+            raise error
+        with self._lock:
+            if (partition_key, row_key) not in self._rows:
+                raise _error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
+            row, etag = self._rows[partition_key, row_key]
+        row = copy.deepcopy(row)
+        row._metadata = {"etag": etag, "timestamp": None}
+        return row
+
+    def submit_transaction(
+        self, operations: Iterable[tuple[str, TableEntity] | tuple[str, TableEntity, Mapping[str, Any]]]
+    ) -> Reply:
+        attempt = Attempt(self, [_operation(*operation) for operation in copy.deepcopy(list(operations))])
+        self.attempts.append(attempt)
+        fault = self.faults.popleft() if self.faults else Attempt.arrive
+        return fault(attempt)
+
+    # The service's side
+
+    def carry_out(self, operations: Sequence[Operation]) -> Reply:
+        """All of the operations, in this order, or none."""
+        keys = [(str(operation.row["PartitionKey"]), str(operation.row["RowKey"])) for operation in operations]
+        if not 1 <= len(operations) <= 100 or len({partition for partition, _ in keys}) > 1:
+            raise _transaction_error(0, 400, TableErrorCode.INVALID_INPUT)
+        if len(set(keys)) < len(keys):
+            raise _transaction_error(0, 400, TableErrorCode.INVALID_DUPLICATE_ROW)
+        with self._lock:
+            for index, (key, operation) in enumerate(zip(keys, operations, strict=True)):
+                if operation.kind == "create":
+                    if key in self._rows:
+                        raise _transaction_error(index, 409, TableErrorCode.ENTITY_ALREADY_EXISTS)
+                elif key not in self._rows:
+                    raise _transaction_error(index, 404, TableErrorCode.RESOURCE_NOT_FOUND)
+                elif self._rows[key][1] != operation.etag:
+                    raise _transaction_error(index, 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
+            etags = [f"W/\"datetime'{next(self._versions)}'\"" for _ in operations]
+            for key, operation, etag in zip(keys, operations, etags, strict=True):
+                self._rows[key] = (operation.row, etag)
+        return [{"etag": etag} for etag in etags]
+
+    def deliver_late(self) -> None:
+        """Let the transactions arrive that were held up on the way; nobody hears of the answers."""
+        while self.late:
+            try:
+                self.late.pop(0).arrive()
+            except TableTransactionError:
+                pass
+
+    def commit_from_elsewhere(self, partition: str, visits: int = 1) -> None:
+        """Another process adds visits to this shard."""
+        elsewhere = TableService()
+        elsewhere._rows, elsewhere._versions, elsewhere._lock = self._rows, self._versions, self._lock
+        table = elsewhere.visit_table()
+        shard = int(partition)
+        table.commit(shard, table.read(shard), [Visit.now() for _ in range(visits)])
+
+    # What is in it
+
+    def visits(self) -> list[str]:
+        """The keys of all visits in all shards."""
+        return [row_key for _, row_key in self._rows if row_key != STATISTICS_KEY]
+
+    def shards(self) -> list[int]:
+        return sorted(int(partition) for partition, row_key in self._rows if row_key == STATISTICS_KEY)
+
+    def audited(self) -> Statistics:
+        """The sum of all shards, after checking that each counts its own visits, and that none is left out."""
+        assert self.shards() == list(range(len(self.shards()))), "the shards have a gap, readers stop there"
+        keys = self.visits()
+        assert len(keys) == len(set(keys)), "a visit is in two shards"
+        table = self.visit_table()
+        total = Statistics()
+        for shard in self.shards():
+            rows = [row for row, _ in self._rows.values() if row["PartitionKey"] == f"{shard:02}" and "OS" in row]
+            statistics = table.read(shard).statistics
+            assert statistics.total == len(rows), f"shard {shard} counts {statistics.total} visits and has {len(rows)}"
+            assert statistics.by_os == Counter(row["OS"] for row in rows), f"shard {shard} miscounts systems"
+            assert statistics.by_browser == Counter(row["Browser"] for row in rows), f"shard {shard} miscounts browsers"
+            total += statistics
+        return total
+
+
+# Faults
+
+
+def arrives(attempt: Attempt) -> Reply:
+    """No fault."""
+    return attempt.arrive()
+
+
+def request_lost(attempt: Attempt) -> Reply:
+    """The connection breaks before the service has carried it out."""
+    raise ServiceResponseError("Connection aborted.")
+
+
+def reply_lost(attempt: Attempt) -> Reply:
+    """The connection breaks after the service has carried it out."""
+    attempt.arrive()
+    raise ServiceResponseError("Connection aborted.")
+
+
+def reply_cut_short(attempt: Attempt) -> Reply:
+    """The reply ends in the middle: the SDK lets the error of its HTTP library through."""
+    attempt.arrive()
+    raise requests.exceptions.ChunkedEncodingError("IncompleteRead")
+
+
+def busy(attempt: Attempt) -> Reply:
+    raise _error(HttpResponseError("server busy"), 503, TableErrorCode.SERVER_BUSY)
+
+
+def failed_after_commit(attempt: Attempt) -> Reply:
+    attempt.arrive()
+    raise _error(HttpResponseError("timed out"), 500, TableErrorCode.OPERATION_TIMED_OUT)
+
+
+def not_sent(attempt: Attempt) -> Reply:
+    raise no_connection()
+
+
+def refused(attempt: Attempt) -> Reply:
+    raise wrong_key()
+
+
+def held_up(attempt: Attempt) -> Reply:
+    """It stays on the way, to arrive when the test lets it, and the caller hears nothing."""
+    attempt.service.late.append(attempt)
+    raise ServiceResponseError("Read timed out.")
+
+
+def late_one_arrives_first(attempt: Attempt) -> Reply:
+    attempt.service.deliver_late()
+    return attempt.arrive()
+
+
+def other_writer_first(attempt: Attempt) -> Reply:
+    """Another process commits to the shard just before this arrives."""
+    attempt.service.commit_from_elsewhere(attempt.partition)
+    return attempt.arrive()
+
+
+class Gate:
+    """A fault that keeps a transaction under way until the test opens it, and what becomes of it then."""
+
+    def __init__(self, then: Fault = arrives) -> None:
+        self._then = then
+        self._reached = threading.Event()
+        self._opened = threading.Event()
+
+    def __call__(self, attempt: Attempt) -> Reply:
+        self._reached.set()
+        assert self._opened.wait(10), "the gate was not opened"
+        return self._then(attempt)
+
+    def wait_until_reached(self) -> None:
+        assert self._reached.wait(10), "no transaction was sent"
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+# Errors as the SDK raises them
+
+
+def no_connection() -> Exception:
+    connection = HTTPConnection("127.0.0.1")
+    return ServiceRequestError("refused", error=NewConnectionError(connection, "Connection refused"))
+
+
+def wrong_key() -> Exception:
+    return _error(ClientAuthenticationError("forbidden"), 403, TableErrorCode.AUTHENTICATION_FAILED)
+
+
+def no_table() -> Exception:
+    return _error(ResourceNotFoundError("no table"), 404, TableErrorCode.TABLE_NOT_FOUND)
+
+
+def table_is_being_deleted() -> Exception:
+    return _error(HttpResponseError("the table is being deleted"), 409, TableErrorCode.TABLE_BEING_DELETED)
+
+
+def _transaction_error(index: int, status: int, code: TableErrorCode) -> Exception:
+    return _error(TableTransactionError(message=f"{index}:{code.value}"), status, code)
+
+
+def _error(error: HttpResponseError, status: int, code: TableErrorCode) -> Exception:
+    error.status_code = status
+    error.error_code = code  # type: ignore[attr-defined]  # as the SDK does
+    return error
+
+
+def _operation(kind: str, row: TableEntity, options: Mapping[str, Any] | None = None) -> Operation:
+    return Operation(kind, row, (options or {}).get("etag"))
+
+
+# What is in a shard, said briefly
+
+
+def head_of(service: TableService, shard: int = 0) -> Head:
+    return service.visit_table().read(shard)
