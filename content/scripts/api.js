@@ -54,8 +54,12 @@ export async function fetchStats() {
  * @param {string} path
  * @param {"GET" | "POST"} method
  */
-function request(path, method) {
-  return fetch(path, { method, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+async function request(path, method) {
+  try {
+    return await fetch(path, { method, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+  } catch (cause) {
+    throw new Error("The app did not answer.", { cause }); // the browser's own words differ, and say less
+  }
 }
 
 /** @param {Response} response */

@@ -1,4 +1,4 @@
-// The SignalR hub that pushes the statistics. The client library is a classic script, with `signalR` as its global name.
+// The SignalR hub that pushes the statistics. The client library is a classic script: its one global is `signalR`.
 
 /**
  * @param {import("./api.js").Endpoint} endpoint

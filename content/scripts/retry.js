@@ -1,4 +1,4 @@
-// When to try again: later each time, never all pages at once, and at once when something tells us that it may work now.
+// When to try again: later each time, never all pages together, and at once on a sign that it may work now.
 
 const FIRST_DELAY = 1_000; // ms
 const LONGEST_DELAY = 30_000; // ms

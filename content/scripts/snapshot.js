@@ -1,4 +1,4 @@
-// The statistics as the page keeps them. They only grow, so of two snapshots the one with the higher total is the newer.
+// The statistics as the page keeps them. They only grow: of two snapshots, the one with the higher total is newer.
 
 /**
  * @typedef {Readonly<Record<string, number>>} Counts visits by label

@@ -40,16 +40,15 @@ export function showSnapshot(snapshot) {
 
 /** @param {State} state */
 export function showState(state) {
-  if (status.dataset.state === state) return; // or a screen reader would announce it again
   status.dataset.state = state;
-  status.textContent = STATE_NAMES[state];
+  write(status, STATE_NAMES[state]);
 }
 
 /** @param {Problem | null} problem */
 export function showProblem(problem) {
   error.hidden = problem === null;
-  find(".problem-headline").textContent = problem?.headline ?? "";
-  find(".problem-detail").textContent = problem?.detail ?? "";
+  write(find(".problem-headline"), problem?.headline ?? "");
+  write(find(".problem-detail"), problem?.detail ?? "");
 }
 
 /**
@@ -64,6 +63,16 @@ export function showAddress(address, code) {
   qr.setAttribute("viewBox", `0 0 ${size} ${size}`);
   find("[data-testid=qr] path").setAttribute("d", path);
   find(".address").textContent = address;
+}
+
+/**
+ * Leaves a text that has not changed alone, or a screen reader would announce it again.
+ *
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /**

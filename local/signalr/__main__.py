@@ -11,9 +11,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from local.lifetime import until_stopped
-
-from .server import create_app, listening
-from .tokens import DEVELOPMENT_KEY
+from local.signalr.server import create_app, listening
+from local.signalr.tokens import DEVELOPMENT_KEY
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from . import conversation, tokens
-from .conversation import INTERVALS
-from .hubs import CLOSE_TIMEOUT, HUBS, hub_name
-from .protocol import MAX_FRAME_BYTES
+from local.signalr import conversation, tokens
+from local.signalr.conversation import INTERVALS
+from local.signalr.hubs import CLOSE_TIMEOUT, HUBS, hub_name
+from local.signalr.protocol import MAX_FRAME_BYTES
 
 # The version of the negotiate protocol that is spoken to clients who know it.
 NEGOTIATE_VERSION = 1

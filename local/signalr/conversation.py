@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
 
-from . import protocol
-from .hubs import Connection, Hubs
-from .protocol import MessageType, ProtocolError
+from local.signalr import protocol
+from local.signalr.hubs import Connection, Hubs
+from local.signalr.protocol import MessageType, ProtocolError
 
 logger = logging.getLogger(__name__)
 

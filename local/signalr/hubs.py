@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from . import protocol
+from local.signalr import protocol
 
 # Frames that may wait for a client that reads too slowly before it is dropped.
 OUTGOING_LIMIT = 100

@@ -10,8 +10,8 @@ import logging
 
 from aiohttp import web
 
-from . import protocol, tokens
-from .hubs import HUBS, hub_name
+from local.signalr import protocol, tokens
+from local.signalr.hubs import HUBS, hub_name
 
 # The service's limit, in bytes.
 MAX_BODY_BYTES = 1024 * 1024

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from . import client, rest, tokens
-from .conversation import INTERVALS, Intervals
-from .hubs import CLOSE_TIMEOUT, HUBS, Hubs
+from local.signalr import client, rest, tokens
+from local.signalr.conversation import INTERVALS, Intervals
+from local.signalr.hubs import CLOSE_TIMEOUT, HUBS, Hubs
 
 HOST = "127.0.0.1"
 

@@ -109,12 +109,14 @@ test("negotiating and reading the statistics go to their own routes", async (t) 
   assert.deepEqual(requests, ["POST negotiate", "GET stats"]);
 });
 
-test("statistics that cannot be read fail with the app's own words, or with the status", async (t) => {
+test("statistics that cannot be read fail with the app's own words, the status, or the lack of an answer", async (t) => {
   serve(
     t,
     () => json(503, { error: "The table is away." }),
     () => html(502),
+    () => Promise.reject(new TypeError("Failed to fetch")),
   );
   await assert.rejects(fetchStats(), { message: "The table is away." });
   await assert.rejects(fetchStats(), { message: "The app answered with status 502." });
+  await assert.rejects(fetchStats(), { message: "The app did not answer." });
 });

@@ -1,0 +1,1 @@
+"""The app, module by module: nothing but this machine's loopback is needed."""
