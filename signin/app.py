@@ -67,7 +67,7 @@ class App:
         return self._counter.value()
 
     async def _refresh(self, committing: int) -> None:
-        if not self._counter.is_fresh:
+        if not self._counter.is_current:
             # A visit that is durable is acknowledged, also where the other shards can only be shown as last known.
             with contextlib.suppress(StorageError):
                 await asyncio.to_thread(self._counter.refresh, committing)

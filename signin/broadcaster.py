@@ -68,7 +68,7 @@ class Broadcaster:
     def _send(self) -> bool:
         """Broadcast what is known now; whether the service took it. Logs when that changes, not each time."""
         with contextlib.suppress(StorageError):  # then the other shards as last known; this process knows its own
-            self._counter.refresh()
+            self._counter.refresh_others()
         statistics = self._counter.value().to_json()
         try:
             self._hub.broadcast(TARGET, [statistics["totalNumber"], statistics["byOS"], statistics["byBrowser"]])

@@ -109,7 +109,7 @@ test("negotiating and reading the statistics go to their own routes", async (t) 
   assert.deepEqual(requests, ["POST negotiate", "GET stats"]);
 });
 
-test("statistics that cannot be read fail with the app's own words, the status, or the lack of an answer", async (t) => {
+test("statistics that cannot be read fail with the words of the app, the status, or the lack of both", async (t) => {
   serve(
     t,
     () => json(503, { error: "The table is away." }),

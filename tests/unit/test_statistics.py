@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from signin import user_agent
 from signin.statistics import Statistics
 from signin.visit import Visit
 
@@ -61,8 +62,6 @@ def test_json_lists_the_most_frequent_label_first_and_ties_by_name() -> None:
 
 
 def test_json_of_every_label_at_a_large_count_is_one_message_of_the_service() -> None:
-    from signin import user_agent
-
     systems = {*user_agent._OPERATING_SYSTEMS.values(), "iPadOS", user_agent.OTHER}
     browsers = {*user_agent._BROWSERS.values(), user_agent.OTHER}
     everything = Statistics(10**12, dict.fromkeys(systems, 10**12), dict.fromkeys(browsers, 10**12)).to_json()

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from signin.counter import ShardCounter
+from signin.statistics import Statistics
+from signin.table import MAX_SHARDS, Head, StorageError, Unanswered
+
+MAX_AGE = 1.0
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Shards:
+    """The stats rows of the shards 0, 1, …, and a list of what was read."""
+
+    def __init__(self, *totals: int) -> None:
+        self.totals = list(totals)
+        self.reads: list[int] = []
+        self.error: StorageError | None = None
+
+    def read(self, shard: int) -> Head:
+        self.reads.append(shard)
+        if self.error is not None:
+            raise self.error
+        if shard >= len(self.totals):
+            return Head(Statistics(), etag=None)
+        return Head(visitors(self.totals[shard]), etag="an etag")
+
+
+def visitors(total: int) -> Statistics:
+    return Statistics(total, {"iOS": total}, {"Safari": total})
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("signin.counter.time", clock)
+    return clock
+
+
+def test_nothing_is_known_at_first() -> None:
+    counter = ShardCounter(Shards(), MAX_AGE)
+    assert counter.value() == Statistics()
+    assert counter.opened == 0
+    assert not counter.is_fresh
+
+
+def test_the_value_is_the_sum_of_all_shards(clock: Clock) -> None:
+    counter = ShardCounter(Shards(3, 4, 5), MAX_AGE)
+    counter.refresh()
+    assert counter.value() == visitors(12)
+    assert counter.opened == 3
+
+
+def test_a_walk_ends_at_the_first_shard_that_does_not_exist(clock: Clock) -> None:
+    shards = Shards(3, 4)
+    ShardCounter(shards, MAX_AGE).refresh()
+    assert shards.reads == [0, 1, 2]
+
+
+def test_a_walk_ends_at_the_last_possible_shard(clock: Clock) -> None:
+    shards = Shards(*[1] * (MAX_SHARDS + 1))
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.refresh()
+    assert counter.value().total == MAX_SHARDS
+
+
+def test_what_is_known_of_a_shard_never_becomes_smaller() -> None:
+    counter = ShardCounter(Shards(), MAX_AGE)
+    for total, known in [(5, 5), (3, 5), (0, 5), (6, 6)]:
+        counter.record(0, visitors(total))
+        assert counter.value() == visitors(known)
+
+
+def test_an_old_reading_does_not_undo_a_commit(clock: Clock) -> None:
+    """A read may be answered with what the row held before a commit that was recorded meanwhile."""
+    shards = Shards(5)
+    counter = ShardCounter(shards, MAX_AGE)
+
+    def read_before_the_commit(shard: int) -> Head:
+        head = Shards.read(shards, shard)
+        counter.record(0, visitors(6))
+        return head
+
+    shards.read = read_before_the_commit  # type: ignore[method-assign]
+    counter.refresh()
+    assert counter.value() == visitors(6)
+
+
+def test_no_thread_ever_sees_the_value_fall() -> None:
+    counter = ShardCounter(Shards(), MAX_AGE)
+    start = threading.Barrier(4)
+    written = threading.Event()
+
+    def write() -> None:
+        start.wait()
+        for total in range(500):
+            for shard in range(3):
+                counter.record(shard, visitors(total - shard))
+        written.set()
+
+    def watch() -> list[int]:
+        start.wait()
+        seen = [0]
+        while not written.is_set():
+            seen.append(counter.value().total)
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        watching = [pool.submit(watch) for _ in range(3)]
+        pool.submit(write).result()
+        for watched in watching:
+            assert watched.result() == sorted(watched.result())
+
+
+def test_storage_is_walked_at_most_once_per_interval(clock: Clock) -> None:
+    shards = Shards(1)
+    counter = ShardCounter(shards, MAX_AGE)
+    for _ in range(3):
+        counter.refresh()
+    assert shards.reads == [0, 1]
+    clock.now += MAX_AGE + 0.1
+    assert not counter.is_fresh
+    counter.refresh()
+    assert shards.reads == [0, 1, 0, 1]
+
+
+def test_storage_is_asked_at_most_once_per_interval_also_while_it_fails(clock: Clock) -> None:
+    shards = Shards(1)
+    shards.error = Unanswered("down")
+    counter = ShardCounter(shards, MAX_AGE)
+    for _ in range(3):
+        with pytest.raises(StorageError, match="down"):
+            counter.refresh()
+    assert shards.reads == [0]
+
+    clock.now += MAX_AGE + 0.1
+    shards.error = None
+    counter.refresh()
+    assert counter.value() == visitors(1)
+
+
+def test_a_failed_walk_leaves_the_value_as_it_was(clock: Clock) -> None:
+    shards = Shards(1, 2)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.refresh()
+    clock.now += MAX_AGE + 0.1
+    shards.error = Unanswered("down")
+    with pytest.raises(StorageError):
+        counter.refresh()
+    assert counter.value() == visitors(3)
+
+
+def test_telling_many_threads_of_one_failure_keeps_nothing_of_them(clock: Clock) -> None:
+    """An exception that is raised again and again collects the frames of everybody who was told."""
+    shards = Shards(1)
+    shards.error = Unanswered("down")
+    counter = ShardCounter(shards, MAX_AGE)
+    for _ in range(100):
+        with pytest.raises(StorageError) as told:
+            counter.refresh()
+    assert len(told.traceback) < 20
+
+
+def test_many_threads_share_one_walk() -> None:
+    shards = Shards(1, 1)
+    counter = ShardCounter(shards, max_age=3600)
+    start = threading.Barrier(16)
+
+    def refresh() -> int:
+        start.wait()
+        counter.refresh()
+        return counter.value().total
+
+    with ThreadPoolExecutor(16) as pool:
+        totals = [future.result() for future in [pool.submit(refresh) for _ in range(16)]]
+    assert totals == [2] * 16, "somebody did not wait for the walk"
+    assert shards.reads == [0, 1, 2]
+
+
+def test_many_threads_share_one_failing_walk() -> None:
+    shards = Shards(1)
+    shards.error = Unanswered("down")
+    counter = ShardCounter(shards, max_age=3600)
+    start = threading.Barrier(16)
+
+    def refresh() -> None:
+        start.wait()
+        counter.refresh()
+
+    with ThreadPoolExecutor(16) as pool:
+        errors = [future.exception() for future in [pool.submit(refresh) for _ in range(16)]]
+    assert all(isinstance(error, StorageError) for error in errors)
+    assert shards.reads == [0]
+
+
+def test_the_shard_being_committed_to_is_not_read(clock: Clock) -> None:
+    shards = Shards(3, 4, 5)
+    ShardCounter(shards, MAX_AGE).refresh(committing=1)
+    assert 1 not in shards.reads
+
+
+def test_the_walk_goes_on_behind_a_committing_shard_that_does_not_exist_yet(clock: Clock) -> None:
+    shards = Shards()
+    ShardCounter(shards, MAX_AGE).refresh(committing=0)
+    assert shards.reads == [1]
+
+
+def test_whoever_asks_next_is_not_told_a_value_without_the_shard_that_a_commit_left_out(clock: Clock) -> None:
+    """In a new process, /stats may be asked while the first visit's commit is still under way."""
+    counter = ShardCounter(Shards(1_000_000, 1), MAX_AGE)
+    counter.refresh(committing=0)  # for the visitor who signs in
+    counter.refresh()  # for somebody else who wants the statistics
+    assert counter.value() == visitors(1_000_001)
+
+
+def test_a_shard_that_was_just_heard_of_is_not_read(clock: Clock) -> None:
+    shards = Shards(3, 4)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.record(0, visitors(3))
+    counter.refresh()
+    assert shards.reads == [1, 2]
+    clock.now += MAX_AGE + 0.1
+    counter.refresh()
+    assert shards.reads == [1, 2, 0, 1, 2]
+
+
+def test_a_shard_that_another_process_opened_is_found_by_the_next_walk(clock: Clock) -> None:
+    shards = Shards(3)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.refresh()
+    shards.totals.append(4)
+    clock.now += MAX_AGE + 0.1
+    counter.refresh()
+    assert counter.value() == visitors(7)
+    assert counter.opened == 2

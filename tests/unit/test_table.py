@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from azure.data.tables import EdmType, EntityProperty
+
+from signin.statistics import Statistics
+from signin.table import (
+    MAX_VISITS,
+    FenceMoved,
+    Head,
+    NotSent,
+    Refused,
+    StorageError,
+    Unanswered,
+    VisitTable,
+    partition,
+)
+from signin.visit import Visit
+
+from . import table_service
+from .loopback import Answer, nothing_listening, web_server
+from .table_service import Fault, Reply, TableService
+
+NOTHING_YET = Head(Statistics(), etag=None)
+
+
+def connection_string(url: str, key: str = "a2V5") -> str:
+    return f"AccountName=account;AccountKey={key};TableEndpoint={url}/account"
+
+
+def some_visits(count: int) -> list[Visit]:
+    return [Visit.now() for _ in range(count)]
+
+
+def test_a_shard_is_a_partition_of_two_digits() -> None:
+    assert [partition(shard) for shard in (0, 7, 99)] == ["00", "07", "99"]
+
+
+def test_a_shard_that_does_not_exist_is_empty_and_has_no_etag() -> None:
+    assert TableService().visit_table().read(0) == NOTHING_YET
+
+
+def test_what_was_committed_is_read_back() -> None:
+    table = TableService().visit_table()
+    first = table.commit(3, NOTHING_YET, some_visits(2))
+    second = table.commit(3, first, some_visits(MAX_VISITS))
+    assert second.statistics.total == 2 + MAX_VISITS
+    assert table.read(3) == second
+    assert table.read(2) == NOTHING_YET
+
+
+def test_a_visit_is_held_by_the_shard_it_was_committed_to() -> None:
+    table = TableService().visit_table()
+    [visit] = some_visits(1)
+    assert not table.holds(0, visit)
+    table.commit(0, NOTHING_YET, [visit])
+    assert table.holds(0, visit)
+    assert not table.holds(1, visit)
+
+
+def test_a_transaction_is_the_visits_and_then_their_sum() -> None:
+    service = TableService()
+    visits = some_visits(2)
+    head = service.visit_table().commit(0, NOTHING_YET, visits)
+    service.visit_table().commit(0, head, some_visits(1))
+    opening, following = service.attempts
+    assert [operation.kind for operation in opening.operations] == ["create", "create", "create"]
+    assert [operation.row["RowKey"] for operation in opening.operations] == [visits[0].key, visits[1].key, "stats"]
+    assert [(operation.kind, operation.etag) for operation in following.operations] == [
+        ("create", None),
+        ("update", head.etag),
+    ]
+
+
+def test_the_stats_row_has_a_64_bit_total_and_a_fixed_number_of_properties() -> None:
+    service = TableService()
+    service.visit_table().commit(0, Head(Statistics(2**31, {"iOS": 2**31}, {"Safari": 2**31}), None), some_visits(1))
+    row = service.attempts[0].operations[-1].row
+    assert row["Total"] == EntityProperty(2**31 + 1, EdmType.INT64)
+    assert set(row) == {"PartitionKey", "RowKey", "Total", "ByOS", "ByBrowser"}
+
+
+def test_a_stale_etag_moves_nothing() -> None:
+    service = TableService()
+    table = service.visit_table()
+    table.commit(0, NOTHING_YET, some_visits(1))
+    for stale in (NOTHING_YET, Head(Statistics(), etag="W/\"another\"")):
+        with pytest.raises(FenceMoved):
+            table.commit(0, stale, some_visits(1))
+    assert service.audited().total == 1
+
+
+def test_a_repetition_of_what_was_committed_moves_nothing() -> None:
+    service = TableService()
+    table = service.visit_table()
+    head = table.commit(0, NOTHING_YET, some_visits(1))
+    visits = some_visits(3)
+    table.commit(0, head, visits)
+    with pytest.raises(FenceMoved, match="EntityAlreadyExists"):
+        table.commit(0, head, visits)
+    assert service.audited().total == 4
+
+
+def with_code_of(make: Callable[[], Exception]) -> Fault:
+    def fault(attempt: table_service.Attempt) -> Reply:
+        raise make()
+
+    return fault
+
+
+def reply_without_etags(attempt: table_service.Attempt) -> Reply:
+    attempt.arrive()
+    return []
+
+
+@pytest.mark.parametrize(
+    ("fault", "meaning"),
+    [
+        (table_service.request_lost, Unanswered),
+        (table_service.reply_lost, Unanswered),
+        (table_service.reply_cut_short, Unanswered),
+        (reply_without_etags, Unanswered),
+        (table_service.busy, Unanswered),
+        (table_service.failed_after_commit, Unanswered),
+        (table_service.not_sent, NotSent),
+        (table_service.refused, Refused),
+        (with_code_of(table_service.no_table), Refused),
+        (with_code_of(table_service.table_is_being_deleted), Unanswered),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_fault_has_one_meaning(fault: Fault, meaning: type[StorageError]) -> None:
+    service = TableService()
+    service.faults.append(fault)
+    with pytest.raises(StorageError) as raised:
+        service.visit_table().commit(0, NOTHING_YET, some_visits(1))
+    assert type(raised.value) is meaning
+    assert "\n" not in str(raised.value)
+
+
+def test_a_table_that_is_missing_is_said_to_be_missing() -> None:
+    service = TableService()
+    service.read_errors.append(table_service.no_table())
+    with pytest.raises(Refused, match="the table SignInInfo does not exist: create it"):
+        service.visit_table().read(0)
+
+
+def test_a_connection_that_is_refused_sends_nothing() -> None:
+    with nothing_listening() as url:
+        table = VisitTable.from_connection_string(connection_string(url))
+        for ask in (lambda: table.read(0), lambda: table.commit(0, NOTHING_YET, some_visits(1))):
+            with pytest.raises(NotSent, match="cannot be reached"):
+                ask()
+
+
+def test_each_call_sends_one_request_whatever_the_answer() -> None:
+    answers = [
+        Answer(500),
+        Answer(503, headers={"Retry-After": "0"}),
+        Answer(429, headers={"Retry-After": "0"}),
+        None,
+        Answer(202, b"--cut", {"Content-Type": "multipart/mixed; boundary=cut", "Content-Length": "5"}),
+    ]
+    for answer in answers:
+        with web_server(lambda asked, answer=answer: answer) as server:  # type: ignore[misc]
+            table = VisitTable.from_connection_string(connection_string(server.url))
+            with pytest.raises(Unanswered):
+                table.commit(0, NOTHING_YET, some_visits(1))
+            assert len(server.asked) == 1
+
+
+def test_a_key_that_cannot_sign_is_refused_and_not_repeated() -> None:
+    """The SDK tries to decode the key only when it signs a request: nothing was sent, and nothing ever will be."""
+    with web_server(lambda asked: Answer()) as server:
+        table = VisitTable.from_connection_string(connection_string(server.url, key="this is not base64!"))
+        with pytest.raises(Refused, match="check the key in TableConnectionString") as raised:
+            table.commit(0, NOTHING_YET, some_visits(1))
+        assert "base64!" not in str(raised.value)
+        assert not server.asked
+
+
+def test_no_message_holds_the_key() -> None:
+    key = "c2VjcmV0IGtleQ=="
+    with nothing_listening() as url, pytest.raises(StorageError) as raised:
+        VisitTable.from_connection_string(connection_string(url, key)).read(0)
+    assert key not in str(raised.value)
