@@ -25,16 +25,13 @@ _WATCH_SECONDS = 1.0
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
-        arguments.insert(0, "run")
+    options = parse(sys.argv[1:])
     for name in ("SIGTERM", "SIGHUP"):  # SIGHUP: the terminal is closed; there is none on Windows
         if number := getattr(signal, name, None):
             signal.signal(number, _interrupt)
     try:
-        if arguments[0] == "test":  # all else is for pytest, --help too
-            sys.exit(test(arguments[1:]))
-        options = _parser().parse_args(arguments)
+        if options.command == "test":
+            sys.exit(test(options.for_pytest))
         ports = Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
         if options.command == "run":
             run(ports, options.workers, fresh=options.fresh)
@@ -44,6 +41,15 @@ def main() -> None:
         sys.exit(str(error))
     except KeyboardInterrupt:
         print("\nStopped.")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; exits with a message where there is something wrong with them."""
+    if arguments[:1] == ["test"]:  # all else is for pytest, --help too
+        return argparse.Namespace(command="test", for_pytest=arguments[1:])
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["run", *arguments]
+    return _parser().parse_args(arguments)
 
 
 def run(ports: Ports, workers: int, *, fresh: bool) -> None:

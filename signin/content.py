@@ -64,7 +64,7 @@ class Content:
     def check(self) -> None:
         """Ask whether the homepage is there. Raises ContentUnavailable."""
         if self._fetch(_INDEX, "HEAD").status_code != requests.codes.ok:
-            raise ContentUnavailable(f"{CONTAINER}/{_INDEX} is not there: upload the content")
+            raise ContentUnavailable(f"{CONTAINER}/{_INDEX} is not there, or may not be read without a key")
 
     def _not_found(self, method: str) -> Page:
         response = self._fetch(_NOT_FOUND_PAGE, method)

@@ -123,7 +123,7 @@ class Hub:
         self._session = requests.Session()
         # A kept-alive connection may have been closed meanwhile. A broadcast carries the whole state, so sending one
         # twice does no harm.
-        retry = Retry(total=1, status=0, allowed_methods=("POST",))
+        retry = Retry(total=1, status=0, respect_retry_after_header=False, allowed_methods=("POST",))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
 
@@ -142,6 +142,7 @@ class Hub:
                 json={"target": target, "arguments": list(arguments)},
                 headers={"Authorization": f"Bearer {self._rest_token(path)}"},
                 timeout=_TIMEOUT,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise BroadcastError(f"SignalR did not answer ({type(error).__name__})") from error

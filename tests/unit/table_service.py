@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from signin.statistics import Statistics
-from signin.table import STATISTICS_KEY, Head, VisitTable
+from signin.table import STATISTICS_KEY, VisitTable
 from signin.visit import Visit
 
 Reply = list[Mapping[str, Any]]
@@ -127,10 +128,7 @@ class TableService:
     def deliver_late(self) -> None:
         """Let the transactions arrive that were held up on the way; nobody hears of the answers."""
         while self.late:
-            try:
-                self.late.pop(0).arrive()
-            except TableTransactionError:
-                pass
+            _arrive_unheard(self.late.pop(0))
 
     def commit_from_elsewhere(self, partition: str, visits: int = 1) -> None:
         """Another process adds visits to this shard."""
@@ -176,42 +174,39 @@ def arrives(attempt: Attempt) -> Reply:
 
 def request_lost(attempt: Attempt) -> Reply:
     """The connection breaks before the service has carried it out."""
-    raise ServiceResponseError("Connection aborted.")
+    raise no_answer()
 
 
 def reply_lost(attempt: Attempt) -> Reply:
-    """The connection breaks after the service has carried it out."""
-    attempt.arrive()
-    raise ServiceResponseError("Connection aborted.")
+    """The connection breaks after the service has answered, whatever it was."""
+    _arrive_unheard(attempt)
+    raise no_answer()
 
 
 def reply_cut_short(attempt: Attempt) -> Reply:
     """The reply ends in the middle: the SDK lets the error of its HTTP library through."""
-    attempt.arrive()
+    _arrive_unheard(attempt)
     raise requests.exceptions.ChunkedEncodingError("IncompleteRead")
+
+
+def failed_after_commit(attempt: Attempt) -> Reply:
+    _arrive_unheard(attempt)
+    raise _error(HttpResponseError("timed out"), 500, TableErrorCode.OPERATION_TIMED_OUT)
 
 
 def busy(attempt: Attempt) -> Reply:
     raise _error(HttpResponseError("server busy"), 503, TableErrorCode.SERVER_BUSY)
 
 
-def failed_after_commit(attempt: Attempt) -> Reply:
-    attempt.arrive()
-    raise _error(HttpResponseError("timed out"), 500, TableErrorCode.OPERATION_TIMED_OUT)
-
-
-def not_sent(attempt: Attempt) -> Reply:
-    raise no_connection()
-
-
-def refused(attempt: Attempt) -> Reply:
-    raise wrong_key()
+def _arrive_unheard(attempt: Attempt) -> None:
+    with suppress(TableTransactionError):
+        attempt.arrive()
 
 
 def held_up(attempt: Attempt) -> Reply:
     """It stays on the way, to arrive when the test lets it, and the caller hears nothing."""
     attempt.service.late.append(attempt)
-    raise ServiceResponseError("Read timed out.")
+    raise no_answer()
 
 
 def late_one_arrives_first(attempt: Attempt) -> Reply:
@@ -248,9 +243,23 @@ class Gate:
 # Errors as the SDK raises them
 
 
+def raising(make: Callable[[], Exception]) -> Fault:
+    """A fault that is answered with this error."""
+
+    def fault(attempt: Attempt) -> Reply:
+        raise make()
+
+    fault.__name__ = make.__name__
+    return fault
+
+
 def no_connection() -> Exception:
     connection = HTTPConnection("127.0.0.1")
     return ServiceRequestError("refused", error=NewConnectionError(connection, "Connection refused"))
+
+
+def no_answer() -> Exception:
+    return ServiceResponseError("Read timed out.")
 
 
 def wrong_key() -> Exception:
@@ -266,10 +275,11 @@ def table_is_being_deleted() -> Exception:
 
 
 def _transaction_error(index: int, status: int, code: TableErrorCode) -> Exception:
-    return _error(TableTransactionError(message=f"{index}:{code.value}"), status, code)
+    # The SDK gives the code as text where an operation of a transaction fails, and as a TableErrorCode elsewhere.
+    return _error(TableTransactionError(message=f"{index}:{code.value}"), status, code.value)
 
 
-def _error(error: HttpResponseError, status: int, code: TableErrorCode) -> Exception:
+def _error(error: HttpResponseError, status: int, code: str) -> Exception:
     error.status_code = status
     error.error_code = code  # type: ignore[attr-defined]  # as the SDK does
     return error
@@ -277,10 +287,3 @@ def _error(error: HttpResponseError, status: int, code: TableErrorCode) -> Excep
 
 def _operation(kind: str, row: TableEntity, options: Mapping[str, Any] | None = None) -> Operation:
     return Operation(kind, row, (options or {}).get("etag"))
-
-
-# What is in a shard, said briefly
-
-
-def head_of(service: TableService, shard: int = 0) -> Head:
-    return service.visit_table().read(shard)

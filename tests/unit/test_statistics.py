@@ -14,9 +14,7 @@ ONE_OF_EACH = [Visit("1", "Windows", "Chrome"), Visit("2", "iOS", "Safari"), Vis
 
 def test_counting_visits_adds_to_the_total_and_to_both_maps() -> None:
     statistics = Statistics(10, {"Windows": 4, "macOS": 6}, {"Chrome": 10}).counting(ONE_OF_EACH)
-    assert statistics == Statistics(
-        13, {"Windows": 6, "macOS": 6, "iOS": 1}, {"Chrome": 11, "Safari": 1, "Firefox": 1}
-    )
+    assert statistics == Statistics(13, {"Windows": 6, "macOS": 6, "iOS": 1}, {"Chrome": 11, "Safari": 1, "Firefox": 1})
 
 
 def test_counting_takes_any_iterable_once() -> None:

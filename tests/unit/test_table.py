@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from azure.data.tables import EdmType, EntityProperty
 
@@ -21,7 +19,7 @@ from signin.visit import Visit
 
 from . import table_service
 from .loopback import Answer, nothing_listening, web_server
-from .table_service import Fault, Reply, TableService
+from .table_service import Fault, Reply, TableService, raising
 
 NOTHING_YET = Head(Statistics(), etag=None)
 
@@ -86,7 +84,7 @@ def test_a_stale_etag_moves_nothing() -> None:
     service = TableService()
     table = service.visit_table()
     table.commit(0, NOTHING_YET, some_visits(1))
-    for stale in (NOTHING_YET, Head(Statistics(), etag="W/\"another\"")):
+    for stale in (NOTHING_YET, Head(Statistics(), etag='W/"another"')):
         with pytest.raises(FenceMoved):
             table.commit(0, stale, some_visits(1))
     assert service.audited().total == 1
@@ -103,13 +101,6 @@ def test_a_repetition_of_what_was_committed_moves_nothing() -> None:
     assert service.audited().total == 4
 
 
-def with_code_of(make: Callable[[], Exception]) -> Fault:
-    def fault(attempt: table_service.Attempt) -> Reply:
-        raise make()
-
-    return fault
-
-
 def reply_without_etags(attempt: table_service.Attempt) -> Reply:
     attempt.arrive()
     return []
@@ -124,10 +115,10 @@ def reply_without_etags(attempt: table_service.Attempt) -> Reply:
         (reply_without_etags, Unanswered),
         (table_service.busy, Unanswered),
         (table_service.failed_after_commit, Unanswered),
-        (table_service.not_sent, NotSent),
-        (table_service.refused, Refused),
-        (with_code_of(table_service.no_table), Refused),
-        (with_code_of(table_service.table_is_being_deleted), Unanswered),
+        (raising(table_service.no_connection), NotSent),
+        (raising(table_service.wrong_key), Refused),
+        (raising(table_service.no_table), Refused),
+        (raising(table_service.table_is_being_deleted), Unanswered),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -138,6 +129,13 @@ def test_a_fault_has_one_meaning(fault: Fault, meaning: type[StorageError]) -> N
         service.visit_table().commit(0, NOTHING_YET, some_visits(1))
     assert type(raised.value) is meaning
     assert "\n" not in str(raised.value)
+
+
+def test_a_message_names_the_services_own_code() -> None:
+    service = TableService()
+    service.read_errors.append(table_service.wrong_key())
+    with pytest.raises(Refused, match="Table Storage answered 403 AuthenticationFailed: check the key"):
+        service.visit_table().read(0)
 
 
 def test_a_table_that_is_missing_is_said_to_be_missing() -> None:

@@ -1,0 +1,712 @@
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from azure.data.tables import TableEntity
+
+from signin import committer as committer_module
+from signin.committer import Committer, NotAcknowledged
+from signin.counter import ShardCounter
+from signin.statistics import Statistics
+from signin.table import Head
+from signin.visit import Visit
+
+from .table_service import (
+    Fault,
+    Gate,
+    TableService,
+    arrives,
+    busy,
+    failed_after_commit,
+    held_up,
+    late_one_arrives_first,
+    no_answer,
+    no_connection,
+    no_table,
+    other_writer_first,
+    raising,
+    reply_cut_short,
+    reply_lost,
+    request_lost,
+    table_is_being_deleted,
+    wrong_key,
+)
+
+refused = raising(wrong_key)
+not_sent = raising(no_connection)
+
+
+class Process:
+    """The part of a worker process that counts: a committer, and what it knows of the shards."""
+
+    def __init__(self, service: TableService) -> None:
+        self.commits = 0
+        self.counter = ShardCounter(service.visit_table(), max_age=3600)
+        self.committer = Committer(service.visit_table(), self.counter, on_commit=self._committed)
+
+    def _committed(self) -> None:
+        self.commits += 1
+
+    def submit(self, count: int) -> list[Future[None]]:
+        """Queue visits all at once, so that they are taken up together."""
+        with self.committer._changed:
+            return [self.committer.submit(Visit.now()) for _ in range(count)]
+
+    def count(self, visits: int = 1) -> None:
+        """Count visits, one after another."""
+        for _ in range(visits):
+            self.committer.submit(Visit.now()).result(10)
+
+    def close(self) -> None:
+        self.committer.close(10)
+
+
+Start = Callable[[TableService], Process]
+
+
+@pytest.fixture
+def service() -> TableService:
+    return TableService()
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start processes, with no pause between the attempts of a commit."""
+    monkeypatch.setattr(committer_module, "_FIRST_PAUSE", 0.0)
+    processes: list[Process] = []
+
+    def start(service: TableService) -> Process:
+        processes.append(Process(service))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.close()
+
+
+@pytest.fixture
+def process(service: TableService, start: Start) -> Process:
+    return start(service)
+
+
+@pytest.fixture
+def a_single_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for a commit is over before its first attempt is."""
+    monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
+
+
+def failure(done: Future[None]) -> NotAcknowledged:
+    error = done.exception(10)
+    assert isinstance(error, NotAcknowledged), f"expected NotAcknowledged, not {error!r}"
+    return error
+
+
+def sizes(service: TableService) -> list[int]:
+    """How many visits each transaction carried."""
+    return [len(attempt.operations) - 1 for attempt in service.attempts]
+
+
+# Durable before acknowledged
+
+
+@pytest.mark.parametrize("fault", [arrives, reply_lost, request_lost])
+def test_a_visit_is_not_acknowledged_before_it_is_durable(
+    fault: Fault, service: TableService, process: Process
+) -> None:
+    gates = [Gate(then=fault), Gate()]
+    service.faults.extend(gates)
+    visit = Visit.now()
+    done = process.committer.submit(visit)
+    in_table_when_acknowledged: list[bool] = []
+    done.add_done_callback(lambda _: in_table_when_acknowledged.append(visit.key in service.visits()))
+
+    gates[0].wait_until_reached()
+    assert not done.done(), "acknowledged while its transaction is under way"
+    gates[0].open()
+    if fault is not arrives:
+        gates[1].wait_until_reached()
+        assert not done.done(), "acknowledged after an attempt without an answer"
+    gates[1].open()
+    done.result(10)
+    assert in_table_when_acknowledged == [True]
+
+
+def test_a_visit_is_counted_in_the_statistics_when_it_is_acknowledged(process: Process) -> None:
+    totals: list[int] = []
+    for _ in range(3):
+        done = process.committer.submit(Visit.now())
+        done.add_done_callback(lambda _: totals.append(process.counter.value().total))
+        done.result(10)
+    assert totals == [1, 2, 3]
+
+
+def test_the_statistics_are_those_of_the_visitors(service: TableService, process: Process) -> None:
+    process.committer.submit(Visit("1", "iOS", "Safari")).result(10)
+    process.committer.submit(Visit("2", "Windows", "Firefox")).result(10)
+    expected = Statistics(2, {"iOS": 1, "Windows": 1}, {"Safari": 1, "Firefox": 1})
+    assert process.counter.value() == service.audited() == expected
+
+
+def test_each_commit_is_announced_once(service: TableService, process: Process) -> None:
+    service.faults.extend([reply_lost, arrives, arrives])
+    process.count(2)
+    process.close()
+    assert process.commits == 2
+
+
+# Group commit
+
+
+def test_a_lone_visit_is_committed_at_once(service: TableService, process: Process) -> None:
+    process.count(3)
+    assert sizes(service) == [1, 1, 1]
+
+
+def test_visits_that_come_while_a_transaction_is_under_way_share_the_next(
+    service: TableService, process: Process
+) -> None:
+    service.faults.append(gate := Gate())
+    first = process.submit(1)
+    gate.wait_until_reached()
+    others = process.submit(30)
+    gate.open()
+    wait(first + others, 10)
+    assert sizes(service) == [1, 30]
+    assert service.audited().total == 31
+
+
+def test_a_transaction_never_carries_more_than_99_visits(service: TableService, process: Process) -> None:
+    service.faults.append(gate := Gate())
+    first = process.submit(1)
+    gate.wait_until_reached()
+    others = process.submit(250)
+    gate.open()
+    wait(first + others, 10)
+    assert sizes(service) == [1, 99, 99, 52]
+    assert service.audited().total == 251
+
+
+def test_visits_are_committed_in_the_order_they_came(service: TableService, process: Process) -> None:
+    service.faults.append(gate := Gate())
+    visits = [Visit.now() for _ in range(200)]
+    done = [process.committer.submit(visit) for visit in visits]
+    gate.open()
+    wait(done, 10)
+    committed = [operation.row["RowKey"] for attempt in service.attempts for operation in attempt.operations[:-1]]
+    assert committed == [visit.key for visit in visits]
+
+
+def test_visits_are_created_before_the_sum_is_updated(service: TableService, process: Process) -> None:
+    """A lost reply shows as a 409 only if its repetition meets a visit's row before the etag."""
+    process.count(2)
+    assert [[operation.kind for operation in attempt.operations] for attempt in service.attempts] == [
+        ["create", "create"],
+        ["create", "update"],
+    ]
+    assert all(attempt.operations[-1].row["RowKey"] == "stats" for attempt in service.attempts)
+
+
+def test_the_stats_row_is_read_once_and_then_never_again(service: TableService, process: Process) -> None:
+    process.count(20)
+    assert service.reads == [("00", "stats")]
+
+
+def test_a_new_process_goes_on_from_what_is_there(service: TableService, process: Process, start: Start) -> None:
+    process.count(2)
+    process.close()
+    successor = start(service)
+    successor.count(1)
+    assert service.audited().total == successor.counter.value().total == 3
+
+
+# Exactly once
+
+
+@pytest.mark.parametrize("is_new_shard", [True, False], ids=["new shard", "existing shard"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        [reply_lost],
+        [reply_lost, reply_lost, reply_lost],
+        [reply_cut_short],
+        [failed_after_commit],
+        [request_lost],
+        [request_lost, request_lost, reply_lost],
+        [busy],
+        [not_sent],
+        [not_sent, reply_lost, busy, not_sent],
+        [other_writer_first],
+        [other_writer_first, other_writer_first],
+        [request_lost, other_writer_first],
+        [reply_lost, other_writer_first],
+        [busy, other_writer_first, reply_lost],
+        [other_writer_first, reply_lost],
+        [other_writer_first, request_lost, other_writer_first, reply_lost],
+        [held_up, arrives],
+        [held_up, late_one_arrives_first],
+        [held_up, held_up, late_one_arrives_first],
+        [held_up, other_writer_first],
+        [held_up, other_writer_first, late_one_arrives_first],
+        [held_up, other_writer_first, held_up, late_one_arrives_first],
+    ],
+    ids=lambda plan: ", ".join(fault.__name__ for fault in plan),
+)
+def test_whatever_happens_on_the_way_visits_are_counted_exactly_once(
+    plan: Sequence[Fault], is_new_shard: bool, service: TableService, process: Process
+) -> None:
+    if not is_new_shard:
+        process.count(1)
+    already_there = len(service.visits())
+
+    service.faults.extend(plan)
+    for done in process.submit(5):
+        done.result(10)
+    assert not service.faults, "the plan was not carried out"
+    process.count(1)
+    service.deliver_late()
+
+    assert service.audited().total == already_there + 5 + 1 + plan.count(other_writer_first)
+    assert process.counter.value().total >= already_there + 5 + 1
+
+
+def test_an_attempt_without_an_answer_is_repeated_with_the_same_operations_and_etag(
+    service: TableService, process: Process
+) -> None:
+    process.count(1)
+    service.attempts.clear()
+    service.faults.extend([request_lost, busy, not_sent, request_lost])
+    process.count(1)
+    assert len(service.attempts) == 5
+    assert all(attempt.operations == service.attempts[0].operations for attempt in service.attempts)
+    assert service.attempts[0].operations[-1].etag is not None
+    assert service.reads == [("00", "stats")], "nothing is to be read while a fence may still hold"
+
+
+def test_once_the_fence_has_moved_one_read_tells_whether_an_attempt_without_an_answer_moved_it(
+    service: TableService, process: Process
+) -> None:
+    process.count(1)
+    service.reads.clear()
+    service.faults.append(reply_lost)
+    visit = Visit.now()
+    process.committer.submit(visit).result(10)
+    assert service.reads == [("00", visit.key)]
+
+
+def test_a_plain_conflict_costs_one_read(service: TableService, process: Process) -> None:
+    process.count(1)
+    service.reads.clear()
+    service.faults.append(other_writer_first)
+    process.count(1)
+    assert service.reads[-1] == ("00", "stats")
+    assert len([read for read in service.reads if read[1] != "stats"]) == 0
+
+
+def test_reads_that_fail_are_repeated(service: TableService, process: Process) -> None:
+    first_read, own_row = [no_connection(), no_answer(), None], [no_answer(), no_connection(), None]
+    service.read_errors.extend(first_read + own_row)
+    service.faults.append(reply_lost)
+    process.count(1)
+    assert not service.read_errors
+    assert service.audited().total == 1
+
+
+def test_a_batch_that_was_given_up_may_still_arrive_and_is_counted_once(
+    service: TableService, process: Process, a_single_attempt: None
+) -> None:
+    process.count(1)
+    service.faults.append(held_up)
+    given_up = process.committer.submit(Visit.now())
+    assert failure(given_up).recorded == "unknown"
+    service.deliver_late()
+    process.count(1)
+    assert service.audited().total == 3
+    assert process.counter.value().total == 3
+
+
+def test_a_batch_that_was_given_up_is_fenced_off_by_the_next_commit(
+    service: TableService, process: Process, a_single_attempt: None
+) -> None:
+    process.count(1)
+    service.faults.append(held_up)
+    given_up = process.committer.submit(Visit.now())
+    assert failure(given_up).recorded == "unknown"
+    process.count(1)
+    service.deliver_late()
+    assert service.audited().total == 2
+
+
+# Not acknowledged
+
+
+@pytest.mark.parametrize(
+    ("plan", "recorded"),
+    [
+        ([not_sent], "no"),
+        ([refused], "no"),
+        ([raising(no_table)], "no"),
+        ([other_writer_first], "no"),
+        ([request_lost], "unknown"),
+        ([reply_lost], "unknown"),
+        ([busy], "unknown"),
+    ],
+    ids=lambda value: value[0].__name__ if isinstance(value, list) else value,
+)
+def test_recorded_says_what_is_known_when_time_is_up(
+    plan: Sequence[Fault], recorded: str, service: TableService, process: Process, a_single_attempt: None
+) -> None:
+    service.faults.extend(plan)
+    [done] = process.submit(1)
+    assert failure(done).recorded == recorded
+    if recorded == "no":
+        assert service.audited().total == plan.count(other_writer_first)
+
+
+@pytest.mark.parametrize(
+    ("plan", "recorded"),
+    [
+        ([not_sent, refused], "no"),
+        ([other_writer_first, refused], "no"),
+        ([request_lost, refused], "unknown"),
+        ([reply_lost, not_sent, refused], "unknown"),
+        ([request_lost, other_writer_first, refused], "no"),
+        ([held_up, other_writer_first, refused], "no"),
+        ([other_writer_first, request_lost, refused], "unknown"),
+    ],
+    ids=lambda value: ", ".join(fault.__name__ for fault in value) if isinstance(value, list) else value,
+)
+def test_recorded_says_what_is_known_when_the_service_refuses(
+    plan: Sequence[Fault], recorded: str, service: TableService, process: Process
+) -> None:
+    process.count(1)
+    service.faults.extend(plan)
+    visit = Visit.now()
+    done = process.committer.submit(visit)
+    assert failure(done).recorded == recorded
+    if recorded == "no":
+        service.deliver_late()
+        assert visit.key not in service.visits()
+
+
+def test_recorded_stays_unknown_while_the_visits_row_cannot_be_read(service: TableService, process: Process) -> None:
+    process.count(1)
+    service.faults.append(reply_lost)
+    service.read_errors.append(wrong_key())
+    [done] = process.submit(1)
+    assert failure(done).recorded == "unknown"
+
+
+def test_what_is_refused_is_not_sent_again(service: TableService, process: Process) -> None:
+    service.faults.append(refused)
+    [done] = process.submit(1)
+    assert "check the key" in str(failure(done))
+    assert len(service.attempts) == 1
+
+
+def test_the_next_visit_is_tried_anew(service: TableService, process: Process) -> None:
+    service.faults.extend([refused, arrives])
+    assert failure(process.submit(1)[0])
+    process.count(1)
+    assert service.audited().total == 1
+
+
+class Clock:
+    """Stands in for the module `time`: it stands still but for sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def test_a_service_that_does_not_answer_is_asked_at_growing_intervals_for_a_bounded_time(
+    service: TableService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(committer_module, "time", clock)
+    monkeypatch.setattr(committer_module.random, "uniform", lambda low, high: high)
+    process = Process(service)
+    service.faults.extend([busy] * 1000)
+    [done] = process.submit(1)
+    assert failure(done).recorded == "unknown"
+    process.close()
+    assert clock.pauses == sorted(clock.pauses)
+    assert clock.pauses[0] < 0.1
+    assert clock.pauses[-1] == 1.0
+    assert committer_module.COMMIT_SECONDS <= clock.now <= committer_module.COMMIT_SECONDS + 1
+
+
+def test_a_table_that_is_being_deleted_is_not_asked_without_a_pause(
+    service: TableService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service answers 409 for some 40 seconds: nobody makes progress, unlike with a fence that moved."""
+    clock = Clock()
+    monkeypatch.setattr(committer_module, "time", clock)
+
+    class BeingDeleted(TableService):
+        def get_entity(self, *key: str, **options: Any) -> Any:
+            self.reads.append((key[0], key[1]))
+            clock.now += 0.01  # a round trip
+            raise table_is_being_deleted()
+
+    deleted = BeingDeleted()
+    process = Process(deleted)
+    assert failure(process.submit(1)[0]).recorded == "no"
+    process.close()
+    assert len(deleted.reads) < 100, f"{len(deleted.reads)} requests for one visit"
+
+
+# The queue
+
+
+def test_a_full_queue_turns_visits_away_at_once(
+    service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer_module, "MAX_WAITING", 3)
+    service.faults.append(gate := Gate())
+    [under_way] = process.submit(1)
+    gate.wait_until_reached()
+    *waiting, turned_away = process.submit(4)
+    assert turned_away.done()
+    assert failure(turned_away).recorded == "no"
+    gate.open()
+    for done in [under_way, *waiting]:
+        done.result(10)
+    process.count(1)
+    assert service.audited().total == 5
+
+
+def test_a_visit_that_waited_too_long_is_given_back(
+    service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.faults.append(gate := Gate())
+    [under_way] = process.submit(1)
+    gate.wait_until_reached()
+    with monkeypatch.context() as patch:
+        patch.setattr(committer_module, "QUEUE_SECONDS", -1.0)
+        [too_late] = process.submit(1)
+    [in_time] = process.submit(1)
+    gate.open()
+    assert failure(too_late).recorded == "no"
+    under_way.result(10)
+    in_time.result(10)
+    assert service.audited().total == 2
+
+
+def test_a_visitor_who_has_gone_before_the_commit_is_not_recorded(service: TableService, process: Process) -> None:
+    service.faults.append(gate := Gate())
+    [under_way] = process.submit(1)
+    gate.wait_until_reached()
+    [gone, stayed] = process.submit(2)
+    assert gone.cancel()
+    gate.open()
+    under_way.result(10)
+    stayed.result(10)
+    assert service.audited().total == 2
+
+
+def test_a_visit_under_way_can_no_longer_be_called_back(service: TableService, process: Process) -> None:
+    service.faults.append(gate := Gate())
+    [under_way] = process.submit(1)
+    gate.wait_until_reached()
+    assert not under_way.cancel()
+    gate.open()
+    under_way.result(10)
+
+
+def test_closing_commits_what_waits_and_takes_no_more(service: TableService, process: Process) -> None:
+    service.faults.append(gate := Gate())
+    done = process.submit(1)
+    gate.wait_until_reached()
+    done += process.submit(150)
+    closing = threading.Thread(target=process.close)
+    closing.start()
+    gate.open()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert all(future.done() and future.exception() is None for future in done)
+    assert service.audited().total == 151
+    [refused_now] = process.submit(1)
+    assert failure(refused_now).recorded == "no"
+
+
+def test_closing_does_not_wait_longer_than_it_may(service: TableService, process: Process) -> None:
+    service.faults.append(gate := Gate())
+    [under_way] = process.submit(1)
+    gate.wait_until_reached()
+    process.committer.close(0.0)
+    assert not under_way.done()
+    gate.open()
+    under_way.result(10)
+
+
+def test_closing_an_idle_process_ends_its_thread(process: Process) -> None:
+    process.close()
+    assert not process.committer._thread.is_alive()
+
+
+# Shards
+
+
+def test_a_process_alone_stays_in_the_first_shard(service: TableService, process: Process) -> None:
+    process.count(50)
+    assert service.shards() == [0]
+
+
+def test_a_crowded_shard_is_left_and_the_next_one_is_opened(service: TableService, process: Process) -> None:
+    process.count(1)
+    service.faults.extend([other_writer_first] * 3)
+    process.count(1)
+    assert process.committer.shard == 1
+    process.count(1)
+    assert service.shards() == [0, 1]
+    assert service.audited().total == 6
+
+
+def test_a_few_conflicts_among_many_commits_are_no_crowd(service: TableService, process: Process) -> None:
+    process.count(1)
+    for _ in range(5):
+        service.faults.append(other_writer_first)
+        process.count(20)
+    assert service.shards() == [0]
+
+
+def test_crowds_open_one_shard_after_another_without_gaps(service: TableService, process: Process) -> None:
+    for _ in range(12):
+        service.faults.extend([other_writer_first] * 3)
+        process.count(2)
+    reader = ShardCounter(service.visit_table(), max_age=3600)
+    reader.refresh()
+    assert len(service.shards()) > 1
+    assert reader.value() == service.audited()
+
+
+def test_lost_replies_of_a_process_alone_are_no_crowd(service: TableService, process: Process) -> None:
+    """Each shard that is opened costs every process one more read per interval, for ever."""
+    for _ in range(10):
+        service.faults.append(reply_lost)
+        process.count(1)
+    assert service.shards() == [0]
+
+
+def test_an_attempt_without_an_answer_is_settled_before_the_shard_is_left(
+    service: TableService, process: Process
+) -> None:
+    process.count(1)
+    service.faults.extend([other_writer_first, other_writer_first, reply_lost, arrives])
+    process.count(1)
+    service.faults.extend([held_up, other_writer_first, other_writer_first, other_writer_first])
+    process.count(2)
+    service.deliver_late()
+    assert service.audited().total == 1 + 2 + 1 + 3 + 2
+
+
+# Defects
+
+
+def test_the_thread_survives_a_defect_of_a_commit(
+    service: TableService, process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defect(*arguments: object) -> Head:
+        raise ZeroDivisionError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process.committer._table, "commit", defect)
+        [done] = process.submit(1)
+        assert failure(done).recorded == "unknown"
+    assert "ZeroDivisionError" in caplog.text
+    process.count(1)
+    assert service.audited().total == 1
+
+
+def test_the_thread_survives_a_stats_row_that_makes_no_sense(service: TableService, start: Start) -> None:
+    start(service).count(1)
+    row, etag = service._rows["00", "stats"]
+    service._rows["00", "stats"] = (TableEntity({**row, "ByOS": "not JSON"}), etag)
+    process = start(service)
+    assert failure(process.submit(1)[0])
+    service._rows["00", "stats"] = (row, etag)
+    process.count(1)
+    assert service.audited().total == 2
+
+
+def test_the_thread_survives_a_defect_of_whom_it_tells(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without this thread each later visit would wait for ever: nobody else gives up for it."""
+
+    def defect() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(process.committer, "_on_commit", defect)
+    process.count(1)
+    [done] = process.submit(1)
+    assert wait([done], 0.5).done, "the thread has died"
+
+
+def test_a_storage_account_that_is_gone_leaves_nobody_waiting(
+    service: TableService, process: Process, a_single_attempt: None
+) -> None:
+    service.read_errors.extend([no_answer()] * 5)
+    for done in process.submit(5):
+        assert failure(done).recorded == "no"
+
+
+# All of it at once
+
+
+def faults_by_chance(chance: random.Random) -> Fault:
+    """A fault of any kind, most of the time none."""
+    kinds = [reply_lost, request_lost, reply_cut_short, busy, failed_after_commit, not_sent, refused, held_up]
+    kinds += [late_one_arrives_first, other_writer_first]
+    return chance.choice(kinds) if chance.random() < 0.4 else arrives
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_under_faults_and_competition_no_visit_is_lost_or_counted_twice(
+    seed: int, service: TableService, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(seed)
+    elsewhere = 0
+
+    def fault(attempt: Any) -> Any:
+        nonlocal elsewhere
+        kind = faults_by_chance(chance)
+        elsewhere += kind is other_writer_first
+        return kind(attempt)
+
+    service.faults.extend([fault] * 400)
+    processes = [start(service) for _ in range(3)]
+    outcome: dict[str, Future[None]] = {}
+    for number in range(240):
+        visit = Visit.now()
+        outcome[visit.key] = processes[number % 3].committer.submit(visit)
+        if number % 12 == 0:
+            with suppress(NotAcknowledged):
+                outcome[visit.key].result(10)
+    wait(outcome.values(), 20)
+    for process in processes:
+        process.close()
+    service.deliver_late()
+
+    recorded = set(service.visits())
+    for key, done in outcome.items():
+        if done.exception(0) is None:
+            assert key in recorded, "acknowledged and lost"
+        elif failure(done).recorded == "no":
+            assert key not in recorded, "reported as not recorded, and recorded"
+    assert service.audited().total == len(recorded)
+    assert len(recorded - outcome.keys()) == elsewhere
+    for process in processes:
+        process.counter.refresh()
+        assert process.counter.value().total <= service.audited().total
