@@ -40,6 +40,7 @@ def prepare() -> None:
     wanted = fingerprint()
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
+    STAMP.unlink(missing_ok=True)  # whatever becomes of this attempt
     try:
         with step("Virtual environment") as note:
             hint = "On Debian and Ubuntu the package python3-venv is needed."

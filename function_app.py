@@ -6,7 +6,7 @@ from typing import Any
 import azure.functions as func
 
 from signin import answers
-from signin import app as live
+from signin.app import current
 from signin.health import problems_of
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -27,25 +27,25 @@ def route(path: str, *methods: str) -> Callable[[Callable[..., Any]], Callable[.
 @route("signin", "GET", "POST")
 async def signin(req: func.HttpRequest) -> func.HttpResponse:
     """Count the visit and hand out the live connection and the statistics."""
-    return answers.sign_in(await live.current().sign_in(req.headers))
+    return answers.sign_in(await current().sign_in(req.headers))
 
 
 @route("negotiate", "POST")
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Hand out a live connection again; counts nothing."""
-    return answers.negotiation(live.current().hub.client_access())
+    return answers.negotiation(current().hub.client_access())
 
 
 @route("stats", "GET", "HEAD")
 async def stats(req: func.HttpRequest) -> func.HttpResponse:
     """The statistics; counts nothing."""
-    return answers.statistics(await live.current().statistics())
+    return answers.statistics(await current().statistics())
 
 
 @route("health", "GET", "HEAD")
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the three services behind the app answer."""
-    return answers.health(problems_of(live.current()))
+    return answers.health(problems_of(current()))
 
 
 # The host tries routes in the order of function names, and the first that matches wins: a name that sorts before
@@ -54,4 +54,4 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
 @answers.answering_errors
 def website(req: func.HttpRequest) -> func.HttpResponse:
     """The static content."""
-    return answers.page(live.current().content.get(req.route_params.get("path", ""), req.method, req.headers))
+    return answers.page(current().content.get(req.route_params.get("path", ""), req.method, req.headers))

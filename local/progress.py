@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 Note = Callable[[str], None]
+
+_GUARD = Path(__file__).with_name("guard.py")
 
 
 class StepFailed(Exception):
@@ -29,12 +32,14 @@ def step(title: str) -> Iterator[Note]:
         latest = text
 
     def show(text: str, end: str) -> None:
-        clear = "\r\033[K" if sys.stdout.isatty() else ""
-        print(f"{clear}  {title:<28}{time.monotonic() - started:6.1f} s  {text}".rstrip(), end=end, flush=True)
+        line = f"  {title:<28}{time.monotonic() - started:6.1f} s  {text}".rstrip()
+        if sys.stdout.isatty():  # a line that wraps could not be painted over
+            line = f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}"
+        print(line, end=end, flush=True)
 
     def repaint() -> None:
         while not done.wait(0.1):
-            show(latest[:60], end="")
+            show(latest, end="")
 
     painter = threading.Thread(target=repaint, daemon=True)
     if sys.stdout.isatty():
@@ -51,26 +56,23 @@ def step(title: str) -> Iterator[Note]:
 
 
 def run(command: Sequence[str | Path], note: Note, hint: str, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command to its end and note each line it prints. Raises StepFailed with all of them and the hint."""
+    """Run a command to its end and note each line it prints. Raises StepFailed with all of them and the hint.
+
+    However this process ends, the command does not outlive it: half an installation must not go on beside the next.
+    """
     lines: list[str] = []
-    try:
-        with subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            try:
-                for line in process.stdout or ():
-                    lines.append(line)
-                    note(line.strip())
-            except BaseException:
-                process.kill()
-                raise
-    except OSError as error:
-        raise StepFailed(f"{error}\n{hint}") from error
+    with subprocess.Popen(
+        [sys.executable, _GUARD, *command],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            note(line.strip())
     if process.returncode:
         raise StepFailed(f"{''.join(lines)}{command[0]} ended with exit code {process.returncode}. {hint}")

@@ -35,9 +35,9 @@ class Asset:
 
 
 def assets() -> Iterator[Asset]:
-    """Everything that is published."""
+    """Everything that is published; hidden files are those of editors and file managers."""
     content = REPOSITORY / "content"
-    for path in sorted(path for path in content.rglob("*") if path.is_file()):
+    for path in sorted(path for path in content.rglob("[!.]*") if path.is_file()):
         yield Asset(path.relative_to(content).as_posix(), path, _OURS)
     for package, file in LIBRARIES.items():
         yield Asset(library_name(package), MODULES / package / file, _LIBRARY)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from local.progress import StepFailed, step
 from local.publish import Publisher
 from local.signalr.tokens import DEVELOPMENT_KEY
 from local.storage import Account, Azurite
+
+_LAST_MOMENTS = 3.0  # seconds that the servers of an environment that was killed may take to free their ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +44,28 @@ FLAGS = {
 
 
 def check_ports(ports: Mapping[str, int]) -> None:
-    """Raise StepFailed with a line for each port, by its name in `Ports`, that is not free."""
-    problems = [
-        f"Port {port} is in use: free it or choose another with {FLAGS[name]}."
-        for name, port in ports.items()
-        if not _is_free(port)
-    ]
-    if problems:
-        raise StepFailed("\n".join(problems))
+    """Raise StepFailed with a line for each port, by its name in `Ports`, that cannot be had."""
+    deadline = time.monotonic() + _LAST_MOMENTS
+    while problems := _problems(ports):
+        if time.monotonic() > deadline:
+            raise StepFailed("\n".join(problems))
+        time.sleep(0.1)
 
 
-def _is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        if sys.platform != "win32":  # there it would allow to share the port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def _problems(ports: Mapping[str, int]) -> list[str]:
+    problems = []
+    with ExitStack() as probes:  # all open at once: a port asked for twice is found too
+        for name, port in ports.items():
+            probe = probes.enter_context(closing(socket.socket()))
+            if sys.platform != "win32":  # there it would allow to share the port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                probe.listen()
+            except OSError as error:
+                reason = error.strerror
+                problems.append(f"Port {port} cannot be used ({reason}): free it or choose another with {FLAGS[name]}.")
+    return problems
 
 
 @dataclass(frozen=True, slots=True)

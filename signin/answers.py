@@ -60,17 +60,24 @@ def page(result: Page) -> func.HttpResponse:
 
 
 def error(problem: Exception) -> func.HttpResponse:
-    """One clear line as `{"error": …}`; raises the problem again where it is not one that is expected to happen."""
+    """`{"error": one clear line, "recorded": "no" or "unknown"}`; raises the problem again where it is unexpected.
+
+    `recorded` says whether the request was certainly not counted as a visit, or perhaps was.
+    """
     match problem:
         case SettingsError():
             logger.error("the app cannot work: %s", problem)
-            return _json({"error": f"The app's settings are incomplete: {problem}"}, 500)
+            return _json({"error": f"The app is not set up: {problem}", "recorded": "no"}, 500)
         case NotAcknowledged():  # logged once for all visits of a batch
-            return _unavailable({"error": f"The visit was not acknowledged: {problem}", "recorded": problem.recorded})
+            content = {"error": f"The visit was not acknowledged: {problem}", "recorded": problem.recorded}
         case StorageError() | ContentUnavailable():
             logger.error("%s", problem)
-            return _unavailable({"error": str(problem)})
-    raise problem
+            content = {"error": str(problem), "recorded": "no"}
+        case _:
+            raise problem
+    response = _json(content, 503)
+    response.headers["Retry-After"] = _RETRY_AFTER
+    return response
 
 
 def answering_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,12 +101,6 @@ def answering_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
             return error(problem)
 
     return answer
-
-
-def _unavailable(content: Mapping[str, str]) -> func.HttpResponse:
-    response = _json(content, 503)
-    response.headers["Retry-After"] = _RETRY_AFTER
-    return response
 
 
 def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:

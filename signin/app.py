@@ -24,6 +24,7 @@ from signin.visit import visit_of
 HUB = "signinsamplehub"
 
 _CLOSE_SECONDS = 5.0
+_REFRESH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class App:
         # The other shards are read while the commit is under way, so that it costs the visitor no time.
         refreshing = asyncio.create_task(self._refresh(committing=self._committer.shard))
         await submitted
-        await asyncio.wait({refreshing}, timeout=self._interval)
+        await refreshing
+        await self._refresh()  # in case that the commit has met another process
         return SignIn(self.hub.client_access(), self._counter.value())
 
     async def statistics(self) -> Statistics:
@@ -66,14 +68,18 @@ class App:
         await asyncio.to_thread(self._counter.refresh)
         return self._counter.value()
 
-    async def _refresh(self, committing: int) -> None:
+    async def _refresh(self, committing: int | None = None) -> None:
+        """Read the other shards if need be; those that do not answer in time count as last known."""
         if not self._counter.is_current:
-            # A visit that is durable is acknowledged, also where the other shards can only be shown as last known.
-            with contextlib.suppress(StorageError):
-                await asyncio.to_thread(self._counter.refresh, committing)
+            with contextlib.suppress(StorageError, TimeoutError):
+                await asyncio.wait_for(asyncio.to_thread(self._counter.refresh, committing), _REFRESH_SECONDS)
 
     def close(self) -> None:
-        """Commit and broadcast what is pending, in bounded time."""
+        """Commit and broadcast what is pending, in bounded time.
+
+        Best effort: the Functions host may end a worker without asking. All that is lost then is the broadcast of the
+        last second; visits that were not yet durable were not acknowledged either.
+        """
         self._committer.close(_CLOSE_SECONDS)
         self._broadcaster.close(_CLOSE_SECONDS)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 
 from signin.counter import ShardCounter
-from signin.signalr import BroadcastError, Hub
+from signin.signalr import Hub, SignalRError
 from signin.table import StorageError
 
 logger = logging.getLogger(__name__)
@@ -62,19 +61,19 @@ class Broadcaster:
                 return
             else:
                 self.changed()
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = max(self._interval, min(2 * pause, _LONGEST_PAUSE))
             self._closing.wait(pause)
 
     def _send(self) -> bool:
         """Broadcast what is known now; whether the service took it. Logs when that changes, not each time."""
-        with contextlib.suppress(StorageError):  # then the other shards as last known; this process knows its own
-            self._counter.refresh_others()
-        statistics = self._counter.value().to_json()
         try:
+            self._counter.look_around()
+            statistics = self._counter.value().to_json()
             self._hub.broadcast(TARGET, [statistics["totalNumber"], statistics["byOS"], statistics["byBrowser"]])
-        except BroadcastError as error:
+        except Exception as error:  # whatever it is, this thread has to go on
             if not self._is_failing:
-                logger.warning("broadcasts fail, visits are counted all the same: %s", error)
+                is_defect = not isinstance(error, SignalRError | StorageError)
+                logger.warning("broadcasts fail, visits are counted all the same: %s", error, exc_info=is_defect)
             self._is_failing = True
             return False
         if self._is_failing:

@@ -49,6 +49,7 @@ class Table(Protocol):
     def read(self, shard: int) -> Head: ...
     def holds(self, shard: int, visit: Visit) -> bool: ...
     def commit(self, shard: int, head: Head, visits: Sequence[Visit]) -> Head: ...
+    def open(self, shard: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class _Waiting:
 class Committer:
     """Takes visits from any thread and commits them on its own, one shard at a time, lowest shard first.
 
-    `on_commit` is called on that thread after each commit and must not block.
+    `on_commit` is called on that thread when something was, or may have been, committed; it must not block or raise.
     """
 
     def __init__(self, table: Table, counter: ShardCounter, on_commit: Callable[[], None]) -> None:
@@ -79,7 +80,7 @@ class Committer:
 
     @property
     def shard(self) -> int:
-        """The shard that the next commit goes to."""
+        """The shard that this process commits to at present."""
         return self._shard
 
     def submit(self, visit: Visit) -> Future[None]:
@@ -116,6 +117,9 @@ class Committer:
                     logger.error("%d visits were not acknowledged: %s", len(visits), error)
                 for waiting in batch:
                     waiting.done.set_exception(error)
+                if error.recorded == "unknown":  # then everybody should see it, once it shows
+                    self._counter.doubt()
+                    self._on_commit()
             else:
                 self._counter.record(self._shard, statistics)
                 for waiting in batch:
@@ -149,18 +153,25 @@ class Committer:
         deadline = time.monotonic() + COMMIT_SECONDS
         pause = _FIRST_PAUSE
         unanswered: Statistics | None = None  # what the shard holds if an attempt without an answer did commit
+        has_conflict = False  # the fence has moved, and not by an earlier attempt of our own
         while True:
             try:
                 if self._head is None:
                     if unanswered is not None and self._table.holds(self._shard, visits[0]):
                         return unanswered
                     unanswered = None
-                    self._leave_if_crowded()
+                    if has_conflict:
+                        has_conflict = False
+                        self._conflicts.append(True)
+                        self._leave_if_crowded()
                     self._head = self._table.read(self._shard)
+                    self._counter.doubt()
+                    if self._head.etag is None and self._shard > 0:  # it was opened: the table has been made anew
+                        self._shard, self._head = 0, self._table.read(0)
                 self._head = self._table.commit(self._shard, self._head, visits)
             except FenceMoved as error:
                 self._head = None
-                self._conflicts.append(True)
+                has_conflict = True
                 failure: StorageError = error
             except StorageError as error:
                 if isinstance(error, Unanswered) and self._head is not None:
@@ -181,7 +192,8 @@ class Committer:
         if sum(self._conflicts) < _CROWDED:
             return
         opened = max(self._counter.opened, self._shard + 1)
-        choices = [shard for shard in range(min(opened + 1, MAX_SHARDS)) if shard != self._shard]
-        crowded, self._shard = self._shard, random.choice(choices)
+        choice = random.choice([shard for shard in range(min(opened + 1, MAX_SHARDS)) if shard != self._shard])
+        self._table.open(choice)
+        logger.info("shard %s is crowded, going on in shard %s", partition(self._shard), partition(choice))
+        self._shard = choice
         self._conflicts.clear()
-        logger.info("shard %s is crowded, going on in shard %s", partition(crowded), partition(self._shard))

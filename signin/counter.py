@@ -18,10 +18,17 @@ class _Reader(Protocol):
     def read(self, shard: int) -> Head: ...
 
 
+_JUST_NOW = 0.1  # seconds
+
+
 class ShardCounter:
     """What this process wrote itself, and what it read of the other shards.
 
-    Thread-safe; only the two methods that read block, one caller at a time.
+    A process that is alone need not read at all: whoever goes to another shard than the first moves the first one's
+    fence before (see `VisitTable.open`), and whoever commits to the first moves it too. If there was no other shard
+    after we learned the first one's etag, there is none as long as our commits meet the etag they expect.
+
+    Thread-safe; only `refresh` and `look_around` block, one caller at a time.
     """
 
     def __init__(self, table: _Reader, max_age: float) -> None:
@@ -31,14 +38,21 @@ class ShardCounter:
         self._shards: dict[int, Statistics] = {}
         self._known_at: dict[int, float] = {}
         self._own: int | None = None
+        self._doubts = 1
+        self._settled_doubts = 0
         self._walk_lock = threading.Lock()
         self._walked_at = float("-inf")
         self._walk_error: StorageError | None = None
 
     def record(self, shard: int, statistics: Statistics) -> None:
-        """Take note of what this process committed a moment ago, and that the shard is its own from now on."""
+        """Take note of what this process committed a moment ago."""
         self._own = shard
         self._learn(shard, statistics)
+
+    def doubt(self) -> None:
+        """Take note that there may be others: an etag was read anew, or an outcome is not known."""
+        with self._lock:
+            self._doubts += 1
 
     def value(self) -> Statistics:
         """The sum over all known shards."""
@@ -53,13 +67,8 @@ class ShardCounter:
 
     @property
     def is_current(self) -> bool:
-        """Whether the other shards need not be read before the value is shown to a visitor.
-
-        They were read less than `max_age` ago, or there were none when they were read last. A process that is alone
-        looks around after each of its commits, for the broadcast.
-        """
-        has_looked = self._walked_at > float("-inf") and self._walk_error is None
-        return (has_looked and self.opened <= 1) or self._is_fresh()
+        """Whether a visitor whose visit this process has committed can be shown the value as it is."""
+        return self._is_alone() or self._is_fresh()
 
     def refresh(self, committing: int | None = None) -> None:
         """Read the shards of which nothing was heard for `max_age` seconds, up to the first that does not exist.
@@ -70,23 +79,31 @@ class ShardCounter:
         """
         with self._walk_lock:
             if not self._is_fresh():
-                self._walk(committing, heard_since=time.monotonic() - self._max_age)
+                is_known = committing in self._shards
+                self._walk(committing if is_known else None, heard_since=time.monotonic() - self._max_age)
             elif self._walk_error is not None:
-                raise self._walk_error
+                raise type(self._walk_error)(str(self._walk_error))
 
-    def refresh_others(self) -> None:
-        """Read every shard but this process's own, up to the first that does not exist. Raises StorageError.
+    def look_around(self) -> None:
+        """Read every shard, but for one that this process committed to just now. Raises StorageError.
 
-        Of two processes that each commit first and read the other's shard then, one at least sees both commits: this
+        For a broadcast. Of two processes that first commit and then look around, one at least sees both commits: this
         is what makes the last broadcast complete.
         """
+        is_just_committed = self._own is not None and time.monotonic() - self._known_at[self._own] < _JUST_NOW
+        if is_just_committed and self._is_alone():
+            return
         with self._walk_lock:
-            self._walk(self._own, heard_since=float("inf"))
+            self._walk(self._own if is_just_committed else None, heard_since=float("inf"))
+
+    def _is_alone(self) -> bool:
+        return self.opened == 1 and self._settled_doubts == self._doubts
 
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._walked_at < self._max_age
 
     def _walk(self, passing: int | None, heard_since: float) -> None:
+        doubts = self._doubts
         self._walk_error = None
         try:
             for shard in range(MAX_SHARDS):
@@ -94,8 +111,9 @@ class ShardCounter:
                     continue
                 head = self._table.read(shard)
                 if head.etag is None:
-                    return
+                    break
                 self._learn(shard, head.statistics)
+            self._settled_doubts = doubts
         except StorageError as error:
             self._walk_error = error
             raise

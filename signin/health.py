@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from signin.app import App
 from signin.content import ContentUnavailable
-from signin.signalr import BroadcastError
+from signin.signalr import SignalRError
 from signin.table import StorageError
 
 
@@ -28,6 +28,6 @@ def problems_of(app: App) -> Mapping[str, str | None]:
 def _problem(ask: Callable[[], object]) -> str | None:
     try:
         ask()
-    except (StorageError, ContentUnavailable, BroadcastError) as error:
+    except (StorageError, ContentUnavailable, SignalRError) as error:
         return str(error)
     return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from signin.signalr import ConnectionString
 from signin.table import VisitTable
@@ -21,7 +21,7 @@ class SettingsError(Exception):
 class Settings:
     """Every setting, checked. `blob_url` is a base url without a trailing slash, `broadcast_interval` is in seconds."""
 
-    table_connection_string: str
+    table_connection_string: str = field(repr=False)
     blob_url: str
     signalr: ConnectionString
     broadcast_interval: float
@@ -53,15 +53,17 @@ class Settings:
 
 def _table_connection_string(text: str) -> str:
     text = text.rstrip(";")  # the SDK refuses "UseDevelopmentStorage=true;"
-    VisitTable.from_connection_string(text)
+    try:
+        VisitTable.from_connection_string(text)
+    except ValueError:  # the SDK's words may hold a part of it
+        raise ValueError("it is not the connection string of a storage account") from None
     return text
 
 
 def _blob_url(text: str) -> str:
     url = (text if "://" in text else f"https://{text}").rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{text!r} is neither a host nor an http(s) url")
+    if not re.fullmatch(r"https?://([\w.-]+|\[[\da-f:]+\])(:\d{1,5})?(/[\w-]+)?", url, re.ASCII):
+        raise ValueError("it is neither a host nor an http(s) url of a storage account, without the container")
     return url
 
 
@@ -71,5 +73,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.1 <= seconds <= 3600:
-        raise ValueError(f"{text!r} is not a number of seconds from 0.1 to 3600")
+        raise ValueError("it is not a number of seconds from 0.1 to 3600")
     return seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -13,6 +13,7 @@ from uuid import uuid4
 import jwt
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.util import Retry
 
 CLIENT_TOKEN_SECONDS = 3600  # an open connection outlives its token
@@ -34,7 +35,7 @@ class ConnectionString:
     """
 
     endpoint: str
-    access_key: str
+    access_key: str = field(repr=False)
     client_endpoint: str
     server_endpoint: str
 
@@ -46,7 +47,7 @@ class ConnectionString:
             raise ConnectionStringError("Endpoint is missing")
         version = properties.get("version", "1.0")
         if not re.fullmatch(r"1\.\d+(?:[\w.-]+)?", version, re.ASCII):
-            raise ConnectionStringError(f"Version {version!r} is not supported, only 1.x")
+            raise ConnectionStringError("Version is not supported, only 1.x")
         auth_type = properties.get("authtype", "").lower()
         if auth_type in ("azure", "azure.msi", "azure.app"):
             raise ConnectionStringError(f"AuthType={auth_type} is not supported yet; use an AccessKey")
@@ -82,11 +83,11 @@ def _url(name: str, value: str) -> str:
     value = value.rstrip("/")
     try:
         parts = urlsplit(value)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
     except ValueError:
         is_usable = False
-    if not is_usable:
-        raise ConnectionStringError(f"{name} {value!r} is not an absolute http or https url")
+    if not is_usable or " " in value:
+        raise ConnectionStringError(f"{name} is not an absolute http or https url")
     return value
 
 
@@ -94,7 +95,7 @@ def _with_port(url: str, port: str | None) -> str:
     if port is None:
         return url
     if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 1 <= int(port) <= 65535:
-        raise ConnectionStringError(f"Port {port!r} is not a number from 1 to 65535")
+        raise ConnectionStringError("Port is not a number from 1 to 65535")
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return parts._replace(netloc=f"{host}:{port}").geturl()
@@ -108,12 +109,12 @@ class ClientAccess:
     token: str
 
 
-class BroadcastError(Exception):
-    """The service did not take a broadcast; the message says why."""
+class SignalRError(Exception):
+    """The service did not do what was asked; the message says why."""
 
 
 class Hub:
-    """One hub of the service. `broadcast` may be called from one thread at a time, `client_access` from any."""
+    """One hub of the service. `broadcast` may be called from one thread at a time, the rest from any."""
 
     def __init__(self, connection: ConnectionString, name: str) -> None:
         self._connection = connection
@@ -134,37 +135,35 @@ class Hub:
         return ClientAccess(self._connection.client_endpoint + path, token)
 
     def broadcast(self, target: str, arguments: Sequence[Any]) -> None:
-        """Call `target` with `arguments` at every connected client. Raises BroadcastError."""
+        """Call `target` with `arguments` at every connected client. Raises SignalRError."""
         path = f"/api/v1/hubs/{self._name}"
-        try:
-            response = self._session.post(
-                self._connection.server_endpoint + path,
-                json={"target": target, "arguments": list(arguments)},
-                headers={"Authorization": f"Bearer {self._rest_token(path)}"},
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise BroadcastError(f"SignalR did not answer ({type(error).__name__})") from error
-        if response.status_code != requests.codes.accepted:
-            reason = response.headers.get("WWW-Authenticate", response.reason)
-            raise BroadcastError(f"SignalR answered {response.status_code} {reason}")
-
-    def check(self) -> None:
-        """Ask whether the service is well. Raises BroadcastError."""
-        try:
-            response = requests.head(f"{self._connection.server_endpoint}/api/v1/health", timeout=_TIMEOUT)
-        except requests.RequestException as error:
-            raise BroadcastError(f"SignalR did not answer ({type(error).__name__})") from error
-        if not response.ok:
-            raise BroadcastError(f"SignalR answered {response.status_code} {response.reason}")
-
-    def _rest_token(self, path: str) -> str:
         now = time.time()
         if now > self._token_expires - _REST_TOKEN_MARGIN:
             self._token = self._sign(self._connection.endpoint + path, _REST_TOKEN_SECONDS)
             self._token_expires = now + _REST_TOKEN_SECONDS
-        return self._token
+        answer = self._request("POST", path, self._token, {"target": target, "arguments": list(arguments)})
+        if answer.status_code != requests.codes.accepted:
+            raise _refusal(answer)
+
+    def check(self) -> None:
+        """Ask whether the service is there and takes our key, by a question without an effect. Raises SignalRError."""
+        path = f"/api/v1/hubs/{self._name}/connections/none"
+        answer = self._request("HEAD", path, self._sign(self._connection.endpoint + path, _REST_TOKEN_SECONDS))
+        if answer.status_code not in (200, 404):  # 404: no connection has this id
+            raise _refusal(answer)
+
+    def _request(self, method: str, path: str, token: str, content: object = None) -> requests.Response:
+        try:
+            return self._session.request(
+                method,
+                self._connection.server_endpoint + path,
+                json=content,
+                auth=_Bearer(token),
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, ValueError) as error:  # ValueError: a host name that cannot be one
+            raise SignalRError(f"SignalR did not answer ({type(error).__name__})") from error
 
     def _sign(self, audience: str, seconds: int) -> str:
         """A token for `audience`: HS256 with the key's UTF-8 bytes, `aud` and `exp` being all that the service needs.
@@ -173,3 +172,19 @@ class Hub:
         """
         claims = {"aud": audience, "exp": int(time.time()) + seconds, "jti": uuid4().hex}
         return jwt.encode(claims, self._connection.access_key, algorithm="HS256")
+
+
+class _Bearer(AuthBase):
+    """A bearer token. As a header of the request it would yield to a .netrc that has an entry for the host."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _refusal(answer: requests.Response) -> SignalRError:
+    reason = answer.headers.get("WWW-Authenticate", answer.reason)
+    return SignalRError(f"SignalR answered {answer.status_code} {reason}: check AzureSignalRConnectionString")

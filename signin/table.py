@@ -12,11 +12,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceRequestError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+)
 from azure.data.tables import EdmType, EntityProperty, TableClient, TableEntity, TableErrorCode, UpdateMode
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
@@ -31,6 +38,13 @@ MAX_SHARDS = 100  # two digits; some 10 busy shards already reach what a storage
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 5.0
 _NO_CONNECTION = (NewConnectionError, ConnectTimeoutError)
+_FENCE_MOVED = (
+    TableErrorCode.ENTITY_ALREADY_EXISTS,
+    TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED,
+    TableErrorCode.CONDITION_NOT_MET,
+    TableErrorCode.RESOURCE_NOT_FOUND,
+    TableErrorCode.ENTITY_NOT_FOUND,
+)
 
 _Operation = tuple[str, TableEntity] | tuple[str, TableEntity, Mapping[str, Any]]
 
@@ -55,7 +69,7 @@ class FenceMoved(StorageError):
 
 
 class Refused(StorageError):
-    """The service will not do this however often it is asked: a wrong key, no permission, no such table."""
+    """It will be the same however often it is asked: a wrong key, no permission, no such table, a malformed row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,10 @@ class VisitTable:
             if _is_missing_row(error):
                 return Head(Statistics(), etag=None)
             raise _storage_error(error) from error
-        return Head(_statistics_of(row), etag=row.metadata["etag"])
+        try:
+            return Head(_statistics_of(row), etag=row.metadata["etag"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise Refused(f"the stats row of shard {partition(shard)} is malformed: restore it") from error
 
     def holds(self, shard: int, visit: Visit) -> bool:
         """Whether the visit's row is in the shard. Raises StorageError."""
@@ -121,10 +138,23 @@ class VisitTable:
             _write_statistics(shard, statistics, head.etag),
         ]
         try:
-            metadata = self._client.submit_transaction(operations)
+            return Head(statistics, etag=self._client.submit_transaction(operations)[-1]["etag"])
         except Exception as error:
             raise _storage_error(error) from error
-        return Head(statistics, etag=metadata[-1]["etag"])
+
+    def open(self, shard: int) -> None:
+        """Make sure that a shard exists, and let a process that commits to the first shard notice.
+
+        Its next commit there meets another etag, so that a process without such a surprise knows that it is alone and
+        need not look for other shards (see counter.py). May be repeated. Raises StorageError.
+        """
+        try:
+            with suppress(ResourceExistsError):
+                self._client.create_entity(_statistics_row(shard, Statistics()))
+            row = {"PartitionKey": partition(0), "RowKey": STATISTICS_KEY, "Shards": shard + 1}
+            self._client.update_entity(row, mode=UpdateMode.MERGE)  # whatever the etag; says nothing about counts
+        except Exception as error:
+            raise _storage_error(error) from error
 
 
 def partition(shard: int) -> str:
@@ -132,20 +162,12 @@ def partition(shard: int) -> str:
     return f"{shard:02}"
 
 
-def _is_missing_row(error: Exception) -> bool:
-    return isinstance(error, ResourceNotFoundError) and _code(error) != TableErrorCode.TABLE_NOT_FOUND
-
-
-def _code(error: Exception) -> str | None:
-    return getattr(error, "error_code", None)  # the SDK adds it to the exceptions of azure-core
-
-
 def _visit_row(shard: int, visit: Visit) -> TableEntity:
     return TableEntity(PartitionKey=partition(shard), RowKey=visit.key, OS=visit.os, Browser=visit.browser)
 
 
-def _write_statistics(shard: int, statistics: Statistics, etag: str | None) -> _Operation:
-    row = TableEntity(
+def _statistics_row(shard: int, statistics: Statistics) -> TableEntity:
+    return TableEntity(
         PartitionKey=partition(shard),
         RowKey=STATISTICS_KEY,
         Total=EntityProperty(statistics.total, EdmType.INT64),  # a plain int goes as Int32
@@ -153,6 +175,10 @@ def _write_statistics(shard: int, statistics: Statistics, etag: str | None) -> _
         ByOS=json.dumps(dict(statistics.by_os)),
         ByBrowser=json.dumps(dict(statistics.by_browser)),
     )
+
+
+def _write_statistics(shard: int, statistics: Statistics, etag: str | None) -> _Operation:
+    row = _statistics_row(shard, statistics)
     if etag is None:
         return "create", row
     return (
@@ -166,6 +192,16 @@ def _statistics_of(row: TableEntity) -> Statistics:
     return Statistics(row["Total"].value, json.loads(row["ByOS"]), json.loads(row["ByBrowser"]))
 
 
+def _is_missing_row(error: Exception) -> bool:
+    return isinstance(error, ResourceNotFoundError) and _code(error) != TableErrorCode.TABLE_NOT_FOUND
+
+
+def _code(error: Exception) -> str:
+    """The service's name for what went wrong, which the SDK adds to the exceptions of azure-core; else their own."""
+    code = getattr(error, "error_code", None)
+    return code.value if isinstance(code, TableErrorCode) else str(code or type(error).__name__)
+
+
 def _storage_error(error: Exception) -> StorageError:
     """What an exception of the SDK means for the request that raised it.
 
@@ -173,12 +209,14 @@ def _storage_error(error: Exception) -> StorageError:
     """
     if isinstance(error, ServiceRequestError) and isinstance(error.inner_exception, _NO_CONNECTION):
         return NotSent("Table Storage cannot be reached: check that it runs and what TableConnectionString names")
-    status = error.status_code if isinstance(error, HttpResponseError) else None
-    code = _code(error) or type(error).__name__
+    code = _code(error)
     if code == TableErrorCode.TABLE_NOT_FOUND:
         return Refused(f"the table {TABLE_NAME} does not exist: create it in the storage account")
-    if status in (404, 409, 412):
-        return FenceMoved(f"the stats row has moved on ({code})")
-    if status in (400, 401, 403):
-        return Refused(f"Table Storage answered {status} {code}: check the key in TableConnectionString")
+    if code in _FENCE_MOVED:
+        return FenceMoved(f"other processes keep writing to the same shard ({code})")
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    if status in (401, 403) or isinstance(error, ClientAuthenticationError):
+        return Refused(f"Table Storage refuses access ({code}): check the key in TableConnectionString")
+    if status == 400:
+        return Refused(f"Table Storage cannot do what it was asked ({code})")
     return Unanswered(f"Table Storage did not answer, or not clearly ({code})")

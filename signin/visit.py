@@ -35,6 +35,6 @@ def visit_of(headers: Mapping[str, str]) -> Visit | None:
     (`Sec-Purpose: prefetch` or `prefetch;prerender`).
     """
     user_agent = headers.get("user-agent", "")
-    if identify(user_agent).is_bot or headers.get("sec-purpose", "").startswith("prefetch"):
+    if identify(user_agent).is_bot or headers.get("sec-purpose", "").lower().startswith("prefetch"):
         return None
     return Visit.now(user_agent)

@@ -38,6 +38,7 @@ class WebServer:
         self.handler = handler
         self.asked: list[Asked] = []
         self.connections = 0
+        self.close_after_answer = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _protocol(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -73,6 +74,7 @@ def _protocol(owner: WebServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(answer.body)
+            self.close_connection |= owner.close_after_answer
 
         do_GET = do_HEAD = do_POST = answer  # noqa: N815
 

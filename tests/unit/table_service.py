@@ -15,16 +15,17 @@ import requests
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
+    ResourceExistsError,
     ResourceNotFoundError,
     ServiceRequestError,
     ServiceResponseError,
 )
-from azure.data.tables import TableClient, TableEntity, TableErrorCode, TableTransactionError
+from azure.data.tables import TableClient, TableEntity, TableErrorCode, TableTransactionError, UpdateMode
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from signin.statistics import Statistics
-from signin.table import STATISTICS_KEY, VisitTable
+from signin.table import STATISTICS_KEY, FenceMoved, VisitTable
 from signin.visit import Visit
 
 Reply = list[Mapping[str, Any]]
@@ -71,6 +72,7 @@ class TableService:
         self.attempts: list[Attempt] = []
         self.reads: list[tuple[str, str]] = []
         self.late: list[Attempt] = []
+        self.from_elsewhere: list[str] = []
         self._rows: dict[tuple[str, str], tuple[TableEntity, str]] = {}
         self._versions = itertools.count(1)
         self._lock = threading.Lock()
@@ -102,6 +104,25 @@ class TableService:
         fault = self.faults.popleft() if self.faults else Attempt.arrive
         return fault(attempt)
 
+    def create_entity(self, entity: TableEntity) -> None:
+        key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
+        with self._lock:
+            if key in self._rows:
+                raise _error(ResourceExistsError("it is there"), 409, TableErrorCode.ENTITY_ALREADY_EXISTS)
+            self._rows[key] = (copy.deepcopy(entity), self._next_etag())
+
+    def update_entity(self, entity: Mapping[str, Any], *, mode: UpdateMode) -> None:
+        assert mode is UpdateMode.MERGE, "an update without an etag may only add to a row"
+        key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
+        with self._lock:
+            if key not in self._rows:
+                raise _error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
+            row, _ = self._rows[key]
+            self._rows[key] = (TableEntity({**row, **entity}), self._next_etag())
+
+    def _next_etag(self) -> str:
+        return f"W/\"datetime'{next(self._versions)}'\""
+
     # The service's side
 
     def carry_out(self, operations: Sequence[Operation]) -> Reply:
@@ -120,7 +141,7 @@ class TableService:
                     raise _transaction_error(index, 404, TableErrorCode.RESOURCE_NOT_FOUND)
                 elif self._rows[key][1] != operation.etag:
                     raise _transaction_error(index, 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
-            etags = [f"W/\"datetime'{next(self._versions)}'\"" for _ in operations]
+            etags = [self._next_etag() for _ in operations]
             for key, operation, etag in zip(keys, operations, etags, strict=True):
                 self._rows[key] = (operation.row, etag)
         return [{"etag": etag} for etag in etags]
@@ -130,13 +151,15 @@ class TableService:
         while self.late:
             _arrive_unheard(self.late.pop(0))
 
-    def commit_from_elsewhere(self, partition: str, visits: int = 1) -> None:
-        """Another process adds visits to this shard."""
-        elsewhere = TableService()
-        elsewhere._rows, elsewhere._versions, elsewhere._lock = self._rows, self._versions, self._lock
-        table = elsewhere.visit_table()
-        shard = int(partition)
-        table.commit(shard, table.read(shard), [Visit.now() for _ in range(visits)])
+    def commit_from_elsewhere(self, partition: str) -> None:
+        """Another process counts a visit in this shard."""
+        other_process = TableService()
+        other_process._rows, other_process._versions, other_process._lock = self._rows, self._versions, self._lock
+        table, shard, visit = other_process.visit_table(), int(partition), Visit.now()
+        while visit.key not in self.from_elsewhere:
+            with suppress(FenceMoved):
+                table.commit(shard, table.read(shard), [visit])
+                self.from_elsewhere.append(visit.key)
 
     # What is in it
 

@@ -54,7 +54,7 @@ def test_nothing_is_known_at_first() -> None:
     counter = ShardCounter(Shards(), MAX_AGE)
     assert counter.value() == Statistics()
     assert counter.opened == 0
-    assert not counter.is_fresh
+    assert not counter.is_current
 
 
 def test_the_value_is_the_sum_of_all_shards(clock: Clock) -> None:
@@ -132,7 +132,6 @@ def test_storage_is_walked_at_most_once_per_interval(clock: Clock) -> None:
         counter.refresh()
     assert shards.reads == [0, 1]
     clock.now += MAX_AGE + 0.1
-    assert not counter.is_fresh
     counter.refresh()
     assert shards.reads == [0, 1, 0, 1]
 
@@ -208,14 +207,11 @@ def test_many_threads_share_one_failing_walk() -> None:
 
 def test_the_shard_being_committed_to_is_not_read(clock: Clock) -> None:
     shards = Shards(3, 4, 5)
-    ShardCounter(shards, MAX_AGE).refresh(committing=1)
-    assert 1 not in shards.reads
-
-
-def test_the_walk_goes_on_behind_a_committing_shard_that_does_not_exist_yet(clock: Clock) -> None:
-    shards = Shards()
-    ShardCounter(shards, MAX_AGE).refresh(committing=0)
-    assert shards.reads == [1]
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.record(1, visitors(4))
+    clock.now += MAX_AGE + 0.1
+    counter.refresh(committing=1)
+    assert shards.reads == [0, 2, 3]
 
 
 def test_whoever_asks_next_is_not_told_a_value_without_the_shard_that_a_commit_left_out(clock: Clock) -> None:
@@ -246,3 +242,121 @@ def test_a_shard_that_another_process_opened_is_found_by_the_next_walk(clock: Cl
     counter.refresh()
     assert counter.value() == visitors(7)
     assert counter.opened == 2
+
+
+# For a broadcast
+
+
+def test_for_a_broadcast_all_shards_are_read_but_the_one_just_committed_to(clock: Clock) -> None:
+    shards = Shards(3, 4, 5)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.refresh()
+    counter.record(1, visitors(4))
+    shards.reads.clear()
+    counter.look_around()
+    assert shards.reads == [0, 2, 3]
+
+
+def test_for_a_broadcast_that_had_to_wait_the_own_shard_is_read_too(clock: Clock) -> None:
+    """Another process may have committed to it and sent more meanwhile."""
+    shards = Shards(3)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.refresh()
+    counter.record(0, visitors(4))
+    shards.totals[0] = 5
+    clock.now += MAX_AGE / 2
+    counter.look_around()
+    assert counter.value() == visitors(5)
+
+
+def test_of_two_processes_that_commit_and_then_read_the_later_one_knows_both(clock: Clock) -> None:
+    shards = Shards(0, 0)
+    here, there = ShardCounter(shards, MAX_AGE), ShardCounter(shards, MAX_AGE)
+    here.refresh()
+    there.refresh()
+    for shard, counter in enumerate((here, there)):
+        shards.totals[shard] = 1
+        counter.record(shard, visitors(1))
+        counter.look_around()
+    assert there.value() == visitors(2)
+
+
+def test_a_shard_that_was_left_is_read_like_any_other(clock: Clock) -> None:
+    shards = Shards(3, 1)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.record(0, visitors(3))
+    counter.record(1, visitors(1))
+    shards.totals[0] = 10
+    counter.look_around()
+    assert counter.value() == visitors(11)
+
+
+def test_a_reading_for_a_broadcast_spares_visitors_the_next_walk(clock: Clock) -> None:
+    shards = Shards(3, 1)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.look_around()
+    assert counter.is_current
+    counter.refresh()
+    assert shards.reads == [0, 1, 2]
+
+
+# Whether a visitor's answer needs a walk
+
+
+def test_a_process_that_found_itself_alone_reads_nothing_for_a_visit(clock: Clock) -> None:
+    shards = Shards(3)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.refresh()
+    shards.reads.clear()
+    clock.now += 1000 * MAX_AGE
+    assert counter.is_current
+    counter.record(0, visitors(4))
+    counter.look_around()
+    assert shards.reads == []
+
+
+def test_a_process_in_doubt_looks_for_others_again(clock: Clock) -> None:
+    shards = Shards(3)
+    counter = ShardCounter(shards, MAX_AGE)
+    counter.refresh()
+    clock.now += 1000 * MAX_AGE
+    counter.doubt()
+    assert not counter.is_current
+    counter.record(0, visitors(4))
+    shards.totals = [4, 7]
+    counter.look_around()
+    assert counter.value() == visitors(11)
+
+
+def test_a_walk_does_not_settle_a_doubt_that_arose_meanwhile(clock: Clock) -> None:
+    """The other shard may have been opened after the walk had passed its place."""
+    shards = Shards(3)
+    counter = ShardCounter(shards, MAX_AGE)
+
+    def read_and_doubt(shard: int) -> Head:
+        head = Shards.read(shards, shard)
+        counter.doubt()
+        return head
+
+    shards.read = read_and_doubt  # type: ignore[method-assign]
+    counter.refresh()
+    clock.now += MAX_AGE + 0.1
+    assert not counter.is_current
+
+
+def test_with_several_shards_an_old_walk_is_not_current(clock: Clock) -> None:
+    counter = ShardCounter(Shards(3, 4), MAX_AGE)
+    counter.refresh()
+    assert counter.is_current
+    clock.now += MAX_AGE + 0.1
+    assert not counter.is_current
+
+
+def test_a_process_whose_walk_failed_does_not_take_itself_to_be_alone(clock: Clock) -> None:
+    shards = Shards(3, 4)
+    shards.error = Unanswered("down")
+    counter = ShardCounter(shards, MAX_AGE)
+    with pytest.raises(StorageError):
+        counter.refresh()
+    clock.now += MAX_AGE + 0.1
+    assert not counter.is_current

@@ -10,7 +10,7 @@ import pytest
 from azure.functions.decorators.http import HttpTrigger
 
 import function_app
-from local.__main__ import parse
+from local.commands import parse
 from local.services import FLAGS
 from signin.settings import Settings, SettingsError
 

@@ -134,7 +134,7 @@ def test_a_fault_has_one_meaning(fault: Fault, meaning: type[StorageError]) -> N
 def test_a_message_names_the_services_own_code() -> None:
     service = TableService()
     service.read_errors.append(table_service.wrong_key())
-    with pytest.raises(Refused, match="Table Storage answered 403 AuthenticationFailed: check the key"):
+    with pytest.raises(Refused, match=r"\(AuthenticationFailed\): check the key"):
         service.visit_table().read(0)
 
 
@@ -148,9 +148,10 @@ def test_a_table_that_is_missing_is_said_to_be_missing() -> None:
 def test_a_connection_that_is_refused_sends_nothing() -> None:
     with nothing_listening() as url:
         table = VisitTable.from_connection_string(connection_string(url))
-        for ask in (lambda: table.read(0), lambda: table.commit(0, NOTHING_YET, some_visits(1))):
-            with pytest.raises(NotSent, match="cannot be reached"):
-                ask()
+        with pytest.raises(NotSent, match="cannot be reached"):
+            table.read(0)
+        with pytest.raises(NotSent, match="cannot be reached"):
+            table.commit(0, NOTHING_YET, some_visits(1))
 
 
 def test_each_call_sends_one_request_whatever_the_answer() -> None:

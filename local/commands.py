@@ -1,0 +1,158 @@
+"""The commands of dev.py, inside the project's virtual environment."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import queue
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from types import FrameType
+
+from azure.core.exceptions import AzureError
+
+from local import chromium
+from local.child import Child
+from local.node import install_packages
+from local.progress import StepFailed, step
+from local.publish import Publisher
+from local.services import FLAGS, Ports, check_ports, functions_host, services
+
+_WATCH_SECONDS = 1.0
+
+
+def main() -> None:
+    options = parse(sys.argv[1:])
+    _take_signals()
+    _bypass_proxy()
+    try:
+        if options.command == "test":
+            sys.exit(test(options.for_pytest))
+        ports = Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
+        if options.command == "run":
+            run(ports, options.workers, fresh=options.fresh)
+        else:
+            run_services(ports, fresh=options.fresh)
+        print("\nStopped.", flush=True)
+    except StepFailed as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read what we print has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
+        sys.exit(1)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; exits with a message where there is something wrong with them."""
+    if arguments[:1] == ["test"]:  # all else is for pytest, --help too
+        return argparse.Namespace(command="test", for_pytest=arguments[1:])
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["run", *arguments]
+    return _parser().parse_args(arguments)
+
+
+def run(ports: Ports, workers: int, *, fresh: bool) -> None:
+    """Everything: the services and the app, until stopped."""
+    check_ports(dataclasses.asdict(ports))
+    install_packages()
+    ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
+    with ExitStack() as stack:
+        running = stack.enter_context(services(ports, fresh=fresh, on_end=ended.put))
+        with step("Functions app"):
+            host = functions_host(running.settings, ports.app, workers, on_end=ended.put)
+            stack.callback(host.stop)
+            (url,) = host.wait_until_ready()
+        print(f"Ready: {url}/", flush=True)
+        _supervise(running.publisher, ended)
+
+
+def run_services(ports: Ports, *, fresh: bool) -> None:
+    """All but the app, for `func start`, until stopped."""
+    check_ports({name: port for name, port in dataclasses.asdict(ports).items() if name != "app"})
+    install_packages()
+    ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
+    with services(ports, fresh=fresh, on_end=ended.put) as running:
+        print("Ready for `func start` with a copy of local.settings.json.example and these values:")
+        for name, value in running.settings.items():
+            print(f"  {name}={value}")
+        sys.stdout.flush()
+        _supervise(running.publisher, ended)
+
+
+def test(arguments: Sequence[str]) -> int:
+    """All tests, or those that the arguments for pytest choose; pytest's exit code."""
+    import pytest  # here, since the other commands need not wait for it
+
+    install_packages()
+    chromium.install()
+    return pytest.main([*arguments])
+
+
+def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
+    """Publish what changes in `content/`, until stopped. Raises StepFailed when one of the servers ends."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            try:
+                child = ended.get(timeout=_WATCH_SECONDS)
+                raise StepFailed(f"{child.name} has ended, so everything is stopped. Its last words are above.")
+            except queue.Empty:
+                pass
+            try:
+                changed = publisher.publish()
+            except (AzureError, OSError):  # a file half saved, Azurite about to end: the next round tells
+                continue
+            for name in changed:
+                print(f"Published {name}", flush=True)
+
+
+def _take_signals() -> None:
+    """Make every way to ask for the end a KeyboardInterrupt, but leave a SIGHUP to nohup."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # SIGHUP: the terminal is closed; there is none on Windows
+        number = getattr(signal, name, None)
+        if number and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(*_: int | FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _bypass_proxy() -> None:
+    """Talk to our servers directly where the environment names a proxy: it cannot reach them."""
+    bypassed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    os.environ["no_proxy"] = f"{bypassed},127.0.0.1" if bypassed else "127.0.0.1"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dev.py", description="Run, test and develop the app.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    everything = commands.add_parser("run", help="run everything (the default)")
+    but_the_app = commands.add_parser("services", help="run all but the Functions host, for `func start`")
+    commands.add_parser("test", help="run all tests; further arguments go to pytest", add_help=False)
+
+    everything.add_argument(
+        "--workers", type=int, choices=range(1, 11), default=1, metavar="1-10", help="app processes behind the one port"
+    )
+    for command, names in ((everything, FLAGS.keys()), (but_the_app, FLAGS.keys() - {"app"})):
+        for name in sorted(names):
+            default = getattr(Ports(), name)
+            command.add_argument(
+                FLAGS[name],
+                dest=name,
+                type=_port,
+                default=default,
+                metavar="PORT",
+                help=f"{name} port; 0 takes a free one (default: {default})",
+            )
+        command.add_argument("--fresh", action="store_true", help="start without the data of earlier runs")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+    return int(text)

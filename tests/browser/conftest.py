@@ -1,0 +1,84 @@
+"""A browser for all tests here, and visitors whose pages must be free of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from local.browser import running_browser
+from local.services import functions_host, settings_for, signalr_emulator
+from local.storage import Account, Azurite
+from tests.conftest import RunningApp, SignalR
+
+from .site import Site
+from .visitor import Visitors
+
+
+# Not for the whole session: as long as it runs, Playwright's event loop keeps asynchronous tests from running theirs.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One browser; each visitor has a context of its own in it."""
+    expect.set_options(timeout=30_000)  # ms
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def content(azurite: Azurite, unused_accounts: Iterator[str]) -> Account:
+    """A storage account with the content in it."""
+    account = azurite.account(next(unused_accounts))
+    account.publish().close()
+    return account
+
+
+@pytest.fixture
+def settings(settings: Mapping[str, str], content: Account) -> dict[str, str]:
+    """As for all tests, but with content."""
+    return {**settings, "BlobHost": content.blob_url}
+
+
+@pytest.fixture
+def site(app: RunningApp, signalr: SignalR) -> Site:
+    """The app on services of the test's own."""
+    return Site(app.url, signalr.url)
+
+
+@pytest.fixture(scope="package")
+def shared_site(content: Account) -> Iterator[Site]:
+    """The app for tests to which it does not matter who else visits."""
+    content.create_table()
+    with ExitStack() as stack:
+        signalr = signalr_emulator()
+        stack.callback(signalr.stop)
+        (signalr_url,) = signalr.wait_until_ready()
+        host = functions_host(settings_for(content, signalr_url))
+        stack.callback(host.stop)
+        (url,) = host.wait_until_ready()
+        yield Site(url, signalr_url)
+
+
+@pytest.fixture
+def visitors(browser: Browser, tmp_path: Path) -> Iterator[Visitors]:
+    """Opens pages; the test fails if anything goes wrong in one that it did not expect."""
+    visitors = Visitors(browser, pictures=tmp_path)
+    yield visitors
+    visitors.leave()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object]:
+    """Check the pages at the end of a test, and picture them when it has failed."""
+    visitors = item.funcargs.get("visitors")
+    if not isinstance(visitors, Visitors):
+        return (yield)
+    try:
+        result = yield
+        visitors.check()
+    except Exception as error:
+        error.add_note(visitors.describe())
+        raise
+    return result

@@ -1,0 +1,78 @@
+"""The running app as its callers see it, and what it has recorded."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import jwt
+import requests
+from azure.data.tables import TableClient
+
+from local.services import signalr_emulator
+from local.signalr.tokens import DEVELOPMENT_KEY
+from local.storage import Account
+from signin.app import HUB
+from signin.broadcaster import TARGET
+from signin.statistics import Statistics
+from signin.table import STATISTICS_KEY, TABLE_NAME
+
+from .user_agents import FIREFOX_ON_LINUX
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The app and the SignalR service that its pages connect to; urls without a trailing slash."""
+
+    url: str
+    signalr_url: str
+
+    def visit(self, user_agent: str = FIREFOX_ON_LINUX) -> None:
+        """Be counted as the page's script is, without a page."""
+        requests.post(f"{self.url}/signin", headers={"User-Agent": user_agent}, timeout=30).raise_for_status()
+
+    def broadcast(self, statistics: Statistics) -> None:
+        """Show statistics on every open page that no visits are behind."""
+        address = f"{self.signalr_url}/api/v1/hubs/{HUB}"
+        token = jwt.encode({"aud": address, "exp": time.time() + 60}, DEVELOPMENT_KEY)
+        requests.post(
+            address,
+            json={"target": TARGET, "arguments": list(statistics.to_json().values())},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        ).raise_for_status()
+
+
+def recorded(account: Account) -> Statistics:
+    """What the visits in the table add up to; the stats rows must say the same."""
+    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as table:
+        rows = list(table.list_entities())
+    visits = [row for row in rows if row["RowKey"] != STATISTICS_KEY]
+    shards = [row for row in rows if row["RowKey"] == STATISTICS_KEY]
+    counted = Statistics(
+        total=len(visits),
+        by_os=Counter(visit["OS"] for visit in visits),
+        by_browser=Counter(visit["Browser"] for visit in visits),
+    )
+    claimed = sum(
+        (Statistics(row["Total"].value, json.loads(row["ByOS"]), json.loads(row["ByBrowser"])) for row in shards),
+        start=Statistics(),
+    )
+    assert claimed == counted, f"The stats rows say {claimed}, the visits are {counted}."
+    return counted
+
+
+@contextmanager
+def signalr_emulator_at(url: str) -> Iterator[None]:
+    """A SignalR emulator at the port where another one has been."""
+    emulator = signalr_emulator(urlsplit(url).port or 0)
+    try:
+        emulator.wait_until_ready()
+        yield
+    finally:
+        emulator.stop()

@@ -1,0 +1,82 @@
+"""Every visit is counted once and shows on every open page."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice, pairwise
+
+from local.storage import Account
+
+from .site import Site, recorded
+from .user_agents import CHROME_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
+from .visitor import Visitors, prerender, show, visit_and_broadcast
+
+
+def test_each_of_two_pages_sees_the_others_visit(site: Site, account: Account, visitors: Visitors) -> None:
+    first = visitors.open(site, user_agent=CHROME_ON_WINDOWS)
+    first.expect_state("live")
+    first.expect(recorded(account))
+    assert first.bars("by-os") == [("Windows", 1)]
+
+    second = visitors.open(site, user_agent=SAFARI_ON_IPHONE)
+    for visitor in (first, second):
+        visitor.expect_state("live")
+        visitor.expect_total(2)
+        visitor.expect(recorded(account))
+        assert visitor.bars("by-os") == [("iOS", 1), ("Windows", 1)]
+        assert visitor.bars("by-browser") == [("Chrome", 1), ("Safari", 1)]
+    assert first.page.title() == "(2) Realtime Sign-in"
+
+
+def test_both_pages_follow_a_burst_of_visits_to_its_exact_end(site: Site, account: Account, visitors: Visitors) -> None:
+    both = [visitors.open(site, user_agent=FIREFOX_ON_LINUX) for _ in range(2)]
+    for visitor in both:
+        visitor.expect_state("live")
+
+    user_agents = islice(cycle([CHROME_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX]), 100)
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(site.visit, user_agents))
+
+    assert recorded(account).total == 102
+    for visitor in both:
+        visitor.expect(recorded(account))
+        for numbers in (visitor.shown.totals, visitor.shown.numbers):
+            assert all(earlier < later for earlier, later in pairwise(numbers)), f"a number went back: {numbers}"
+
+
+def test_a_reload_is_another_visit(site: Site, account: Account, visitors: Visitors) -> None:
+    visitor = visitors.open(site)
+    visitor.expect_state("live")
+    visitor.page.reload()
+    visitor.expect_state("live")
+    visitor.expect_total(2)
+    assert recorded(account).total == 2
+
+
+def test_a_page_that_comes_back_from_the_back_forward_cache_is_live_again_and_not_counted_again(
+    site: Site, account: Account, visitors: Visitors
+) -> None:
+    visitor = visitors.open(site)
+    visitor.expect_state("live")
+    visitor.page.evaluate("globalThis.isTheSamePage = true")
+    visitor.page.goto(f"{site.url}/404.html")
+    visit_and_broadcast(site, visitors)
+
+    visitor.page.go_back(wait_until="commit")
+    assert visitor.page.evaluate("globalThis.isTheSamePage"), "the page was loaded again, not restored"
+    visitor.expect_state("live")
+    visitor.expect_total(3)
+    assert recorded(account).total == 3
+    assert visitor.sign_ins == 1
+
+
+def test_a_prerendered_page_is_counted_when_it_is_shown(site: Site, account: Account, visitors: Visitors) -> None:
+    visitor = visitors.enter(site)
+    prerender(visitor.page, site.url)
+    assert visitor.sign_ins == 0
+    assert recorded(account).total == 0
+
+    show(visitor.page)
+    visitor.expect_state("live")
+    visitor.expect_total(1)
+    assert recorded(account).total == 1

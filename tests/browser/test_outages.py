@@ -1,0 +1,90 @@
+"""Services and networks go away and come back; the page recovers by itself and is counted exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from playwright.sync_api import expect
+
+from local.storage import Account
+from tests.conftest import SignalR, StartApp
+
+from .forwarder import Forwarder
+from .site import Site, recorded, signalr_emulator_at
+from .visitor import Visitors, visit_and_broadcast
+
+# What the browser and the SignalR library have to say when they cannot connect.
+CANNOT_CONNECT = ("/client/", "Failed to complete negotiation", "Failed to start the connection")
+
+
+def test_a_page_that_loses_its_connection_reconnects_and_catches_up(
+    site: Site, account: Account, signalr: SignalR, visitors: Visitors
+) -> None:
+    visitor = visitors.open(site)
+    visitor.tolerate(*CANNOT_CONNECT)
+    visitor.expect_state("live")
+
+    signalr.process.stop()
+    visitor.expect_state("reconnecting")
+    site.visit()
+    with signalr_emulator_at(signalr.url):
+        visitor.expect_state("live")
+        visitor.expect_total(2)
+        site.visit()
+        visitor.expect_total(3)
+    visitor.expect(recorded(account))
+    assert visitor.shown.states[:4] == ["connecting", "live", "reconnecting", "live"]
+    assert visitor.sign_ins == 1
+
+
+def test_a_page_opened_while_signalr_is_down_shows_the_total_and_goes_live_later(
+    site: Site, account: Account, signalr: SignalR, visitors: Visitors
+) -> None:
+    signalr.process.stop()
+    visitor = visitors.open(site)
+    visitor.tolerate(*CANNOT_CONNECT)
+    visitor.expect_total(1)
+    visitor.expect(recorded(account))
+    visitor.expect_state("connecting")
+
+    with signalr_emulator_at(signalr.url):
+        visitor.expect_state("live")
+        site.visit()
+        visitor.expect_total(2)
+        assert visitor.shown.states == ["connecting", "live"]
+
+
+def test_a_page_that_was_offline_catches_up_when_the_network_is_back(
+    site: Site, account: Account, visitors: Visitors
+) -> None:
+    visitor = visitors.open(site)
+    visitor.tolerate("ERR_INTERNET_DISCONNECTED")
+    visitor.expect_state("live")
+
+    visitor.page.context.set_offline(True)
+    visitor.expect_state("offline")
+    visit_and_broadcast(site, visitors)
+    visitor.page.context.set_offline(False)
+    visitor.expect_state("live")
+    visitor.expect_total(3)
+    visitor.expect(recorded(account))
+    assert visitor.sign_ins == 1
+
+
+def test_a_visit_that_storage_could_not_take_is_counted_once_when_it_is_back(
+    settings: Mapping[str, str], account: Account, signalr: SignalR, start_app: StartApp, visitors: Visitors
+) -> None:
+    with Forwarder(account.table_url) as table:
+        connection_string = account.connection_string.replace(account.table_url, table.url)
+        app = start_app({**settings, "TableConnectionString": connection_string})
+        visitor = visitors.open(Site(app.url, signalr.url))
+        visitor.tolerate("status of 503")
+        expect(visitor.error).to_contain_text("Your visit is not counted yet. We keep trying.")
+        expect(visitor.error).to_contain_text("Table Storage cannot be reached")
+        visitor.expect_state("live")
+        expect(visitor.total).to_have_text("\N{EN DASH}")
+
+        table.open()
+        visitor.expect_total(1)
+        expect(visitor.error).to_be_hidden()
+    assert recorded(account).total == 1

@@ -1,0 +1,127 @@
+"""What the page is like to look at, to read and to move around in, whatever the device."""
+
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from signin.statistics import Statistics
+
+from .site import Site
+from .visitor import Visitors, prerender, show
+
+# Every label there can be, and a number of eight digits: as wide and as long as the page gets.
+LABELS_OF_SYSTEMS = ("Windows", "macOS", "iOS", "iPadOS", "Android", "ChromeOS", "Linux", "Other")
+LABELS_OF_BROWSERS = (
+    *("Chrome", "Edge", "Safari", "Firefox", "Opera", "Samsung Internet", "Android Browser", "Brave", "DuckDuckGo"),
+    *("Internet Explorer", "UC Browser", "Vivaldi", "Yandex", "Other"),
+)
+MILLIONS = Statistics(
+    total=14_000_000,
+    by_os=dict.fromkeys(LABELS_OF_SYSTEMS, 1_750_000),
+    by_browser=dict.fromkeys(LABELS_OF_BROWSERS, 1_000_000),
+)
+WIDTHS = (320, 390, 768, 1440)  # CSS pixels: the smallest phone, a phone, a tablet, a laptop
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def assert_fits_every_width(page: Page) -> None:
+    for width in WIDTHS:
+        page.set_viewport_size(ViewportSize(width=width, height=800))
+        assert overflow(page) <= 0, f"At {width} px the page scrolls sideways."
+
+
+def brightness(page: Page, selector: str, color: str) -> float:
+    """How bright a colour of an element is, 0 to 1; `color` is a CSS property."""
+    rgb = page.locator(selector).evaluate(f"element => getComputedStyle(element)['{color}'].match(/\\d+/g).map(Number)")
+    return float(sum(rgb[:3]) / 3 / 255)
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_the_page_fits_every_width(shared_site: Site, visitors: Visitors, color_scheme: str) -> None:
+    visitor = visitors.enter(shared_site, color_scheme=color_scheme)
+    prerender(visitor.page, shared_site.url)
+    assert_fits_every_width(visitor.page)
+
+    show(visitor.page)
+    visitor.expect_state("live")
+    shared_site.broadcast(MILLIONS)
+    visitor.expect(MILLIONS)
+    assert_fits_every_width(visitor.page)
+
+
+def test_the_page_is_light_or_dark_as_the_visitor_prefers(shared_site: Site, visitors: Visitors) -> None:
+    page = visitors.open(shared_site, color_scheme="light").page
+    assert brightness(page, "body", "backgroundColor") > 0.9
+    assert brightness(page, "body", "color") < 0.2
+    page.emulate_media(color_scheme="dark")
+    assert brightness(page, "body", "backgroundColor") < 0.1
+    assert brightness(page, "body", "color") > 0.8
+
+
+def test_the_number_counts_up(shared_site: Site, visitors: Visitors) -> None:
+    visitor = visitors.open(shared_site)
+    visitor.expect_state("live")
+    shared_site.broadcast(MILLIONS)
+    visitor.expect(MILLIONS)
+    on_the_way = [number for number in visitor.shown.numbers if number not in visitor.shown.totals]
+    assert on_the_way, f"The page showed nothing between {visitor.shown.totals}."
+
+
+def test_for_visitors_who_want_less_motion_the_number_is_there_at_once(shared_site: Site, visitors: Visitors) -> None:
+    visitor = visitors.open(shared_site, reduced_motion="reduce")
+    visitor.expect_state("live")
+    shared_site.broadcast(MILLIONS)
+    visitor.expect(MILLIONS)
+    assert visitor.shown.numbers == visitor.shown.totals
+    assert visitor.page.evaluate("document.getAnimations().length") == 0
+
+
+def test_the_keyboard_reaches_the_link_and_shows_where_it_is(shared_site: Site, visitors: Visitors) -> None:
+    page = visitors.open(shared_site).page
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name=f"{shared_site.url}/")
+    expect(link).to_be_focused()
+    assert link.evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
+
+
+def test_the_page_can_be_read_aloud(shared_site: Site, visitors: Visitors) -> None:
+    page = visitors.open(shared_site).page
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Realtime Sign-in")
+    expect(page.locator("img:not([alt])")).to_have_count(0)
+    expect(page.get_by_role("img", name=f"QR code of {shared_site.url}/")).to_be_visible()
+    expect(page.get_by_role("status").first).to_have_text("Live")
+    expect(page.get_by_role("region", name="Operating systems").get_by_role("listitem")).not_to_have_count(0)
+    expect(page.get_by_role("region", name="Browsers").get_by_role("listitem")).not_to_have_count(0)
+
+
+def test_everything_the_page_loads_comes_from_the_app_or_its_signalr_service(
+    shared_site: Site, visitors: Visitors
+) -> None:
+    visitor = visitors.open(shared_site)
+    visitor.expect_state("live")
+    origins = Counter(urljoin(request.url, "/") for request in visitor.requests)
+    assert origins.keys() == {f"{shared_site.url}/", f"{shared_site.signalr_url}/"}, f"Requests by origin: {origins}"
+
+
+def test_an_unknown_address_leads_back_to_the_counter(shared_site: Site, visitors: Visitors) -> None:
+    visitor = visitors.enter(shared_site, viewport={"width": 320, "height": 640})
+    visitor.tolerate(r"status of 404 .*/no/such/page")
+    answer = visitor.page.goto(f"{shared_site.url}/no/such/page")
+    assert answer
+    assert answer.status == 404
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("There is no page at this address.")
+    assert overflow(visitor.page) <= 0
+    assert brightness(visitor.page, "body", "backgroundColor") > 0.9, "the style sheet is missing"
+
+    visitor.page.get_by_role("link").click()
+    visitor.expect_state("live")
+    assert visitor.page.url == f"{shared_site.url}/"

@@ -1,0 +1,199 @@
+"""Visitors: each has a page in a browser context of its own, and notes whatever goes wrong in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+
+from signin.statistics import Statistics
+
+from .site import Site
+
+# Notes every state and every number that the page shows, in the page, where none can be missed.
+_RECORDER = """
+globalThis.shown = { states: [], totals: [], texts: [] };
+const note = (list, value) => value !== undefined && list.at(-1) !== value && list.push(value);
+new MutationObserver(() => {
+  const [status, total] = ["status", "total"].map((id) => document.querySelector(`[data-testid=${id}]`));
+  note(shown.states, status?.dataset.state);
+  note(shown.totals, total?.dataset.value);
+  note(shown.texts, total?.textContent);
+}).observe(document, { subtree: true, childList: true, attributeFilter: ["data-state", "data-value"] });
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page has shown since it was loaded: states of the connection, totals, the texts counting up to them."""
+
+    states: list[str]
+    totals: list[int]
+    texts: list[str]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The texts that are numbers: before the first there is a dash."""
+        return [int(text.replace(",", "")) for text in self.texts if text[0].isdigit()]
+
+
+class Visitor:
+    """A page, the requests it has made and the problems it had; and what it is expected to show, within 30 s."""
+
+    def __init__(self, page: Page, site: Site) -> None:
+        self.page = page
+        self.requests: list[Request] = []
+        self.problems: list[str] = []
+        self.status = page.get_by_test_id("status")
+        self.total = page.get_by_test_id("total")
+        self.error = page.get_by_test_id("error")
+        self._site = site
+        self._tolerated: list[str] = []
+        page.add_init_script(_RECORDER)
+        page.on("request", self._on_request)
+        page.on("requestfailed", self._on_failed_request)
+        page.on("websocket", lambda socket: self._check_origin(socket.url))
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.problems.append(f"uncaught {error}"))
+
+    @property
+    def shown(self) -> Shown:
+        shown = self.page.evaluate("shown")
+        return Shown(shown["states"], [int(total) for total in shown["totals"]], shown["texts"])
+
+    @property
+    def sign_ins(self) -> int:
+        """How often the page has asked to be counted."""
+        return len(self._requests_for("/signin"))
+
+    def bars(self, by: str) -> list[tuple[str, int]]:
+        """The bars of a distribution, "by-os" or "by-browser", from top to bottom."""
+        bars: list[tuple[str, int]] = self.page.get_by_test_id(by).evaluate(
+            "list => [...list.children].map(({ dataset }) => [dataset.label, Number(dataset.count)])"
+        )
+        return [(label, count) for label, count in bars]
+
+    def expect_state(self, state: str) -> None:
+        expect(self.status).to_have_attribute("data-state", state)
+
+    def expect_total(self, total: int) -> None:
+        expect(self.total).to_have_attribute("data-value", str(total))
+        expect(self.total).to_have_text(f"{total:,}")
+
+    def expect(self, statistics: Statistics) -> None:
+        """Expect the total and both distributions, the largest count first."""
+        self.expect_total(statistics.total)
+        assert self.bars("by-os") == _largest_first(statistics.by_os)
+        assert self.bars("by-browser") == _largest_first(statistics.by_browser)
+
+    def tolerate(self, *patterns: str) -> None:
+        """Expect problems that match one of the patterns; any other still fails the test."""
+        self._tolerated += patterns
+
+    def check(self) -> None:
+        """Fail if anything went wrong that was not expected, or if the page was not signed in once for each load.
+
+        A sign-in that the app refused as not recorded may be repeated.
+        """
+        problems = [problem for problem in self.problems if not any(re.search(p, problem) for p in self._tolerated)]
+        assert not problems, "The page had problems:\n" + "\n".join(problems)
+        loads = sum(request.is_navigation_request() for request in self._requests_for("/"))
+        refused = sum(_was_refused(request) for request in self._requests_for("/signin"))
+        assert self.sign_ins - refused == loads, f"{loads} page loads, {self.sign_ins} sign-ins, {refused} refused."
+
+    def describe(self, screenshot: Path) -> str:
+        """What to know of the page when a test has failed, with a picture of it."""
+        self.page.screenshot(path=screenshot, full_page=True)
+        return "\n".join([f"{self.page.url}: {len(self.requests)} requests, see {screenshot}", *self.problems])
+
+    def _requests_for(self, path: str) -> list[Request]:
+        return [request for request in self.requests if urlsplit(request.url).path == path]
+
+    def _on_request(self, request: Request) -> None:
+        self.requests.append(request)
+        self._check_origin(request.url)
+
+    def _check_origin(self, url: str) -> None:
+        address = urlsplit(url)
+        if f"http://{address.netloc}" not in (self._site.url, self._site.signalr_url):
+            self.problems.append(f"request to another origin: {url}")
+
+    def _on_failed_request(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # that is what leaving the page does
+            self.problems.append(f"request failed: {request.method} {request.url} {request.failure}")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.problems.append(f"console {message.type}: {message.text} ({message.location['url']})")
+
+
+class Visitors:
+    """Everybody who visits during a test."""
+
+    def __init__(self, browser: Browser, pictures: Path) -> None:
+        self._browser = browser
+        self._pictures = pictures
+        self._everybody: list[Visitor] = []
+
+    def enter(self, site: Site, **options: Any) -> Visitor:
+        """A visitor whose page is still blank. Options are those of a browser context: user_agent, viewport, …"""
+        context = self._browser.new_context(**{"locale": "en-US", **options})
+        visitor = Visitor(context.new_page(), site)
+        self._everybody.append(visitor)
+        return visitor
+
+    def open(self, site: Site, **options: Any) -> Visitor:
+        """A visitor who has opened the homepage."""
+        visitor = self.enter(site, **options)
+        visitor.page.goto(site.url)
+        return visitor
+
+    def check(self) -> None:
+        for visitor in self._everybody:
+            visitor.check()
+
+    def describe(self) -> str:
+        return "\n".join(
+            visitor.describe(self._pictures / f"page-{number}.png")
+            for number, visitor in enumerate(self._everybody, start=1)
+        )
+
+    def leave(self) -> None:
+        for visitor in self._everybody:
+            visitor.page.context.close()
+
+
+def _was_refused(sign_in: Request) -> bool:
+    response = sign_in.response()
+    return response is not None and response.status == 503 and response.json()["recorded"] == "no"
+
+
+def _largest_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0].casefold()))
+
+
+def prerender(page: Page, url: str) -> None:
+    """Load a page as if the browser prepared it in advance, up to where its script has nothing left to do."""
+    page.add_init_script("Object.defineProperty(document, 'prerendering', { value: true, writable: true })")
+    page.goto(url)
+    expect(page.get_by_test_id("qr")).to_have_attribute("data-address", f"{url}/")
+
+
+def show(page: Page) -> None:
+    """Let the visitor see a prerendered page."""
+    page.evaluate("document.prerendering = false; document.dispatchEvent(new Event('prerenderingchange'))")
+
+
+def visit_and_broadcast(site: Site, visitors: Visitors) -> None:
+    """Two more visits; when this returns, all pages that can be reached have been told of them."""
+    witness = visitors.enter(site)
+    with witness.page.expect_response("**/stats"):  # once it is live; whatever it shows after that was broadcast
+        witness.page.goto(site.url)
+    total = int(witness.total.get_attribute("data-value") or 0)
+    site.visit()
+    witness.expect_total(total + 1)

@@ -1,0 +1,43 @@
+"""What a storage account really holds, against what its shards say that it holds."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from azure.data.tables import TableClient, TableEntity
+
+from local.storage import Account
+from signin.statistics import Statistics
+from signin.table import STATISTICS_KEY, TABLE_NAME, VisitTable, partition
+
+
+class Audited(NamedTuple):
+    """All visits, counted row by row, and the partitions that they are in."""
+
+    statistics: Statistics
+    shards: Sequence[str]
+
+
+def audit(account: Account) -> Audited:
+    """Count all rows. Fails unless each shard counts its own visits exactly, and none is where readers do not look."""
+    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as table:
+        visits: defaultdict[str, list[TableEntity]] = defaultdict(list)
+        for row in table.list_entities():
+            in_shard = visits[row["PartitionKey"]]
+            if row["RowKey"] != STATISTICS_KEY:
+                in_shard.append(row)
+
+    assert sorted(visits) == [partition(shard) for shard in range(len(visits))], "the shards have a gap"
+    keys = Counter(row["RowKey"] for rows in visits.values() for row in rows)
+    assert all(times == 1 for times in keys.values()), f"visits in two shards: {keys.most_common(3)}"
+    total = Statistics()
+    for shard, rows in visits.items():
+        counted = VisitTable.from_connection_string(account.connection_string).read(int(shard)).statistics
+        assert counted.total == len(rows), f"shard {shard} counts {counted.total} visits and has {len(rows)}"
+        assert counted.by_os == Counter(row["OS"] for row in rows), f"shard {shard} miscounts operating systems"
+        assert counted.by_browser == Counter(row["Browser"] for row in rows), f"shard {shard} miscounts browsers"
+        total += counted
+    assert sum(total.by_os.values()) == sum(total.by_browser.values()) == total.total
+    return Audited(total, sorted(visits))

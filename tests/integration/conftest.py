@@ -1,0 +1,109 @@
+"""The app with everything that goes over its wires, and everything that it logs, in view."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from local.node import REPOSITORY
+from local.services import settings_for, signalr_emulator
+from local.storage import Account, Azurite
+from tests.functions.running_host import Reply, RunningHost
+from tests.unit.loopback import Answer
+
+from .counting_proxy import CountingProxy, counting_proxy
+
+StartHost = Callable[..., RunningHost]
+
+
+@pytest.fixture
+def start_host() -> Iterator[StartHost]:
+    """Start the app with given settings, its log in view; stopped when the test ends."""
+    with ExitStack() as stack:
+
+        def start(settings: Mapping[str, str]) -> RunningHost:
+            host = RunningHost(REPOSITORY, "--port", "0", environment=settings)
+            stack.callback(host.close)
+            return host
+
+        yield start
+
+
+@dataclass(slots=True)
+class Site:
+    """The app in one worker, with its content published; `table` and `blob` are what it asks of storage."""
+
+    host: RunningHost
+    account: Account
+    table: CountingProxy
+    blob: CountingProxy
+    _ends: Iterator[int] = field(default_factory=itertools.count)
+    _seen: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.host.port}"
+
+    def request(self, target: str, method: str = "GET", **options: Any) -> Reply:
+        return self.host.request(target, method=method, **options)
+
+    def statistics(self) -> Any:
+        """The answer of `/stats`."""
+        reply = self.request("/stats")
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body)
+
+    def total(self) -> int:
+        return int(self.statistics()["totalNumber"])
+
+    def logged(self) -> list[str]:
+        """What the app has logged since this was last asked.
+
+        It is known to be all, since the app is made to log one more line, which is left out.
+        """
+        end = f"EndOfLog{next(self._ends)}"
+        self.blob.handler = lambda asked: Answer(503, headers={"x-ms-error-code": end})
+        try:
+            self.request("/end-of-log")
+        finally:
+            self.blob.handler = self.blob.pass_on
+        last = self.host.wait_for_log(end)
+        seen, self._seen = self._seen, self.host.log.index(last) + 1
+        return self.host.log[seen : self._seen - 1]
+
+
+@pytest.fixture(scope="module")
+def site(azurite: Azurite, unused_accounts: Iterator[str]) -> Iterator[Site]:
+    """A site that the tests of a module share."""
+    account = azurite.account(next(unused_accounts))
+    account.create_table()
+    account.publish().close()
+    with ExitStack() as stack:
+        signalr = signalr_emulator()
+        stack.callback(signalr.stop)
+        table = stack.enter_context(counting_proxy(account.table_url))
+        blob = stack.enter_context(counting_proxy(account.blob_url))
+        by_way_of_proxies = replace(account, table_url=table.url, blob_url=blob.url)
+        (signalr_url,) = signalr.wait_until_ready()
+        host = RunningHost(REPOSITORY, "--port", "0", environment=settings_for(by_way_of_proxies, signalr_url))
+        stack.callback(host.close)
+        yield Site(host, account, table, blob)
+
+
+@pytest.fixture
+def table_proxy(account: Account) -> Iterator[CountingProxy]:
+    """A proxy in front of the table service of the test's own account."""
+    with counting_proxy(account.table_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxied(account: Account, table_proxy: CountingProxy) -> Account:
+    """The test's own account, by way of `table_proxy`."""
+    return replace(account, table_url=table_proxy.url)

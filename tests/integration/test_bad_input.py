@@ -1,0 +1,255 @@
+"""Whatever is sent to the app: a clean refusal, or a visit counted; and the app goes on."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import socket
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import pytest
+
+from tests.functions.running_host import PATIENCE
+
+from .conftest import Site
+from .visitors import EDGE_ON_WINDOWS
+
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
+UP = [
+    "..",
+    "%2e%2e",
+    ".%2E",
+    "%252e%252e",
+    "%c0%ae%c0%ae",
+    "%e0%80%ae%e0%80%ae",
+    "%ef%bc%8e%ef%bc%8e",
+    "%u002e%u002e",
+    "..;",
+    "...",
+    "..%00",
+    "..%09",
+    "..%20",
+    "%3f..",
+    "%23..",
+]
+SLASHES = ["/", "%2f", "%252f", "%5c", "\\", "%c0%af", "%ef%bc%8f", "//", "/./"]
+
+
+@pytest.fixture(autouse=True)
+def clean(site: Site) -> Iterator[None]:
+    """At most a line is logged, never a traceback, and afterwards the app counts the next visitor."""
+    site.logged()
+    yield
+    lines = site.logged()
+    assert len(lines) <= 1, lines
+    assert not any("Traceback" in line for line in lines), lines
+    total = site.total()
+    reply = site.request("/signin", headers={"User-Agent": EDGE_ON_WINDOWS})
+    assert reply.status == 200
+    assert json.loads(reply.body)["stats"]["totalNumber"] > total
+
+
+def send(site: Site, data: bytes, *, half: bool = False) -> int | None:
+    """Send bytes as they are; the status of the answer, None where there is none. `half`: close without waiting."""
+    with socket.create_connection(("127.0.0.1", site.host.port), timeout=PATIENCE) as connection:
+        try:
+            connection.sendall(data)
+            if half:
+                return None
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.makefile("rb").read()
+        except ConnectionError:  # it did not want to read any more
+            return None
+    found = STATUS_LINE.match(answer)
+    return int(found[1]) if found else None
+
+
+def assert_stays_inside(site: Site, asked_before: int) -> None:
+    """Nothing was asked of Blob Storage but blobs of the container, however their names are read."""
+    container = f"/{site.account.name}/content/"
+    for asked in site.blob.asked[asked_before:]:
+        assert asked.method in ("GET", "HEAD")
+        path = asked.target
+        while path != (path := unquote(path).replace("\\", "/")):
+            pass
+        assert posixpath.normpath(path).startswith(container), asked.target
+        assert "?" not in asked.target, asked.target
+
+
+@pytest.mark.parametrize("slash", SLASHES)
+def test_no_way_leads_out_of_the_container(site: Site, slash: str) -> None:
+    before = len(site.blob.asked)
+    for up in UP:
+        for target in (
+            f"/{slash.join([up, up, 'etc', 'passwd'])}",
+            f"/{slash.join(['styles', up, up, 'other', 'secret'])}",
+            f"/{slash.join([up, 'SignInInfo'])}{slash}",
+        ):
+            assert site.request(target).status in (400, 404), target
+    assert_stays_inside(site, before)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/http://other.host/x",
+        "/http:%2f%2fother.host%2fx",
+        "//other.host/x",
+        "///other.host/x",
+        "/@other.host/x",
+        "/:80/x",
+        "/?comp=list&restype=container",
+        "/index.html?comp=metadata",
+        "/index.html%3fcomp=metadata",
+        "/$web/index.html",
+        "/%00",
+        "/%0d%0aX-Injected:%201",
+        "/%ff%fe",
+        "/%",
+        "/%zz",
+        "/.",
+        "/./index.html",
+        "/index.html/",
+        "/.env",
+        "/wp-login.php",
+        f"/{'x' * 1024}",
+        f"/{'x' * 1025}",
+        f"/{'%e2%82%ac' * 500}",
+        f"/{'/'.join('x' * 300)}",
+        f"/index.html?{'x' * 6000}",
+    ],
+    ids=lambda target: target[:32],
+)
+def test_a_strange_target_is_a_page_or_refused(site: Site, target: str) -> None:
+    before = len(site.blob.asked)
+    is_a_page = target.split("?")[0] in ("/", "/index.html")
+    reply = site.request(target)
+    assert (reply.status == 200) if is_a_page else (reply.status in (400, 404))
+    assert "X-Injected" not in reply.headers
+    assert_stays_inside(site, before)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET http://other.host/signin HTTP/1.1",
+        b"GET http://other.host/ HTTP/1.1",
+        b"CONNECT other.host:443 HTTP/1.1",
+        b"GET * HTTP/1.1",
+        b"GET signin HTTP/1.1",
+        b"GET /\xc3\xa9\xff HTTP/1.1",
+        b"GET / HTTP/9.9",
+        b"GET /",
+        b"BREW /signin HTTP/1.1",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\x00" * 1000,
+        b"\xff" * 20_000,
+        b"PRI * HTTP/2.0",
+        b"GET /" + b"x" * 100_000 + b" HTTP/1.1",
+        b"GET /signin?" + b"x" * 100_000 + b" HTTP/1.1",
+    ],
+    ids=lambda line: repr(line[:24]),
+)
+def test_what_is_no_request_is_refused(site: Site, request_line: bytes) -> None:
+    total = site.total()
+    status = send(site, request_line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert status is None or status in (400, 404, 405, 414), status
+    assert site.total() == total
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"X: " + b"x" * 100_000,
+        b"User-Agent: " + b"x" * 100_000,
+        b"\r\n".join(b"X-%d: x" % number for number in range(50_000)),
+        b"no colon",
+        b"Content-Length: x",
+        b"Content-Length: -1",
+        b"Content-Length: 1\r\nContent-Length: 2",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+    ],
+    ids=lambda headers: repr(headers[:24]),
+)
+def test_headers_that_make_no_sense_are_refused(site: Site, headers: bytes) -> None:
+    total = site.total()
+    status = send(site, b"POST /signin HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n\r\n")
+    assert status is None or status in (400, 413, 431), status
+    assert site.total() == total
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"POS",
+        b"POST /signin HTTP/1.1\r\nHost: local",
+        b"POST /signin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf",
+        b"POST /signin HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf",
+    ],
+    ids=["nothing", "method", "headers", "body", "chunk"],
+)
+def test_half_a_request_counts_nothing(site: Site, data: bytes) -> None:
+    total = site.total()
+    send(site, data, half=True)
+    assert site.total() == total
+
+
+def test_a_visitor_who_goes_before_the_answer_does_no_harm(site: Site) -> None:
+    send(site, b"GET /signin HTTP/1.1\r\nHost: localhost\r\n\r\n", half=True)
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [None, "", "x" * 7000, "Mozilla/" + "9" * 5000, "\t\x7f\x01", "Zoë/1.0".encode(), "'); DROP TABLE SignInInfo;--"],
+    ids=["none", "empty", "7 KB", "a long version", "control characters", "not ASCII", "SQL"],
+)
+def test_a_strange_user_agent_counts_as_other_or_is_refused(site: Site, user_agent: str | bytes | None) -> None:
+    before = site.statistics()
+    reply = site.request("/signin", headers={} if user_agent is None else {"User-Agent": user_agent})
+    after = site.statistics()
+    if reply.status == 400:
+        assert after == before
+        return
+    assert reply.status == 200
+    assert after["byOS"] == before["byOS"] | {"Other": before["byOS"].get("Other", 0) + 1}
+    assert after["byBrowser"] == before["byBrowser"] | {"Other": before["byBrowser"].get("Other", 0) + 1}
+
+
+@pytest.mark.parametrize("body", [b"x" * 1_000_000, b"\x00\xff", b'{"totalNumber": 0}'], ids=["1 MB", "bytes", "json"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_makes_no_difference_to_a_visit(site: Site, method: str, body: bytes) -> None:
+    total = site.total()
+    assert site.request("/signin", method, body=body).status == 200
+    assert site.total() == total + 1
+
+
+def test_a_page_that_is_known_is_not_sent_again(site: Site) -> None:
+    etag = site.request("/").headers["ETag"]
+    for method in ("GET", "HEAD"):
+        reply = site.request("/", method, headers={"If-None-Match": etag})
+        assert (reply.status, reply.body) == (304, b"")
+    assert site.request("/", headers={"If-None-Match": '"0x0"'}).status == 200
+
+
+def test_head_of_a_page_is_its_get_without_the_body(site: Site) -> None:
+    got, head = (site.request("/styles/home.css", method) for method in ("GET", "HEAD"))
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Type", "Content-Length", "ETag", "Last-Modified", "Cache-Control"):
+        assert head.headers[name] == got.headers[name], name
+    assert int(head.headers["Content-Length"]) == len(got.body)
+
+
+@pytest.mark.parametrize("target", ["/nothing-here", "/api/nothing-here", "/../nothing-here", "/scripts/"])
+def test_a_page_that_is_not_there_is_answered_with_the_404_page(site: Site, target: str) -> None:
+    page = site.request("/404.html")
+    for method in ("GET", "HEAD"):
+        reply = site.request(target, method)
+        assert reply.status == 404
+        assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert reply.body == (page.body if method == "GET" else b"")
+    assert page.status == 200
+    # Nobody else's condition may turn it into a 304.
+    assert site.request(target, headers={"If-None-Match": page.headers["ETag"]}).status == 404

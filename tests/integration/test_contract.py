@@ -1,0 +1,181 @@
+"""The wire contract: every route, and the pages that were written for the C# sample."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+
+from local.signalr.tokens import DEVELOPMENT_KEY
+from tests.functions.running_host import Reply
+from tests.signalr.test_conformance import javascript, python_client
+
+from .conftest import Site
+from .visitors import CRAWLER, EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, PATIENCE, SAFARI_ON_IOS, visit
+
+PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["at /", "at /api/"])
+
+
+def json_of(reply: Reply) -> Any:
+    assert reply.status == 200, reply.body
+    assert reply.headers["Content-Type"] == "application/json"
+    assert reply.headers["Cache-Control"] == "no-store"
+    return json.loads(reply.body)
+
+
+def assert_opens_the_hub(url: str, token: str) -> None:
+    assert url.endswith("/client/?hub=signinsamplehub")
+    jwt.decode(token, DEVELOPMENT_KEY, ["HS256"], audience=url, options={"require": ["aud", "exp"]})
+
+
+@PREFIXES
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_signin_counts_the_visit_and_answers_with_connection_and_statistics(
+    site: Site, prefix: str, method: str
+) -> None:
+    before = site.total()
+    answer = json_of(site.request(f"{prefix}/signin", method))
+    assert set(answer) == {"authInfo", "stats"}
+    assert set(answer["authInfo"]) == {"serviceUrl", "accessToken"}
+    assert_opens_the_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
+    stats = answer["stats"]
+    assert {"totalNumber", "byOS", "byBrowser"} <= set(stats)
+    assert stats["totalNumber"] == sum(stats["byOS"].values()) == sum(stats["byBrowser"].values()) == before + 1
+
+
+@PREFIXES
+def test_negotiate_answers_as_signalr_clients_expect_and_counts_nothing(site: Site, prefix: str) -> None:
+    before = site.total()
+    answer = json_of(site.request(f"{prefix}/negotiate?negotiateVersion=1", "POST"))
+    assert set(answer) == {"url", "accessToken"}
+    assert_opens_the_hub(answer["url"], answer["accessToken"])
+    assert site.total() == before
+
+
+def test_no_two_clients_share_a_token(site: Site) -> None:
+    tokens = [json_of(site.request("/negotiate", "POST"))["accessToken"] for _ in range(3)]
+    assert len(set(tokens)) == 3
+
+
+@PREFIXES
+def test_stats_answers_what_a_visitor_gets_and_counts_nothing(site: Site, prefix: str) -> None:
+    visited = json_of(site.request("/signin"))["stats"]
+    for _ in range(2):
+        assert json_of(site.request(f"{prefix}/stats")) == visited
+
+
+@PREFIXES
+@pytest.mark.parametrize("route", ["stats", "health"])
+def test_head_is_get_without_the_body(site: Site, prefix: str, route: str) -> None:
+    got, head = (site.request(f"{prefix}/{route}", method) for method in ("GET", "HEAD"))
+    assert head.status == got.status == 200
+    assert head.body == b""
+    for name in ("Content-Type", "Cache-Control", "Content-Length"):
+        assert head.headers[name] == got.headers[name], name
+
+
+@PREFIXES
+def test_health_has_a_line_for_each_part(site: Site, prefix: str) -> None:
+    reply = site.request(f"{prefix}/health")
+    assert json_of(reply) == {"table": {"ok": True}, "blob": {"ok": True}, "signalr": {"ok": True}}
+    assert [line.split('"')[1] for line in reply.body.decode().splitlines()[1:-1]] == ["table", "blob", "signalr"]
+
+
+@PREFIXES
+@pytest.mark.parametrize(
+    ("method", "route"),
+    [
+        *((method, "signin") for method in ("HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")),
+        *((method, "negotiate") for method in ("GET", "HEAD", "PUT")),
+        *((method, route) for method in ("POST", "PUT", "DELETE") for route in ("stats", "health")),
+        *((method, "") for method in ("POST", "PUT", "DELETE")),
+    ],
+)
+def test_a_wrong_method_is_404_and_counts_nothing(site: Site, prefix: str, method: str, route: str) -> None:
+    before = site.total()
+    assert site.request(f"{prefix}/{route}", method).status == 404
+    assert site.total() == before
+
+
+def test_the_homepage_and_what_it_needs_are_served(site: Site) -> None:
+    for target, content_type in {
+        "/": "text/html; charset=utf-8",
+        "/index.html": "text/html; charset=utf-8",
+        "/styles/home.css": "text/css; charset=utf-8",
+        "/scripts/main.js": "text/javascript; charset=utf-8",
+        "/images/favicon.svg": "image/svg+xml",
+    }.items():
+        reply = site.request(target)
+        assert (reply.status, reply.headers["Content-Type"]) == (200, content_type), target
+        assert reply.headers["X-Content-Type-Options"] == "nosniff", target
+    assert site.request("/").body == site.request("/index.html").body
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"User-Agent": CRAWLER},
+        {"User-Agent": FIREFOX_ON_LINUX, "Sec-Purpose": "prefetch"},
+        {"User-Agent": EDGE_ON_WINDOWS, "Sec-Purpose": "prefetch;prerender"},
+    ],
+    ids=["crawler", "prefetch", "prerender"],
+)
+def test_where_nobody_is_looking_nothing_is_counted_and_the_answer_is_complete(
+    site: Site, headers: dict[str, str]
+) -> None:
+    before = site.statistics()
+    answer = json_of(site.request("/signin", headers=headers))
+    assert answer["stats"] == before
+    assert_opens_the_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
+    assert site.statistics() == before
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "system", "browser"),
+    [
+        (EDGE_ON_WINDOWS, "Windows", "Edge"),
+        (SAFARI_ON_IOS, "iOS", "Safari"),
+        (FIREFOX_ON_LINUX, "Linux", "Firefox"),
+    ],
+)
+def test_a_visit_counts_under_its_operating_system_and_browser(
+    site: Site, user_agent: str, system: str, browser: str
+) -> None:
+    before = site.statistics()
+    after = json_of(site.request("/signin", headers={"User-Agent": user_agent}))["stats"]
+    assert after["byOS"] == before["byOS"] | {system: before["byOS"].get(system, 0) + 1}
+    assert after["byBrowser"] == before["byBrowser"] | {browser: before["byBrowser"].get(browser, 0) + 1}
+
+
+async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
+    async with aiohttp.ClientSession() as http:
+        mine = await visit(http, site.url)
+        access = mine.content["authInfo"]
+        # new HubConnectionBuilder().withUrl(serviceUrl, {accessTokenFactory: () => accessToken})
+        async with javascript(access["serviceUrl"], access["accessToken"]) as page:
+            assert await page.event() == ["connected", None]
+            next_one = await visit(http, site.url, SAFARI_ON_IOS)
+            event, arguments = await page.event()
+            while arguments[0] < next_one.total:  # visits of before may still be on their way
+                event, arguments = await page.event()
+    stats = next_one.content["stats"]
+    assert event == "updateSignInStats"
+    assert arguments[:3] == [stats["totalNumber"], stats["byOS"], stats["byBrowser"]]
+
+
+@PREFIXES
+async def test_a_page_that_negotiates_sees_the_next_visitor(site: Site, prefix: str) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with python_client(site.url + prefix, {}) as received:
+            next_one = await visit(http, site.url)
+            async with asyncio.timeout(PATIENCE):
+                while (arguments := await received.get())[0] < next_one.total:
+                    pass
+        # Its WebSocket is closed by tasks that the client leaves behind.
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+    stats = next_one.content["stats"]
+    assert arguments[:3] == [stats["totalNumber"], stats["byOS"], stats["byBrowser"]]

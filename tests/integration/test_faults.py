@@ -1,0 +1,331 @@
+"""What the app does while the services behind it do not do their part, and after that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from local.services import settings_for, signalr_emulator
+from local.storage import Account, Azurite
+from tests.conftest import SignalR
+from tests.functions.running_host import RunningHost
+from tests.signalr.test_conformance import javascript
+from tests.unit.loopback import HANG_UP
+
+from .audit import audit
+from .conftest import Site, StartHost
+from .counting_proxy import counting_proxy
+from .faults import AFTER_COMMIT, BEFORE_COMMIT, Fault, befall
+from .visitors import CRAWLER, PATIENCE, Answered, visit
+
+WRONG_KEY = "d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmc="
+
+
+def url_of(host: RunningHost) -> str:
+    assert host.port is not None, host.text
+    return f"http://127.0.0.1:{host.port}"
+
+
+def lines_with(host: RunningHost, text: str) -> list[str]:
+    return [line for line in host.log if text in line]
+
+
+def assert_no_traceback(host: RunningHost) -> None:
+    host.close()  # then the log is complete
+    assert lines_with(host, "Traceback") == []
+
+
+# Table Storage: one request goes wrong
+
+
+@pytest.mark.parametrize("fault", [*BEFORE_COMMIT, *AFTER_COMMIT])
+def test_a_commit_that_meets_with_a_fault_is_acknowledged_and_counted_once(site: Site, fault: Fault) -> None:
+    before = site.total()
+    befall(site.table, fault, fault)
+    reply = site.request("/signin")
+    assert reply.status == 200, reply.body
+    assert json.loads(reply.body)["stats"]["totalNumber"] == before + 1
+    assert audit(site.account).statistics.total == before + 1
+    assert site.logged() == [], "nobody needs to be told of a fault that was made good"
+
+
+# Table Storage: it is gone
+
+
+class Storage:
+    """An Azurite of the test's own, which can be stopped and started again at the same ports with the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._azurite = Azurite(folder)
+        self._ports = [urlsplit(url).port or 0 for url in self._azurite.wait_until_ready()]
+        self.account: Account = self._azurite.account()
+        self.account.create_table()
+        self.account.publish().close()
+
+    def stop(self) -> None:
+        self._azurite.stop()
+
+    def start(self) -> None:
+        blob, queue, table = self._ports
+        self._azurite = Azurite(self._folder, blob_port=blob, queue_port=queue, table_port=table)
+        self._azurite.wait_until_ready()
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[Storage]:
+    storage = Storage(tmp_path)
+    try:
+        yield storage
+    finally:
+        storage.stop()
+
+
+class Crowd:
+    """Visitors who come again as soon as they are answered, until they are told to go."""
+
+    def __init__(self, url: str, size: int) -> None:
+        self._url = url
+        self._size = size
+        self._is_open = True
+        self.answers: list[Answered] = []
+        self._answered = asyncio.Condition()
+
+    async def come(self) -> None:
+        """Visit until `go` is called."""
+        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as visitors:
+            for _ in range(self._size):
+                visitors.create_task(self._keep_visiting(http))
+
+    async def _keep_visiting(self, http: aiohttp.ClientSession) -> None:
+        while self._is_open:
+            answer = await visit(http, self._url)
+            async with self._answered:
+                self.answers.append(answer)
+                self._answered.notify_all()
+
+    async def answered(self, status: int, times: int = 1) -> None:
+        """Wait for as many more answers of this status."""
+        start = len(self.answers)
+        async with asyncio.timeout(PATIENCE), self._answered:
+            await self._answered.wait_for(lambda: len(self.of(status, start)) >= times)
+
+    def of(self, status: int, start: int = 0) -> Sequence[Answered]:
+        return [answer for answer in self.answers[start:] if answer.status == status]
+
+    def go(self) -> None:
+        self._is_open = False
+
+
+async def test_visits_wait_for_storage_that_is_gone_for_a_moment(
+    storage: Storage, signalr: SignalR, start_host: StartHost
+) -> None:
+    host = start_host(settings_for(storage.account, signalr.url))
+    async with aiohttp.ClientSession() as http:
+        assert (await visit(http, url_of(host))).total == 1
+        await asyncio.to_thread(storage.stop)
+        waiting = [asyncio.create_task(visit(http, url_of(host))) for _ in range(5)]
+        await asyncio.to_thread(storage.start)
+        assert max([(await answer).total for answer in waiting]) == 6
+    assert audit(storage.account).statistics.total == 6
+    assert_no_traceback(host)
+
+
+async def test_visits_that_storage_does_not_take_are_given_back_and_no_other_is_lost(
+    storage: Storage, signalr: SignalR, start_host: StartHost
+) -> None:
+    host = start_host(settings_for(storage.account, signalr.url))
+    crowd = Crowd(url_of(host), 20)
+    visiting = asyncio.create_task(crowd.come())
+    await crowd.answered(200, times=50)
+    await asyncio.to_thread(storage.stop)
+    async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as meanwhile:
+        meanwhile.create_task(crowd.answered(503))
+        meanwhile.create_task(assert_says_that_storage_is_gone(http, url_of(host)))
+    await asyncio.to_thread(storage.start)
+    await crowd.answered(200, times=50)
+    crowd.go()
+    await visiting
+
+    given_back = crowd.of(503)
+    assert len(crowd.of(200)) + len(given_back) == len(crowd.answers), "a status other than 200 and 503"
+    for answer in given_back:
+        assert answer.retry_after == "5"
+        assert answer.content["recorded"] in ("no", "unknown")
+        assert answer.content["error"].startswith("The visit was not acknowledged: Table Storage ")
+    unknown = sum(answer.content["recorded"] == "unknown" for answer in given_back)
+    recorded = audit(storage.account).statistics.total
+    assert len(crowd.of(200)) <= recorded <= len(crowd.of(200)) + unknown
+    assert len(lines_with(host, "visits were not acknowledged")) <= 2, "a line for each batch, not for each visit"
+    assert_no_traceback(host)
+
+
+async def assert_says_that_storage_is_gone(http: aiohttp.ClientSession, url: str) -> None:
+    """Every other route says in one line what is wrong, and does not keep anybody waiting for it."""
+    async with asyncio.timeout(PATIENCE):
+        while (answer := await get(http, f"{url}/stats"))[0] == 200:  # as last known, for an interval
+            pass
+    assert answer[0] == 503
+    assert answer[1]["error"].startswith("Table Storage cannot be reached: check that it runs")
+    status, health = await get(http, f"{url}/health")
+    assert status == 503
+    assert [part for part, line in health.items() if line["ok"]] == ["signalr"]
+    status, problem = await get(http, f"{url}/")
+    assert status == 503
+    assert problem["error"].startswith("Blob Storage cannot be reached")
+    async with http.get(f"{url}/signin", headers={"User-Agent": CRAWLER}) as response:
+        assert response.status == 503
+        assert response.headers["Retry-After"] == "5"
+    async with http.post(f"{url}/negotiate") as response:
+        assert response.status == 200, "an open page may connect again"
+
+
+async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
+    async with http.get(url) as response:
+        return response.status, await response.json()
+
+
+# Table Storage: it will never do
+
+
+def test_what_storage_refuses_is_said_at_once(account: Account, signalr: SignalR, start_host: StartHost) -> None:
+    settings = settings_for(account, signalr.url)
+    _, key = account.connection_string.split("AccountKey=")
+    settings["TableConnectionString"] = account.connection_string.replace(key.split(";")[0], WRONG_KEY)
+    host = start_host(settings)
+    reply = host.request("/signin")
+    assert reply.status == 503
+    content = json.loads(reply.body)
+    assert content["recorded"] == "no"
+    assert "TableConnectionString" in content["error"]
+    assert WRONG_KEY not in host.text + reply.body.decode()
+    assert_no_traceback(host)
+    assert len(lines_with(host, "ERROR")) == 1
+
+
+# SignalR
+
+
+async def test_without_signalr_visits_are_as_before_and_pages_catch_up(
+    account: Account, signalr: SignalR, start_host: StartHost
+) -> None:
+    host = start_host(settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"})
+    url = url_of(host)
+    async with aiohttp.ClientSession() as http, javascript(url) as page:
+        assert await page.event() == ["connected", None]
+        await asyncio.to_thread(signalr.process.stop)
+        assert await page.event() == ["reconnecting", None]
+        for total in range(1, 6):
+            assert (await visit(http, url)).total == total
+        await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
+        again = signalr_emulator(urlsplit(signalr.url).port or 0)
+        try:
+            await asyncio.to_thread(host.wait_for_log, "broadcasts work again")
+            assert (await page.event())[0] == "reconnected"
+            assert (await visit(http, url)).total == 6
+            event, arguments = await page.event()
+        finally:
+            await asyncio.to_thread(again.stop)
+    assert (event, arguments[0]) == ("updateSignInStats", 6)
+    assert len(lines_with(host, "broadcasts fail")) == len(lines_with(host, "broadcasts work again")) == 1
+    assert_no_traceback(host)
+
+
+async def test_what_signalr_did_not_take_is_sent_again_by_itself(
+    account: Account, signalr: SignalR, start_host: StartHost
+) -> None:
+    settings = settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"}
+    with counting_proxy(signalr.url) as rest_api:
+        settings["AzureSignalRConnectionString"] += f"ServerEndpoint={rest_api.url};"
+        host = start_host(settings)
+        url = url_of(host)
+        rest_api.handler = lambda asked: HANG_UP
+        async with aiohttp.ClientSession() as http, javascript(url) as page:
+            assert await page.event() == ["connected", None]
+            for _ in range(5):
+                await visit(http, url)
+            await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
+            rest_api.handler = rest_api.pass_on
+            event, arguments = await page.event()  # nobody else came
+        assert (event, arguments[0]) == ("updateSignInStats", 5)
+        assert_no_traceback(host)
+
+
+async def test_with_a_wrong_signalr_key_visits_are_counted_and_the_log_says_why(
+    account: Account, signalr: SignalR, start_host: StartHost
+) -> None:
+    settings = settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"}
+    settings["AzureSignalRConnectionString"] = f"Endpoint={signalr.url};AccessKey={WRONG_KEY};Version=1.0;"
+    host = start_host(settings)
+    async with aiohttp.ClientSession() as http:
+        for total in range(1, 4):
+            assert (await visit(http, url_of(host))).total == total
+    line = await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
+    assert "SignalR answered 401" in line
+    assert_no_traceback(host)
+    assert len(lines_with(host, "broadcasts fail")) == 1
+    assert WRONG_KEY not in host.text
+
+
+# Settings
+
+ROUTES = [
+    *(("GET", f"{prefix}/{route}") for prefix in ("", "/api") for route in ("signin", "stats", "health")),
+    ("POST", "/negotiate"),
+    ("POST", "/api/negotiate"),
+    ("GET", "/"),
+    ("GET", "/styles/home.css"),
+]
+WELL: Mapping[str, str] = {
+    "TableConnectionString": "UseDevelopmentStorage=true",
+    "BlobHost": "example.blob.core.windows.net",
+    "AzureSignalRConnectionString": f"Endpoint=https://example.service.signalr.net;AccessKey={WRONG_KEY};Version=1.0;",
+}
+NO_BASE64 = "AccountName=name;AccountKey=a1b2c;EndpointSuffix=core.windows.net"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"TableConnectionString": ""}, ["TableConnectionString is not set"]),
+        ({"BlobHost": " "}, ["BlobHost is not set"]),
+        ({"AzureSignalRConnectionString": ""}, ["AzureSignalRConnectionString is not set"]),
+        (
+            {
+                "TableConnectionString": f"AccountKey={WRONG_KEY}",
+                "BlobHost": "ftp://example",
+                "AzureSignalRConnectionString": f"Endpoint=example;AccessKey={WRONG_KEY}",
+                "BroadcastIntervalSeconds": "soon",
+            },
+            [
+                "TableConnectionString is malformed",
+                "BlobHost is malformed",
+                "AzureSignalRConnectionString is malformed",
+                "BroadcastIntervalSeconds is malformed",
+            ],
+        ),
+        ({"TableConnectionString": NO_BASE64}, ["TableConnectionString is malformed"]),
+    ],
+    ids=["no table", "no blob", "no SignalR", "all malformed", "a key that is not Base64"],
+)
+def test_wrong_settings_are_named_on_every_route(
+    wrong: Mapping[str, str], named: Sequence[str], start_host: StartHost
+) -> None:
+    host = start_host({**WELL, **wrong})
+    for method, target in ROUTES:
+        reply = host.request(target, method=method)
+        assert reply.status == 500, f"{method} {target}: {reply.status}"
+        error = json.loads(reply.body)["error"]
+        assert b"\n" not in reply.body
+        assert [text for text in named if text not in error] == [], error
+        assert WRONG_KEY not in error
+    assert_no_traceback(host)
+    assert len(lines_with(host, "the app cannot work")) == len(ROUTES), "a line for each request"
+    assert WRONG_KEY not in host.text

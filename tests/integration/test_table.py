@@ -1,0 +1,185 @@
+"""The table against real storage: what each request does, and what each answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from azure.data.tables import TableClient
+
+from local.storage import DEVELOPMENT_KEY, Account, Azurite
+from signin.statistics import Statistics
+from signin.table import MAX_VISITS, TABLE_NAME, FenceMoved, Head, NotSent, Refused, Unanswered, VisitTable
+from signin.visit import Visit
+from tests.unit.loopback import nothing_listening
+
+from .audit import audit
+from .counting_proxy import CountingProxy
+from .faults import AFTER_COMMIT, BEFORE_COMMIT, Fault, befall
+from .visitors import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IOS
+
+NOTHING = Head(Statistics(), etag=None)
+WRONG_KEY = "d3Jvbmc="
+
+
+def table_of(account: Account) -> VisitTable:
+    return VisitTable.from_connection_string(account.connection_string)
+
+
+@pytest.fixture
+def table(account: Account) -> VisitTable:
+    return table_of(account)
+
+
+def test_a_shard_that_was_never_written_reads_as_nothing(table: VisitTable) -> None:
+    assert table.read(0) == NOTHING
+    assert not table.holds(0, Visit.now())
+
+
+def test_the_first_commit_creates_the_shard_with_its_visits(table: VisitTable) -> None:
+    visits = [Visit.now(EDGE_ON_WINDOWS), Visit.now(SAFARI_ON_IOS)]
+    head = table.commit(3, NOTHING, visits)
+    assert head.statistics == Statistics(2, {"Windows": 1, "iOS": 1}, {"Edge": 1, "Safari": 1})
+    assert table.read(3) == head
+    assert all(table.holds(3, visit) for visit in visits)
+    assert not table.holds(0, visits[0]), "the visit belongs to shard 3"
+
+
+def test_commits_follow_each_other_without_a_read(table: VisitTable, account: Account) -> None:
+    head = NOTHING
+    for total in range(1, 5):
+        head = table.commit(0, head, [Visit.now(FIREFOX_ON_LINUX)])
+        assert head.statistics.total == total
+    assert table.read(0) == head
+    assert audit(account).statistics == head.statistics
+
+
+def test_99_visits_are_one_request(proxied: Account, table_proxy: CountingProxy, account: Account) -> None:
+    visits = [Visit.now(user_agent) for user_agent in (EDGE_ON_WINDOWS, SAFARI_ON_IOS, FIREFOX_ON_LINUX) * 33]
+    assert len(visits) == MAX_VISITS
+    table_of(proxied).commit(0, NOTHING, visits)
+    assert len(table_proxy.asked) == 1
+    assert audit(account).statistics == Statistics().counting(visits)
+
+
+def test_a_moved_fence_keeps_everything_out(table: VisitTable, account: Account) -> None:
+    old = table.commit(0, NOTHING, [Visit.now()])
+    new = table.commit(0, old, [Visit.now()])
+    late = [Visit.now(), Visit.now()]
+    with pytest.raises(FenceMoved, match="UpdateConditionNotSatisfied"):
+        table.commit(0, old, late)
+    assert table.read(0) == new
+    assert not any(table.holds(0, visit) for visit in late)
+    assert audit(account).statistics.total == 2
+
+
+def test_of_two_who_create_a_shard_one_is_kept_out(table: VisitTable, account: Account) -> None:
+    table.commit(0, NOTHING, [Visit.now()])
+    second = Visit.now()
+    with pytest.raises(FenceMoved, match="EntityAlreadyExists"):
+        table.commit(0, NOTHING, [second])
+    assert not table.holds(0, second)
+    assert audit(account).statistics.total == 1
+
+
+@pytest.mark.parametrize("earlier_visits", [0, 1], ids=["creating the shard", "updating it"])
+def test_a_commit_that_is_repeated_commits_once(table: VisitTable, account: Account, earlier_visits: int) -> None:
+    before = table.commit(0, NOTHING, [Visit.now()]) if earlier_visits else NOTHING
+    visits = [Visit.now() for _ in range(3)]
+    after = table.commit(0, before, visits)
+    with pytest.raises(FenceMoved, match="EntityAlreadyExists"):
+        table.commit(0, before, visits)
+    assert table.read(0) == after
+    assert all(table.holds(0, visit) for visit in visits)
+    assert audit(account).statistics.total == earlier_visits + 3
+
+
+def test_a_shard_that_was_deleted_moves_the_fence(table: VisitTable, account: Account) -> None:
+    head = table.commit(0, NOTHING, [Visit.now()])
+    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
+        client.delete_entity("00", "stats")
+    with pytest.raises(FenceMoved):
+        table.commit(0, head, [Visit.now()])
+
+
+def test_a_total_beyond_32_bits_is_kept(table: VisitTable) -> None:
+    many = 2**31 + 2**40
+    head = table.commit(0, Head(Statistics(many, {"Linux": many}, {"Firefox": many}), etag=None), [Visit.now()])
+    head = table.commit(0, head, [Visit.now()])
+    assert table.read(0) == head
+    assert head.statistics == Statistics(many + 2, {"Linux": many, "Other": 2}, {"Firefox": many, "Other": 2})
+
+
+def test_the_largest_statistics_that_labels_allow_fit(table: VisitTable) -> None:
+    labels = {f"An operating system {number}": 2**53 - 1 for number in range(20)}
+    head = table.commit(0, Head(Statistics(2**53 - 1, labels, labels), etag=None), [Visit.now()])
+    assert table.read(0) == head
+
+
+def assert_refused(table: VisitTable, reason: str) -> None:
+    visit = Visit.now()
+    for ask in (
+        lambda: table.read(0),
+        lambda: table.holds(0, visit),
+        lambda: table.commit(0, NOTHING, [visit]),
+        lambda: table.commit(0, Head(Statistics(), etag="W/\"datetime'2026'\""), [visit]),
+    ):
+        with pytest.raises(Refused, match=reason) as caught:
+            ask()
+        assert DEVELOPMENT_KEY not in str(caught.value)
+        assert WRONG_KEY not in str(caught.value)
+
+
+def test_a_missing_table_is_refused_with_what_to_do(azurite: Azurite, unused_accounts: Iterator[str]) -> None:
+    account = azurite.account(next(unused_accounts))
+    assert_refused(table_of(account), "the table SignInInfo does not exist: create it")
+
+
+def test_a_wrong_key_is_refused_and_not_shown(account: Account) -> None:
+    connection_string = account.connection_string.replace(DEVELOPMENT_KEY, WRONG_KEY)
+    assert_refused(VisitTable.from_connection_string(connection_string), "check the key in TableConnectionString")
+
+
+def test_a_missing_account_is_refused(azurite: Azurite, account: Account) -> None:
+    elsewhere = account.table_url.replace(account.name, "nobodys")
+    assert_refused(table_of(replace(account, name="nobodys", table_url=elsewhere)), "TableConnectionString")
+
+
+def test_an_error_code_is_named_as_the_service_names_it(account: Account) -> None:
+    """The SDK gives some codes as members of an enumeration, whose text is their name in Python."""
+    a_blob_service = VisitTable.from_connection_string(replace(account, table_url=account.blob_url).connection_string)
+    with pytest.raises(Refused, match="InvalidResourceName"):
+        a_blob_service.read(0)
+
+
+def test_without_a_connection_nothing_was_sent(account: Account) -> None:
+    with nothing_listening() as url:
+        table = table_of(replace(account, table_url=f"{url}/{account.name}"))
+        with pytest.raises(NotSent, match="check that it runs"):
+            table.read(0)
+        with pytest.raises(NotSent, match="check that it runs"):
+            table.commit(0, NOTHING, [Visit.now()])
+
+
+@pytest.mark.parametrize("fault", BEFORE_COMMIT)
+def test_a_request_that_fails_on_its_way_is_unanswered_and_sent_once(
+    proxied: Account, table_proxy: CountingProxy, table: VisitTable, fault: Fault
+) -> None:
+    befall(table_proxy, fault)
+    with pytest.raises(Unanswered):
+        table_of(proxied).commit(0, NOTHING, [Visit.now()])
+    assert len(table_proxy.asked) == 1, "only the committer may decide to send again"
+    assert table.read(0) == NOTHING
+
+
+@pytest.mark.parametrize("fault", AFTER_COMMIT)
+def test_a_reply_that_is_lost_is_unanswered_and_its_commit_is_sent_once(
+    proxied: Account, table_proxy: CountingProxy, table: VisitTable, fault: Fault
+) -> None:
+    visit = Visit.now()
+    befall(table_proxy, fault)
+    with pytest.raises(Unanswered):
+        table_of(proxied).commit(0, NOTHING, [visit])
+    assert len(table_proxy.asked) == 1, "only the committer may decide to send again"
+    assert table.holds(0, visit)

@@ -1,0 +1,1 @@
+"""Tests of the local environment: `local` and dev.py."""

@@ -1,0 +1,31 @@
+"""What is left of the visits when an environment is started again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Start
+from .environment import free_ports, port_flags, visit
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")
+def test_visits_survive_whatever_ends_the_environment_until_it_is_started_fresh(start: Start, repository: Path) -> None:
+    ports = port_flags(free_ports(5))
+    killed = start(*ports)
+    url = killed.wait_until_ready()
+    assert [visit(url) for _ in range(20)] == list(range(1, 21))
+    killed.process.kill()
+    assert killed.end() == -signal.SIGKILL
+
+    stopped = start(*ports)
+    assert visit(stopped.wait_until_ready()) == 21
+    stopped.interrupt()
+    assert stopped.end() == 0
+
+    fresh = start(*ports, "--fresh")
+    assert visit(fresh.wait_until_ready()) == 1
+    assert [folder.name for folder in (repository / ".local").iterdir()] == [f"azurite-{ports[-1].split('=')[1]}"]

@@ -1,0 +1,138 @@
+"""dev.py: the virtual environment, made where there is none, renewed where it is of something else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import dev
+from local import progress
+from local.progress import StepFailed
+
+from .environment import PATIENCE
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a dev.py that has not prepared anything yet."""
+    environment = tmp_path / ".venv"
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    monkeypatch.setattr(dev, "ENVIRONMENT", environment)
+    monkeypatch.setattr(dev, "PYTHON", environment / "bin" / "python")
+    monkeypatch.setattr(dev, "STAMP", environment / "installed")
+    (tmp_path / "requirements.txt").write_text("PyJWT\n")
+    (tmp_path / "requirements-dev.txt").write_text("-r requirements.txt\npytest\n")
+    return tmp_path
+
+
+class Commands(list[list[str]]):
+    """Stands in for `run`: records the commands and does what matters of them; the one named `fails` fails."""
+
+    fails = ""
+
+    def __call__(self, command: Sequence[str | Path], note: object, hint: str) -> None:
+        self.append([str(word) for word in command])
+        if self.fails in self[-1]:
+            raise StepFailed(f"{self.fails} failed. {hint}")
+        if "venv" in command:
+            dev.ENVIRONMENT.mkdir(exist_ok=True)
+
+    @property
+    def modules(self) -> list[str]:
+        return [command[command.index("-m") + 1] for command in self]
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    commands = Commands()
+    monkeypatch.setattr(progress, "run", commands)
+    return commands
+
+
+def test_the_first_start_makes_the_environment_and_installs_into_it(root: Path, commands: Commands) -> None:
+    dev.prepare()
+    assert commands == [
+        [sys.executable, "-m", "venv", "--clear", str(root / ".venv")],
+        [str(dev.PYTHON), "-m", "pip", "install", "--requirement", "requirements-dev.txt"],
+    ]
+
+
+def test_a_later_start_does_nothing(root: Path, commands: Commands, capsys: pytest.CaptureFixture[str]) -> None:
+    dev.prepare()
+    commands.clear()
+    capsys.readouterr()
+    dev.prepare()
+    assert commands == []
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_other_requirements_make_it_anew(root: Path, commands: Commands, name: str) -> None:
+    dev.prepare()
+    (root / name).write_text("something-else\n")
+    dev.prepare()
+    assert commands.modules == ["venv", "pip"] * 2
+
+
+def test_another_python_makes_it_anew(root: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    dev.prepare()
+    monkeypatch.setattr(sys, "version", "3.99.0 (main, Jan 1 2030)")
+    dev.prepare()
+    assert commands.modules == ["venv", "pip"] * 2
+
+
+@pytest.mark.parametrize(("fails", "hint"), [("venv", "python3-venv"), ("pip", "package index")])
+def test_a_start_that_failed_half_way_is_made_good_by_the_next(
+    root: Path, commands: Commands, fails: str, hint: str
+) -> None:
+    commands.fails = fails
+    with pytest.raises(SystemExit, match=hint):
+        dev.prepare()
+    commands.clear()
+    commands.fails = ""
+    dev.prepare()
+    assert commands.modules == ["venv", "pip"]
+
+
+def test_an_environment_half_replaced_is_not_taken_for_the_one_it_was(root: Path, commands: Commands) -> None:
+    dev.prepare()
+    wanted = (root / "requirements.txt").read_text()
+    (root / "requirements.txt").write_text("something-else\n")
+    commands.fails = "venv"
+    with pytest.raises(SystemExit):
+        dev.prepare()
+    (root / "requirements.txt").write_text(wanted)
+    commands.clear()
+    commands.fails = ""
+    dev.prepare()
+    assert commands.modules == ["venv", "pip"]
+
+
+def test_a_python_that_is_too_old_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 14))
+    monkeypatch.setattr(sys, "version", "3.10.14 (main)")
+    with pytest.raises(SystemExit, match=r"^Python 3\.11 or newer is needed; this is 3\.10\.14\.$"):
+        dev.main()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="A shell script stands in for the environment's Python")
+def test_it_hands_its_arguments_over_from_whatever_folder_it_is_run_in(repository: Path, tmp_path: Path) -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        (repository / name).write_bytes((Path(dev.__file__).parent / name).read_bytes())
+    python = repository / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (repository / ".venv" / "installed").write_text(dev.fingerprint())
+
+    command = [sys.executable, str(repository / "dev.py"), "run", "--help"]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("usage: dev.py run")

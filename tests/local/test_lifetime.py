@@ -1,0 +1,94 @@
+"""How an environment starts, and that nothing of it is left, however it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Start
+from .environment import ANY_PORTS, PATIENCE, Environment, get, visit
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")
+
+SERVICES = ["services", *ANY_PORTS[1:]]
+
+
+def seconds_blotted_out(lines: list[str]) -> list[str]:
+    return [re.sub(r" +\d+\.\d s$", "", line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    "stop", [Environment.interrupt, lambda environment: environment.process.terminate()], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_an_environment_says_what_it_does_and_stops_in_good_order(
+    start: Start, stop: Callable[[Environment], None]
+) -> None:
+    environment = start(*ANY_PORTS)
+    url = environment.wait_until_ready()
+    assert b"<title>" in get(f"{url}/")
+    assert visit(url) == 1
+
+    stop(environment)
+    assert environment.end() == 0
+    assert seconds_blotted_out(environment.output) == [
+        "  Azurite, SignalR emulator",
+        "  Table, container, content",
+        "  Functions app",
+        f"Ready: {url}/",
+        "",
+        "Stopped.",
+    ]
+    assert not any("Traceback" in line for line in environment.errors), environment.story
+
+
+def test_ctrl_c_while_an_environment_starts_ends_what_has_started(start: Start) -> None:
+    environment = start(*ANY_PORTS)
+    environment.wait_for_child("local.functions")
+    environment.interrupt()
+    assert environment.end() == 130
+    assert not any("Traceback" in line for line in environment.errors), environment.story
+
+
+@pytest.mark.parametrize("child", ["azurite.js", "local.functions"])
+def test_nothing_outlives_an_environment_that_is_killed_while_it_starts(start: Start, child: str) -> None:
+    environment = start(*ANY_PORTS)
+    environment.wait_for_child(child)
+    environment.process.kill()
+    assert environment.end() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "name"),
+    [
+        (SERVICES, "azurite.js", "Azurite"),
+        (SERVICES, "local.signalr", "The SignalR emulator"),
+        (ANY_PORTS, "local.functions", "The Functions host"),
+    ],
+    ids=["Azurite", "SignalR emulator", "Functions host"],
+)
+def test_a_server_that_dies_takes_the_environment_down(
+    start: Start, arguments: list[str], words: str, name: str
+) -> None:
+    environment = start(*arguments)
+    environment.wait_for_line("Ready")
+    os.kill(environment.wait_for_child(words), signal.SIGKILL)
+    assert environment.end() == 1
+    assert environment.errors[-1] == f"{name} has ended, so everything is stopped. Its last words are above."
+
+
+def test_an_environment_whose_output_nobody_reads_any_more_ends_quietly(repository: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        command = [sys.executable, "-m", "local", *SERVICES]
+        ended = subprocess.run(
+            command, cwd=repository, stdout=output, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (1, "")

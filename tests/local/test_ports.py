@@ -1,0 +1,70 @@
+"""Where the servers of an environment listen."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from local import services
+from local.commands import parse
+from local.progress import StepFailed
+from local.services import FLAGS, check_ports
+
+from .conftest import Start
+from .environment import ANY_PORTS, free_ports, get, port_flags, visit
+
+
+def test_ports_in_use_are_a_line_each_that_names_the_port_and_its_flag(start: Start) -> None:
+    with ExitStack() as sockets:
+        servers = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in FLAGS]
+        ports = [server.getsockname()[1] for server in servers]
+        environment = start(*port_flags(ports))
+        assert environment.end() == 1
+    flags = ["--port", "--signalr-port", "--blob-port", "--queue-port", "--table-port"]
+    assert environment.output == []
+    assert environment.errors == [
+        f"Port {port} cannot be used (Address already in use): free it or choose another with {flag}."
+        for port, flag in zip(ports, flags, strict=True)
+    ]
+
+
+def test_a_port_asked_for_twice_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "_LAST_MOMENTS", 0.0)
+    app, blob = free_ports(2)
+    with pytest.raises(StepFailed) as failed:
+        check_ports({"app": app, "signalr": app, "blob": blob, "queue": 0, "table": 0})
+    (line,) = str(failed.value).splitlines()
+    assert line.startswith(f"Port {app} cannot be used")
+    assert line.endswith("--signalr-port.")
+
+
+def test_a_port_that_an_environment_just_killed_still_holds_is_waited_for() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    closing = threading.Timer(0.2, server.close)
+    closing.start()
+    check_ports({"app": port})
+    closing.join()
+
+
+@pytest.mark.parametrize("text", ["-1", "65536", "http", "", "\u0667\u0660"])
+def test_what_is_no_port_is_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["run", f"--port={text}"])
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"--port: {text!r} is not a number from 0 to 65535")
+
+
+def test_two_environments_run_side_by_side_and_publish_what_changes(start: Start, repository: Path) -> None:
+    first, second = start(*ANY_PORTS, "--workers", "2"), start(*port_flags(free_ports(5)))
+    first_url, second_url = first.wait_until_ready(), second.wait_until_ready()
+    assert [visit(first_url), visit(first_url), visit(first_url)] == [1, 2, 3]
+    assert visit(second_url) == 1
+
+    (repository / "content" / "news.txt").write_text("It changed.")
+    for environment, url in ((first, first_url), (second, second_url)):
+        environment.wait_for_line("Published news.txt")
+        assert get(f"{url}/news.txt") == b"It changed."

@@ -1,0 +1,62 @@
+"""`services`: all but the Functions host, for `func start` with local.settings.json.example."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables import TableServiceClient
+
+from local.services import Ports, settings_for
+from local.storage import DEVELOPMENT_ACCOUNT, Account
+from signin.settings import Settings
+from tests.conftest import StartApp
+
+from .conftest import Start
+from .environment import ANY_PORTS, get, visit
+
+EXAMPLE: Mapping[str, str] = json.loads(
+    (Path(__file__).parents[2] / "local.settings.json.example").read_text(encoding="utf-8")
+)["Values"]
+
+
+def test_the_example_settings_are_those_of_the_services_at_their_default_ports() -> None:
+    ports = Ports()
+    account = Account(
+        DEVELOPMENT_ACCOUNT,
+        blob_url=f"http://127.0.0.1:{ports.blob}/{DEVELOPMENT_ACCOUNT}",
+        table_url=f"http://127.0.0.1:{ports.table}/{DEVELOPMENT_ACCOUNT}",
+    )
+    ours = settings_for(account, f"http://127.0.0.1:{ports.signalr}")
+    assert ours.keys() <= EXAMPLE.keys()
+
+    expected, example = Settings.from_environment(ours), Settings.from_environment(EXAMPLE)
+    assert example.blob_url == expected.blob_url
+    assert table(example) == table(expected)
+    assert example.signalr.access_key == expected.signalr.access_key
+    assert urlsplit(example.signalr.endpoint).port == ports.signalr
+
+
+def table(settings: Settings) -> tuple[str, str, str]:
+    with TableServiceClient.from_connection_string(settings.table_connection_string) as client:
+        assert isinstance(client.credential, AzureNamedKeyCredential)
+        return client.url.rstrip("/"), *client.credential.named_key
+
+
+def test_the_app_runs_elsewhere_with_the_values_that_services_prints(start: Start, start_app: StartApp) -> None:
+    services = start("services", *ANY_PORTS[1:])
+    services.wait_for_line("Ready for `func start`")
+    services.wait_for_line("  AzureSignalRConnectionString=")
+    values = dict(line.strip().split("=", 1) for line in services.output if line.startswith("  ") and "=" in line)
+    assert values.keys() == {"TableConnectionString", "BlobHost", "AzureSignalRConnectionString"}
+
+    # The example's own string says localhost, as the documentation of the official emulator does.
+    port = urlsplit(Settings.from_environment(values).signalr.endpoint).port
+    signalr = EXAMPLE["AzureSignalRConnectionString"].replace(str(Ports().signalr), str(port))
+    app = start_app(values | {"AzureSignalRConnectionString": signalr})
+    assert b"<title>" in get(f"{app.url}/")
+    assert visit(app.url) == 1
+    assert [part["ok"] for part in json.loads(get(f"{app.url}/health")).values()] == [True, True, True]

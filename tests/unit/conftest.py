@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import atexit
+from collections.abc import Iterator
+
+import pytest
+
+from .whole_app import Surroundings, close, forget_current, surroundings
+
+
+@pytest.fixture
+def around(monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
+    """The services around an app."""
+    with surroundings(monkeypatch) as around:
+        yield around
+
+
+@pytest.fixture
+def environment(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The settings in the environment of a process that has had no request yet."""
+    assert forget_current() is None
+    for name, value in around.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(atexit, "register", lambda function: None)
+    yield monkeypatch
+    app = forget_current()
+    if app is not None:
+        close(app)

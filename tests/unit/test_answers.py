@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+
+import azure.functions as func
+import pytest
+
+from signin import answers
+from signin.app import SignIn
+from signin.committer import NotAcknowledged
+from signin.content import ContentUnavailable, Page
+from signin.settings import SettingsError
+from signin.signalr import ClientAccess
+from signin.statistics import Statistics
+from signin.table import Refused, Unanswered
+
+ACCESS = ClientAccess("https://x/client/?hub=signinsamplehub", "token")
+STATISTICS = Statistics(3, {"iOS": 1, "Windows": 2}, {"Safari": 1, "Chrome": 2})
+STATISTICS_JSON = {"totalNumber": 3, "byOS": {"Windows": 2, "iOS": 1}, "byBrowser": {"Chrome": 2, "Safari": 1}}
+
+
+def request() -> func.HttpRequest:
+    return func.HttpRequest(method="GET", url="/", body=b"")
+
+
+def is_never_cached_json(response: func.HttpResponse) -> bool:
+    return (response.headers["Content-Type"], response.headers["Cache-Control"]) == ("application/json", "no-store")
+
+
+def test_a_sign_in_is_access_and_statistics() -> None:
+    response = answers.sign_in(SignIn(ACCESS, STATISTICS))
+    assert response.status_code == 200
+    assert json.loads(response.get_body()) == {
+        "authInfo": {"serviceUrl": ACCESS.url, "accessToken": ACCESS.token},
+        "stats": STATISTICS_JSON,
+    }
+    assert is_never_cached_json(response)
+
+
+def test_a_negotiation_is_what_signalr_clients_expect() -> None:
+    response = answers.negotiation(ACCESS)
+    assert json.loads(response.get_body()) == {"url": ACCESS.url, "accessToken": ACCESS.token}
+    assert is_never_cached_json(response)
+
+
+def test_statistics_are_the_stats_of_a_sign_in() -> None:
+    response = answers.statistics(STATISTICS)
+    assert json.loads(response.get_body()) == STATISTICS_JSON
+    assert is_never_cached_json(response)
+
+
+def test_health_is_200_when_all_is_well() -> None:
+    response = answers.health({"table": None, "blob": None})
+    assert response.status_code == 200
+    assert json.loads(response.get_body()) == {"table": {"ok": True}, "blob": {"ok": True}}
+
+
+def test_health_is_503_and_a_line_a_part_when_something_is_not() -> None:
+    response = answers.health({"table": 'it says "no"', "blob": None})
+    assert response.status_code == 503
+    text = response.get_body().decode()
+    assert json.loads(text) == {"table": {"ok": False, "error": 'it says "no"'}, "blob": {"ok": True}}
+    assert len(text.splitlines()) == 4
+    assert is_never_cached_json(response)
+
+
+def test_a_page_is_passed_on_as_it_is() -> None:
+    response = answers.page(Page(404, {"Content-Type": "text/html", "ETag": '"1"'}, b"<p>"))
+    assert (response.status_code, response.get_body()) == (404, b"<p>")
+    assert dict(response.headers) == {"Content-Type": "text/html", "ETag": '"1"'}
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "content"),
+    [
+        (
+            SettingsError("BlobHost is not set"),
+            500,
+            {"error": "The app is not set up: BlobHost is not set", "recorded": "no"},
+        ),
+        (
+            NotAcknowledged("too slow", recorded="no"),
+            503,
+            {"error": "The visit was not acknowledged: too slow", "recorded": "no"},
+        ),
+        (
+            NotAcknowledged("no answer", recorded="unknown"),
+            503,
+            {"error": "The visit was not acknowledged: no answer", "recorded": "unknown"},
+        ),
+        (Refused("a wrong key"), 503, {"error": "a wrong key", "recorded": "no"}),
+        (Unanswered("no answer"), 503, {"error": "no answer", "recorded": "no"}),
+        (ContentUnavailable("no content"), 503, {"error": "no content", "recorded": "no"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_that_may_happen_is_one_clear_line(problem: Exception, status: int, content: dict[str, str]) -> None:
+    response = answers.error(problem)
+    assert response.status_code == status
+    assert json.loads(response.get_body()) == content
+    assert len(response.get_body().splitlines()) == 1
+    assert is_never_cached_json(response)
+    assert ("Retry-After" in response.headers) == (status == 503)
+
+
+def test_a_visitor_is_told_when_to_try_again() -> None:
+    assert int(answers.error(NotAcknowledged("too slow", recorded="no")).headers["Retry-After"]) > 0
+
+
+def test_what_the_operator_has_to_mend_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    for problem in (SettingsError("BlobHost is not set"), Refused("a wrong key"), ContentUnavailable("no content")):
+        answers.error(problem)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 3
+    assert "BlobHost is not set" in caplog.text
+
+
+def test_an_unexpected_error_is_raised_again() -> None:
+    with pytest.raises(ZeroDivisionError):
+        answers.error(ZeroDivisionError())
+
+
+async def test_a_handler_answers_its_errors() -> None:
+    def fails(req: func.HttpRequest) -> func.HttpResponse:
+        raise Unanswered("no answer")
+
+    async def fails_later(req: func.HttpRequest) -> func.HttpResponse:
+        await asyncio.sleep(0)
+        raise Unanswered("no answer")
+
+    assert answers.answering_errors(fails)(request()).status_code == 503
+    assert (await answers.answering_errors(fails_later)(request())).status_code == 503
+
+
+async def test_a_handlers_unexpected_errors_are_not_swallowed() -> None:
+    def fails(req: func.HttpRequest) -> func.HttpResponse:
+        raise ZeroDivisionError
+
+    async def fails_later(req: func.HttpRequest) -> func.HttpResponse:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        answers.answering_errors(fails)(request())
+    with pytest.raises(ZeroDivisionError):
+        await answers.answering_errors(fails_later)(request())
+
+
+async def test_a_visitor_who_goes_away_is_no_error() -> None:
+    async def waits(req: func.HttpRequest) -> func.HttpResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    waiting = asyncio.ensure_future(answers.answering_errors(waits)(request()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+def test_a_handler_keeps_its_name_and_kind() -> None:
+    """The host runs `async` functions on its event loop and all others in threads."""
+
+    def blocking(req: func.HttpRequest) -> func.HttpResponse:
+        return func.HttpResponse()
+
+    async def waiting(req: func.HttpRequest) -> func.HttpResponse:
+        return func.HttpResponse()
+
+    for handler in (blocking, waiting):
+        answering = answers.answering_errors(handler)
+        assert answering.__name__ == handler.__name__
+        assert list(inspect.signature(answering).parameters) == ["req"]
+        assert inspect.iscoroutinefunction(answering) == inspect.iscoroutinefunction(handler)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from signin import committer as committer_module
+from signin.app import App, current
+from signin.committer import NotAcknowledged
+from signin.settings import SettingsError
+from signin.statistics import Statistics
+from signin.table import StorageError, Unanswered
+
+from . import table_service
+from .table_service import Gate, request_lost
+from .test_visit import FIREFOX, SAFARI
+from .whole_app import Surroundings, running_app
+
+BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+@pytest.fixture
+def app(around: Surroundings) -> Iterator[App]:
+    with running_app(around) as app:
+        yield app
+
+
+async def test_a_visitor_is_told_the_statistics_with_the_own_visit_counted_in(app: App) -> None:
+    assert (await app.sign_in({"user-agent": SAFARI})).statistics == Statistics(1, {"iOS": 1}, {"Safari": 1})
+    assert (await app.sign_in({"user-agent": SAFARI})).statistics == Statistics(2, {"iOS": 2}, {"Safari": 2})
+
+
+async def test_a_visitor_gets_access_to_the_live_updates(around: Surroundings, app: App) -> None:
+    access = (await app.sign_in({})).access
+    assert access.url == f"{around.signalr.url}/client/?hub=signinsamplehub"
+
+
+async def test_visitors_at_the_same_time_share_transactions(around: Surroundings, app: App) -> None:
+    around.table.faults.append(gate := Gate())
+    visitors = [asyncio.ensure_future(app.sign_in({"user-agent": FIREFOX})) for _ in range(300)]
+    await asyncio.to_thread(gate.wait_until_reached)
+    assert not any(visitor.done() for visitor in visitors)
+    gate.open()
+    totals = [(await visitor).statistics.total for visitor in visitors]
+    assert around.table.audited().total == max(totals) == 300
+    assert len(around.table.attempts) <= 5
+
+
+async def test_visits_of_other_processes_are_counted_in(around: Surroundings, app: App) -> None:
+    with running_app(around) as other:
+        await other.sign_in({})
+        around.table.commit_from_elsewhere("01")
+        assert (await app.sign_in({})).statistics.total == 3
+
+
+async def test_a_visit_is_broadcast(around: Surroundings, app: App) -> None:
+    await app.sign_in({"user-agent": SAFARI})
+    app.close()
+    assert around.broadcasts() == [[1, {"iOS": 1}, {"Safari": 1}]]
+
+
+async def test_a_bot_gets_an_answer_and_is_not_counted(around: Surroundings, app: App) -> None:
+    await app.sign_in({"user-agent": FIREFOX})
+    answer = await app.sign_in({"user-agent": BOT})
+    assert answer.statistics.total == 1
+    assert answer.access.token
+    assert around.table.audited().total == 1
+
+
+async def test_asking_for_the_statistics_counts_nothing(around: Surroundings, app: App) -> None:
+    around.table.commit_from_elsewhere("00")
+    assert (await app.statistics()).total == 1
+    assert not around.table.attempts
+
+
+async def test_statistics_that_cannot_be_read_are_an_error(around: Surroundings, app: App) -> None:
+    around.table.read_errors.append(table_service.wrong_key())
+    with pytest.raises(StorageError):
+        await app.statistics()
+
+
+async def test_a_visit_that_is_not_durable_is_not_acknowledged(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
+    around.table.faults.append(request_lost)
+    with pytest.raises(NotAcknowledged):
+        await app.sign_in({})
+
+
+async def test_a_durable_visit_is_acknowledged_also_where_the_other_shards_cannot_be_read(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around.table.faults.append(gate := Gate())  # the commit ends after the reading, so that it is not spared
+
+    def fail(committing: int | None) -> None:
+        gate.open()
+        raise Unanswered("down")
+
+    monkeypatch.setattr(app._counter, "refresh", fail)
+    assert (await app.sign_in({})).statistics.total == 1
+
+
+async def test_a_durable_visit_does_not_wait_for_a_slow_reading_of_the_other_shards(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around.table.faults.append(gate := Gate())
+    answered = threading.Event()
+
+    def read_slowly(committing: int | None) -> None:
+        gate.open()
+        answered.wait(10)
+
+    monkeypatch.setattr(app._counter, "refresh", read_slowly)
+    try:
+        assert (await app.sign_in({})).statistics.total == 1
+        assert not answered.is_set()
+    finally:
+        answered.set()
+
+
+async def test_the_statistics_asked_for_during_a_first_commit_are_complete(around: Surroundings, app: App) -> None:
+    """A new process, a slow commit, and somebody who asks /stats meanwhile."""
+    for _ in range(3):
+        around.table.commit_from_elsewhere("00")
+    around.table.faults.append(gate := Gate())
+    visitor = asyncio.ensure_future(app.sign_in({}))
+    await asyncio.to_thread(gate.wait_until_reached)
+    try:
+        assert (await app.statistics()).total == 3
+    finally:
+        gate.open()
+        await visitor
+
+
+def test_closing_is_possible_twice(app: App) -> None:
+    app.close()
+    app.close()
+
+
+# The app of a process
+
+
+def test_all_requests_share_one_app(environment: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        apps = list(pool.map(lambda _: current(), range(32)))
+    assert len(set(map(id, apps))) == 1
+
+
+def test_missing_settings_are_found_once_they_are_there(environment: pytest.MonkeyPatch, around: Surroundings) -> None:
+    environment.delenv("BlobHost")
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="BlobHost is not set"):
+            current()
+    environment.setenv("BlobHost", around.blobs.url)
+    assert isinstance(current(), App)
+
+
+def test_the_app_is_closed_when_the_process_ends(environment: pytest.MonkeyPatch) -> None:
+    registered: list[object] = []
+    environment.setattr(atexit, "register", registered.append)
+    app = current()
+    assert registered == [app.close]

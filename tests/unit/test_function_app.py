@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import azure.functions as func
+import pytest
+from azure.functions.decorators.http import HttpTrigger
+
+from . import table_service
+from .test_visit import SAFARI
+from .whole_app import Surroundings, forget_current
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function as the host sees it."""
+
+    name: str
+    route: str
+    methods: tuple[str, ...]
+    handler: Callable[[func.HttpRequest], Any]
+
+
+def load() -> ModuleType:
+    """A `function_app` of this module's own: an app lists its functions only once, and others may want to ask, too."""
+    spec = find_spec("function_app")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def listed() -> dict[str, Function]:
+    functions = {}
+    for declared in MODULE.app.get_functions():
+        trigger = cast(HttpTrigger, declared.get_trigger())
+        assert trigger.auth_level is func.AuthLevel.ANONYMOUS
+        name = cast(str, declared.get_function_name())
+        methods = tuple(sorted(method.name for method in cast(list[func.HttpMethod], trigger.methods)))
+        functions[name] = Function(name, trigger.route or "", methods, declared.get_user_function())
+    return functions
+
+
+MODULE = load()
+FUNCTIONS = listed()
+ROUTES = {"signin": ("GET", "POST"), "negotiate": ("POST",), "stats": ("GET", "HEAD"), "health": ("GET", "HEAD")}
+
+
+async def call(
+    name: str, method: str = "GET", headers: Mapping[str, str] | None = None, path: str | None = None
+) -> func.HttpResponse:
+    """Call a function as the host would."""
+    route_params = {} if path is None else {"path": path}
+    request = func.HttpRequest(method=method, url="/", headers=headers or {}, route_params=route_params, body=b"")
+    answer = FUNCTIONS[name].handler(request)
+    response = await answer if inspect.isawaitable(answer) else answer
+    assert isinstance(response, func.HttpResponse)
+    return response
+
+
+# Routes
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("prefix", ["", "api/"])
+def test_a_route_is_served_with_and_without_the_prefix(prefix: str, path: str) -> None:
+    [function] = [function for function in FUNCTIONS.values() if function.route == prefix + path]
+    assert function.methods == ROUTES[path]
+
+
+def test_everything_else_is_the_website() -> None:
+    assert FUNCTIONS["website"].route == "{*path}"
+    assert FUNCTIONS["website"].methods == ("GET", "HEAD")
+    assert len(FUNCTIONS) == 2 * len(ROUTES) + 1
+
+
+def test_the_catch_all_is_tried_last() -> None:
+    """The host takes the first match in the ordinal order of function names, ignoring case."""
+    assert sorted(FUNCTIONS, key=str.upper)[-1] == "website"
+    assert sorted(FUNCTIONS, key=str.lower)[-1] == "website"
+
+
+def test_no_route_begins_with_a_word_that_the_host_reserves() -> None:
+    assert not [function.route for function in FUNCTIONS.values() if function.route.startswith(("admin", "runtime"))]
+
+
+def test_routes_have_no_prefix_of_the_hosts() -> None:
+    host = json.loads((REPOSITORY / "host.json").read_text())
+    assert host["extensions"]["http"]["routePrefix"] == ""
+
+
+@pytest.mark.parametrize("name", ["signin", "negotiate", "stats"])
+def test_what_waits_for_storage_holds_no_thread(name: str) -> None:
+    assert inspect.iscoroutinefunction(FUNCTIONS[name].handler)
+
+
+@pytest.mark.parametrize("name", ["health", "website"])
+def test_what_blocks_runs_in_a_thread(name: str) -> None:
+    assert not inspect.iscoroutinefunction(FUNCTIONS[name].handler)
+
+
+def test_the_app_is_listed_with_an_empty_environment_and_without_a_network() -> None:
+    """An error on import shows in Azure as "0 functions found" and nothing else."""
+    program = (
+        "import socket\n"
+        "def no_network(*arguments, **options): raise AssertionError('a socket was opened on import')\n"
+        "socket.socket.connect = socket.getaddrinfo = socket.create_connection = no_network\n"
+        "import function_app\n"
+        "print(*sorted(function.get_function_name() for function in function_app.app.get_functions()))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=REPOSITORY,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == sorted(FUNCTIONS)
+
+
+# Answers
+
+
+@pytest.mark.parametrize("name", ["signin", "api_signin"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_signing_in_counts_the_visit(
+    name: str, method: str, around: Surroundings, environment: pytest.MonkeyPatch
+) -> None:
+    response = await call(name, method, {"User-Agent": SAFARI})
+    assert response.status_code == 200
+    answer = json.loads(response.get_body())
+    assert answer["stats"] == {"totalNumber": 1, "byOS": {"iOS": 1}, "byBrowser": {"Safari": 1}}
+    assert answer["authInfo"]["serviceUrl"] == f"{around.signalr.url}/client/?hub=signinsamplehub"
+    assert answer["authInfo"]["accessToken"].count(".") == 2
+    assert around.table.audited().total == 1
+
+
+async def test_negotiating_counts_nothing(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+    response = await call("negotiate", "POST", {"Authorization": "Bearer an-old-token", "User-Agent": SAFARI})
+    assert response.status_code == 200
+    answer = json.loads(response.get_body())
+    assert set(answer) == {"url", "accessToken"}
+    assert not around.table.attempts
+
+
+async def test_the_statistics_are_shown_without_counting(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+    around.table.commit_from_elsewhere("00")
+    response = await call("stats", headers={"User-Agent": SAFARI})
+    assert json.loads(response.get_body()) == {"totalNumber": 1, "byOS": {"Other": 1}, "byBrowser": {"Other": 1}}
+    assert not around.table.attempts
+
+
+async def test_health_has_a_line_for_each_service(environment: pytest.MonkeyPatch) -> None:
+    response = await call("health")
+    assert response.status_code == 200
+    assert json.loads(response.get_body()) == {part: {"ok": True} for part in ("table", "blob", "signalr")}
+
+
+@pytest.mark.parametrize("path", [None, "", "index.html"], ids=["no path", "empty path", "index.html"])
+async def test_the_homepage_is_a_blob(path: str | None, environment: pytest.MonkeyPatch) -> None:
+    response = await call("website", path=path)
+    assert (response.status_code, response.get_body()) == (200, b"<p>Home")
+    assert response.headers["Content-Type"] == "text/html"
+
+
+async def test_a_page_that_is_not_there_is_404(environment: pytest.MonkeyPatch) -> None:
+    assert (await call("website", path="missing.html")).status_code == 404
+    assert (await call("website", path="../secret")).status_code == 404
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+async def test_missing_settings_are_one_clear_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert forget_current() is None
+    for setting in ("TableConnectionString", "BlobHost", "AzureSignalRConnectionString"):
+        monkeypatch.delenv(setting, raising=False)
+    response = await call(name, FUNCTIONS[name].methods[0])
+    assert response.status_code == 500
+    [line] = response.get_body().decode().splitlines()
+    assert json.loads(line) == {
+        "error": "The app is not set up: TableConnectionString is not set; BlobHost is not set;"
+        " AzureSignalRConnectionString is not set",
+        "recorded": "no",
+    }
+
+
+async def test_a_visit_that_is_not_acknowledged_is_503(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+    around.table.faults.append(table_service.raising(table_service.wrong_key))
+    response = await call("signin", "POST")
+    assert response.status_code == 503
+    assert json.loads(response.get_body())["recorded"] == "no"
+    assert response.headers["Retry-After"]
+
+
+async def test_statistics_that_cannot_be_read_are_503(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+    around.table.read_errors.append(table_service.no_answer())
+    assert (await call("stats")).status_code == 503
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+async def test_an_unexpected_error_is_left_to_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(MODULE, "current", defect)
+    with pytest.raises(ZeroDivisionError):
+        await call(name)
