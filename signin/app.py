@@ -93,8 +93,10 @@ def current() -> App:
     global _app
     with _lock:
         if _app is None:
-            # At INFO, the level of a Functions app, the SDK would log the headers of every storage request.
+            # At INFO, the level of a Functions app, the SDK logs the headers of every storage request; and urllib3
+            # warns of everything that it sends again, where we say once that something fails.
             logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+            logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
             _app = App(Settings.from_environment(os.environ))
             atexit.register(_app.close)
         return _app

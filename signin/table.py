@@ -81,7 +81,7 @@ class Head:
 
 
 class VisitTable:
-    """The table, one method per kind of request. Each method sends one request and blocks until it is answered."""
+    """The table, a method per kind of request. Each sends one request (`open` two) and blocks until it is answered."""
 
     def __init__(self, client: TableClient) -> None:
         self._client = client
