@@ -56,6 +56,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            errors="replace",
             **_OWN_GROUP,
         )
         self._reader = threading.Thread(target=self._read, name=f"output of {name}", daemon=True)

@@ -25,6 +25,7 @@ def install_packages() -> None:
     wanted = hashlib.sha256((REPOSITORY / "package-lock.json").read_bytes()).hexdigest()
     if _STAMP.exists() and _STAMP.read_text() == wanted:
         return
+    _STAMP.unlink(missing_ok=True)  # whatever becomes of this attempt
     with step("Browser libraries, Azurite") as note:
         hint = "Is the npm registry reachable? Run the command again to continue."
         path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -45,7 +45,7 @@ def assets() -> Iterator[Asset]:
 
 def library_name(package: str) -> str:
     """The blob name of a browser library, e.g. `lib/signalr-10.0.11.min.js`."""
-    version = json.loads((MODULES / package / "package.json").read_text())["version"]
+    version = json.loads((MODULES / package / "package.json").read_text(encoding="utf-8"))["version"]
     suffixes = "".join(Path(LIBRARIES[package]).suffixes)
     return f"lib/{package.rpartition('/')[2]}-{version}{suffixes}"
 

@@ -27,6 +27,8 @@ def main() -> None:
         asyncio.run(serve(options.port, options.workers, verbose=options.verbose))
     except StartError as error:
         sys.exit(str(error))
+    except BrokenPipeError:  # whoever started us is gone already
+        sys.exit(1)
 
 
 if __name__ == "__main__":

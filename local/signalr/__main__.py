@@ -24,6 +24,8 @@ def main() -> None:
     _log_to_stderr()
     try:
         asyncio.run(run(options.port, options.access_key))
+    except BrokenPipeError:  # whoever started us is gone already
+        sys.exit(1)
     except (OSError, OverflowError) as error:
         sys.exit(f"The SignalR emulator cannot listen at port {options.port}: {error}. Choose another with --port.")
 
