@@ -94,6 +94,6 @@ def start_app() -> Iterator[StartApp]:
 
 
 @pytest.fixture
-def app(start_app: StartApp, settings: Mapping[str, str]) -> RunningApp:
+def app(settings: Mapping[str, str], start_app: StartApp) -> RunningApp:
     """The app, one worker, on the test's own storage account (no content in it) and SignalR emulator."""
     return start_app(settings)

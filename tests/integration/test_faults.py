@@ -16,7 +16,7 @@ from local.services import settings_for, signalr_emulator
 from local.storage import DEVELOPMENT_KEY, Account, Azurite
 from tests.conftest import SignalR
 from tests.functions.running_host import RunningHost
-from tests.signalr.test_conformance import javascript
+from tests.signalr.clients import javascript
 from tests.unit.loopback import HANG_UP
 
 from .audit import audit
@@ -233,6 +233,8 @@ async def test_without_signalr_visits_are_as_before_and_pages_catch_up(
             assert (await page.event())[0] == "reconnected"
             assert (await visit(http, url)).total == 6
             event, arguments = await page.event()
+            if arguments[0] == 5:  # the page was back before the first broadcast that was taken again
+                event, arguments = await page.event()
         finally:
             await asyncio.to_thread(again.stop)
     assert (event, arguments[0]) == ("updateSignInStats", 6)
@@ -251,12 +253,11 @@ async def test_what_signalr_did_not_take_is_sent_again_by_itself(
         rest_api.handler = lambda asked: HANG_UP
         async with aiohttp.ClientSession() as http, javascript(url) as page:
             assert await page.event() == ["connected", None]
-            for _ in range(5):
-                await visit(http, url)
+            await visit(http, url)
             await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
             rest_api.handler = rest_api.pass_on
             event, arguments = await page.event()  # nobody else came
-        assert (event, arguments[0]) == ("updateSignInStats", 5)
+        assert (event, arguments[0]) == ("updateSignInStats", 1)
         assert_no_traceback(host)
 
 

@@ -141,13 +141,6 @@ def test_a_wrong_key_is_refused_and_not_shown(account: Account) -> None:
     assert_refused(VisitTable.from_connection_string(connection_string), "check the key in TableConnectionString")
 
 
-def test_an_account_that_is_not_there_is_no_other_writer(account: Account) -> None:
-    """Azurite answers 404 for it. Where only rows are to be created, that cannot mean that the fence has moved."""
-    elsewhere = account.table_url.replace(account.name, "nobodys")
-    with pytest.raises(Refused, match="TableConnectionString"):
-        table_of(replace(account, name="nobodys", table_url=elsewhere)).commit(0, NOTHING, [Visit.now()])
-
-
 def test_an_error_code_is_named_as_the_service_names_it(account: Account) -> None:
     """The SDK gives some codes as members of an enumeration, whose text is their name in Python."""
     a_blob_service = VisitTable.from_connection_string(replace(account, table_url=account.blob_url).connection_string)

