@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
@@ -29,7 +30,7 @@ def sign_in(result: SignIn) -> func.HttpResponse:
     return _json(
         {
             "authInfo": {"serviceUrl": result.access.url, "accessToken": result.access.token},
-            "stats": result.statistics.to_json(),
+            "stats": result.statistics.to_json(datetime.now(UTC)),
         }
     )
 
@@ -40,8 +41,8 @@ def negotiation(access: ClientAccess) -> func.HttpResponse:
 
 
 def statistics(value: Statistics) -> func.HttpResponse:
-    """`{"totalNumber", "byOS", "byBrowser"}`"""
-    return _json(value.to_json())
+    """`{"totalNumber", "byOS", "byBrowser", "history"}`"""
+    return _json(value.to_json(datetime.now(UTC)))
 
 
 def health(problems: Mapping[str, str | None]) -> func.HttpResponse:

@@ -68,8 +68,7 @@ class Broadcaster:
         """Broadcast what is known now; whether the service took it. Logs when that changes, not each time."""
         try:
             self._counter.look_around()
-            statistics = self._counter.value().to_json()
-            self._hub.broadcast(TARGET, [statistics["totalNumber"], statistics["byOS"], statistics["byBrowser"]])
+            self._hub.broadcast(TARGET, self._counter.value().summary())
         except Exception as error:  # whatever it is, this thread has to go on
             if not self._is_failing:
                 is_defect = not isinstance(error, SignalRError | StorageError)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from datetime import datetime
+from typing import NamedTuple, TypedDict
 
+from signin.history import History, SeriesJson
 from signin.visit import Visit
 
 
@@ -16,15 +18,25 @@ class StatisticsJson(TypedDict):
     totalNumber: int
     byOS: dict[str, int]
     byBrowser: dict[str, int]
+    history: dict[str, SeriesJson]
+
+
+class Summary(NamedTuple):
+    """The arguments of a broadcast, of bounded size: 2 KB with every label in use."""
+
+    total_number: int
+    by_os: dict[str, int]
+    by_browser: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """How many visits in all, by operating system and by browser; each map sums up to the total."""
+    """How many visits in all, by operating system, by browser and over time. Each map sums up to the total."""
 
     total: int = 0
     by_os: Mapping[str, int] = field(default_factory=dict)
     by_browser: Mapping[str, int] = field(default_factory=dict)
+    history: History = field(default_factory=History)
 
     def counting(self, visits: Iterable[Visit]) -> Statistics:
         """These statistics with the given visits added."""
@@ -33,6 +45,7 @@ class Statistics:
             total=len(visits),
             by_os=Counter(visit.os for visit in visits),
             by_browser=Counter(visit.browser for visit in visits),
+            history=History.of(visit.at for visit in visits),
         )
 
     def __add__(self, other: Statistics) -> Statistics:
@@ -40,13 +53,21 @@ class Statistics:
             total=self.total + other.total,
             by_os=Counter(self.by_os) + Counter(other.by_os),
             by_browser=Counter(self.by_browser) + Counter(other.by_browser),
+            history=self.history + other.history,
         )
 
-    def to_json(self) -> StatisticsJson:
+    def summary(self) -> Summary:
+        """What changes with a visit, the most frequent labels first."""
+        return Summary(self.total, _most_first(self.by_os), _most_first(self.by_browser))
+
+    def to_json(self, now: datetime) -> StatisticsJson:
+        """All of it, with the history up to `now`."""
+        total_number, by_os, by_browser = self.summary()
         return {
-            "totalNumber": self.total,
-            "byOS": _most_first(self.by_os),
-            "byBrowser": _most_first(self.by_browser),
+            "totalNumber": total_number,
+            "byOS": by_os,
+            "byBrowser": by_browser,
+            "history": self.history.to_json(now),
         }
 
 

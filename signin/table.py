@@ -1,8 +1,8 @@
 """The visits table: one partition is a shard, and a shard counts itself.
 
     PartitionKey  RowKey                             properties
-    "00"          "20261123T091500.123456Z-<uuid4>"  OS, Browser           one row per visit
-    "00"          "stats"                            Total, ByOS, ByBrowser  the sum of those rows
+    "00"          "20261123T091500.123456Z-<uuid4>"  OS, Browser                      one row per visit
+    "00"          "stats"                            Total, ByOS, ByBrowser, History  the sum of those rows
 
 Visits and the sum are written in one entity group transaction (at most 100 rows of one partition), fenced by
 the stats row's etag: the sum is right at every instant, and nobody ever has to read the visits to know it.
@@ -27,6 +27,7 @@ from azure.core.exceptions import (
 from azure.data.tables import EdmType, EntityProperty, TableClient, TableEntity, TableErrorCode, UpdateMode
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from signin.history import History
 from signin.statistics import Statistics
 from signin.visit import Visit
 
@@ -174,6 +175,7 @@ def _statistics_row(shard: int, statistics: Statistics) -> TableEntity:
         # A property per label would pass Azurite and fail in Azure, which has rules for names and takes 252 of them.
         ByOS=json.dumps(dict(statistics.by_os)),
         ByBrowser=json.dumps(dict(statistics.by_browser)),
+        History=statistics.history.dump(),
     )
 
 
@@ -189,7 +191,12 @@ def _write_statistics(shard: int, statistics: Statistics, etag: str | None) -> _
 
 
 def _statistics_of(row: TableEntity) -> Statistics:
-    return Statistics(row["Total"].value, json.loads(row["ByOS"]), json.loads(row["ByBrowser"]))
+    return Statistics(
+        row["Total"].value,
+        json.loads(row["ByOS"]),
+        json.loads(row["ByBrowser"]),
+        History.load(row["History"]),
+    )
 
 
 def _is_missing_row(error: Exception) -> bool:

@@ -12,20 +12,22 @@ from signin.user_agent import identify
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit: a key that no other visit has, and the labels under which it counts.
+    """One visit: a key that no other visit has, the labels under which it counts, and its time (UTC).
 
-    The key begins with the UTC time of the visit, so that the rows of a shard lie in the order of time.
+    The key begins with the time, so that the rows of a shard lie in its order.
     """
 
     key: str
     os: str
     browser: str
+    at: datetime
 
     @classmethod
     def now(cls, user_agent: str = "") -> Visit:
         """A visit at this moment by a client with this User-Agent."""
         client = identify(user_agent)
-        return cls(f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid4().hex}", client.os, client.browser)
+        at = datetime.now(UTC)
+        return cls(f"{at:%Y%m%dT%H%M%S.%fZ}-{uuid4().hex}", client.os, client.browser, at)
 
 
 def visit_of(headers: Mapping[str, str]) -> Visit | None:

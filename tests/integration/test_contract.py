@@ -65,7 +65,10 @@ def test_no_two_clients_share_a_token(site: Site) -> None:
 def test_stats_answers_what_a_visitor_gets_and_counts_nothing(site: Site, prefix: str) -> None:
     visited = json_of(site.request("/signin"))["stats"]
     for _ in range(2):
-        assert json_of(site.request(f"{prefix}/stats")) == visited
+        stats = json_of(site.request(f"{prefix}/stats"))
+        assert stats.keys() == visited.keys() == {"totalNumber", "byOS", "byBrowser", "history"}
+        for name in ("totalNumber", "byOS", "byBrowser"):
+            assert stats[name] == visited[name]
 
 
 @PREFIXES
@@ -129,7 +132,7 @@ def test_where_nobody_is_looking_nothing_is_counted_and_the_answer_is_complete(
 ) -> None:
     before = site.statistics()
     answer = json_of(site.request("/signin", headers=headers))
-    assert answer["stats"] == before
+    assert before.items() <= answer["stats"].items()
     assert_opens_the_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
     assert site.statistics() == before
 
@@ -169,11 +172,10 @@ async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
 
 @PREFIXES
 async def test_a_page_that_negotiates_sees_the_next_visitor(site: Site, prefix: str) -> None:
-    async with aiohttp.ClientSession() as http:
-        async with python_client(site.url + prefix, {}) as received:
-            next_one = await visit(http, site.url)
-            async with asyncio.timeout(PATIENCE):
-                while (arguments := await received.get())[0] < next_one.total:
-                    pass
+    async with aiohttp.ClientSession() as http, python_client(site.url + prefix, {}) as received:
+        next_one = await visit(http, site.url)
+        async with asyncio.timeout(PATIENCE):
+            while (arguments := await received.get())[0] < next_one.total:
+                pass
     stats = next_one.content["stats"]
     assert arguments[:3] == [stats["totalNumber"], stats["byOS"], stats["byBrowser"]]

@@ -143,6 +143,7 @@ async def test_signing_in_counts_the_visit(
     response = await call(name, method, {"User-Agent": SAFARI})
     assert response.status_code == 200
     answer = json.loads(response.get_body())
+    assert answer["stats"].pop("history")
     assert answer["stats"] == {"totalNumber": 1, "byOS": {"iOS": 1}, "byBrowser": {"Safari": 1}}
     assert answer["authInfo"]["serviceUrl"] == f"{around.signalr.url}/client/?hub=signinsamplehub"
     assert answer["authInfo"]["accessToken"].count(".") == 2
@@ -160,7 +161,9 @@ async def test_negotiating_counts_nothing(around: Surroundings, environment: pyt
 async def test_the_statistics_are_shown_without_counting(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.table.commit_from_elsewhere("00")
     response = await call("stats", headers={"User-Agent": SAFARI})
-    assert json.loads(response.get_body()) == {"totalNumber": 1, "byOS": {"Other": 1}, "byBrowser": {"Other": 1}}
+    answer = json.loads(response.get_body())
+    assert answer.pop("history")
+    assert answer == {"totalNumber": 1, "byOS": {"Other": 1}, "byBrowser": {"Other": 1}}
     assert not around.table.attempts
 
 

@@ -77,7 +77,7 @@ def test_the_stats_row_has_a_64_bit_total_and_a_fixed_number_of_properties() -> 
     service.visit_table().commit(0, Head(Statistics(2**31, {"iOS": 2**31}, {"Safari": 2**31}), None), some_visits(1))
     row = service.attempts[0].operations[-1].row
     assert row["Total"] == EntityProperty(2**31 + 1, EdmType.INT64)
-    assert set(row) == {"PartitionKey", "RowKey", "Total", "ByOS", "ByBrowser"}
+    assert set(row) == {"PartitionKey", "RowKey", "Total", "ByOS", "ByBrowser", "History"}
 
 
 def test_a_stale_etag_moves_nothing() -> None:
