@@ -36,6 +36,7 @@ class ShardCounter:
         self._max_age = max_age
         self._lock = threading.Lock()
         self._shards: dict[int, Statistics] = {}
+        self._value: Statistics | None = None
         self._known_at: dict[int, float] = {}
         self._own: int | None = None
         self._doubts = 1
@@ -55,9 +56,11 @@ class ShardCounter:
             self._doubts += 1
 
     def value(self) -> Statistics:
-        """The sum over all known shards."""
+        """The sum over all known shards; the same object until one of them changes."""
         with self._lock:
-            return sum(self._shards.values(), start=Statistics())
+            if self._value is None:
+                self._value = sum(self._shards.values(), start=Statistics())
+            return self._value
 
     @property
     def opened(self) -> int:
@@ -125,3 +128,4 @@ class ShardCounter:
             self._known_at[shard] = time.monotonic()
             if shard not in self._shards or statistics.total > self._shards[shard].total:
                 self._shards[shard] = statistics
+                self._value = None

@@ -74,16 +74,24 @@ class History:
         return result
 
     def dump(self) -> str:
-        """The text that `load` reads: a few kilobytes at the most."""
-        return json.dumps({name: list(series.items()) for name, series in self.series.items()}, separators=(",", ":"))
+        """The text that `load` reads, a few kilobytes at the most: for each series where it starts, and its counts."""
+        dense = {}
+        for name, series in self.series.items():
+            start = min(series, default=0)
+            dense[name] = [start, [series.get(interval, 0) for interval in range(start, max(series, default=-1) + 1)]]
+        return json.dumps(dense)
 
     @classmethod
     def load(cls, text: str) -> History:
         """Raises ValueError, KeyError or TypeError for what is not such a text."""
-        series = json.loads(text)
-        return cls({name: {int(interval): int(count) for interval, count in series[name]} for name in RESOLUTIONS})
+        dense = json.loads(text)
+        series = {}
+        for name in RESOLUTIONS:
+            start, counts = dense[name]
+            series[name] = {interval: int(count) for interval, count in enumerate(counts, int(start)) if count}
+        return cls(series)
 
 
 def _newest(series: Series, kept: int) -> Series:
-    newest = max(series, default=0)
-    return {interval: count for interval, count in sorted(series.items()) if interval > newest - kept}
+    oldest = max(series, default=0) - kept
+    return {interval: count for interval, count in series.items() if interval > oldest}
