@@ -32,14 +32,10 @@ class Settings:
         problems: list[str] = []
 
         def read(name: str, check: Callable[[str], T], default: str = "") -> T | None:
-            text = environment.get(name, "").strip() or default
-            if not text:
-                problems.append(f"{name} is not set")
-                return None
             try:
-                return check(text)
-            except ValueError as error:
-                problems.append(f"{name} is malformed: {error}")
+                return _read(environment, name, check, default)
+            except SettingsError as problem:
+                problems.append(str(problem))
                 return None
 
         table_connection_string = read("TableConnectionString", _table_connection_string)
@@ -49,6 +45,21 @@ class Settings:
         if table_connection_string is None or blob_url is None or signalr is None or broadcast_interval is None:
             raise SettingsError("; ".join(problems))
         return cls(table_connection_string, blob_url, signalr, broadcast_interval)
+
+
+def table_connection_string(environment: Mapping[str, str]) -> str:
+    """The one setting that an operator's command needs. Raises SettingsError."""
+    return _read(environment, "TableConnectionString", _table_connection_string)
+
+
+def _read(environment: Mapping[str, str], name: str, check: Callable[[str], T], default: str = "") -> T:
+    text = environment.get(name, "").strip() or default
+    if not text:
+        raise SettingsError(f"{name} is not set")
+    try:
+        return check(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is malformed: {error}") from None
 
 
 def _table_connection_string(text: str) -> str:

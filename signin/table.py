@@ -2,6 +2,7 @@
 
     PartitionKey  RowKey                             properties
     "00"          "20261123T091500.123456Z-<uuid4>"  OS, Browser                      one row per visit
+    "00"          "0-SignIn-<guid>-20180716T…Z"      OS, Browser                      the same (see adopt.py)
     "00"          "stats"                            Total, ByOS, ByBrowser, History  the sum of those rows
 
 Visits and the sum are written in one entity group transaction (at most 100 rows of one partition), fenced by
@@ -11,9 +12,11 @@ the stats row's etag: the sum is right at every instant, and nobody ever has to 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
@@ -38,6 +41,8 @@ MAX_SHARDS = 100  # two digits; some 10 busy shards already reach what a storage
 
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 5.0
+_PAGE_SECONDS = 30.0  # the service itself takes up to 5 s for a page of rows
+_PAGE_RETRIES = 4  # within some 10 s
 _NO_CONNECTION = (NewConnectionError, ConnectTimeoutError)
 _FENCE_MOVED = (
     TableErrorCode.ENTITY_ALREADY_EXISTS,
@@ -46,6 +51,8 @@ _FENCE_MOVED = (
     TableErrorCode.RESOURCE_NOT_FOUND,
     TableErrorCode.ENTITY_NOT_FOUND,
 )
+
+_TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
 _Operation = tuple[str, TableEntity] | tuple[str, TableEntity, Mapping[str, Any]]
 
@@ -82,7 +89,10 @@ class Head:
 
 
 class VisitTable:
-    """The table, a method per kind of request. Each sends one request (`open` two) and blocks until it is answered."""
+    """The table, a method per kind of request. Each sends one request (`open` two) and blocks until it is answered.
+
+    Reading all there is, which only operators do, takes a request per partition (`partitions`) or 1,000 rows (`rows`).
+    """
 
     def __init__(self, client: TableClient) -> None:
         self._client = client
@@ -157,10 +167,49 @@ class VisitTable:
         except Exception as error:
             raise _storage_error(error) from error
 
+    def partitions(self) -> Iterator[str]:
+        """Every PartitionKey that has rows, in order. Raises StorageError."""
+        query = "PartitionKey ge ''"
+        while (row := next(self._query(query, results_per_page=1), None)) is not None:
+            yield row["PartitionKey"]
+            query = f"PartitionKey gt {_quoted(row['PartitionKey'])}"
+
+    def rows(self, partition_key: str, prefix: str = "") -> Iterator[TableEntity]:
+        """The rows of a partition whose RowKey begins with the prefix, in order of RowKey. Raises StorageError.
+
+        Not a snapshot: of what is written meanwhile, some may be among them.
+        """
+        query = f"PartitionKey eq {_quoted(partition_key)}"
+        if prefix:
+            beyond = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+            query += f" and RowKey ge {_quoted(prefix)} and RowKey lt {_quoted(beyond)}"
+        return self._query(query)
+
+    def _query(self, query: str, results_per_page: int | None = None) -> Iterator[TableEntity]:
+        # One page of thousands that fails must not end it all; and reading can do no harm when it is done twice.
+        patience: dict[str, Any] = {"retry_total": _PAGE_RETRIES, "read_timeout": _PAGE_SECONDS}
+        try:
+            yield from self._client.query_entities(query, results_per_page=results_per_page, **patience)
+        except Exception as error:
+            raise _storage_error(error) from error
+
 
 def partition(shard: int) -> str:
     """The PartitionKey of a shard."""
     return f"{shard:02}"
+
+
+def visit_in(row: TableEntity) -> Visit:
+    """The visit that a row of a shard records. Raises ValueError where it records none."""
+    time = _TIME.search(row["RowKey"])
+    if time is None or not isinstance(row.get("OS"), str) or not isinstance(row.get("Browser"), str):
+        raise ValueError(f"the row {row['RowKey']} is not a visit")
+    return Visit(row["RowKey"], row["OS"], row["Browser"], datetime.fromisoformat(time.group()))
+
+
+def _quoted(text: str) -> str:
+    """The text as a literal of an OData filter."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _visit_row(shard: int, visit: Visit) -> TableEntity:

@@ -83,11 +83,16 @@ def identify(user_agent: str) -> Client:
     return _identify(user_agent[:_MAX_LENGTH])
 
 
+def labels(os_family: str, browser_family: str) -> tuple[str, str]:
+    """The labels for an operating system and a browser as ua-parser names them."""
+    return _OPERATING_SYSTEMS.get(os_family, OTHER), _BROWSERS.get(browser_family, OTHER)
+
+
 # 5 µs instead of 0.5 ms: visitors share few User-Agents, and the parser's own cache is small and cleared whole.
 @lru_cache(maxsize=4096)
 def _identify(user_agent: str) -> Client:
     parsed = user_agents.parse(user_agent)
-    os = _OPERATING_SYSTEMS.get(parsed.os.family, OTHER)
+    os, browser = labels(parsed.os.family, parsed.browser.family)
     if os == "iOS" and parsed.device.family == "iPad":
         os = "iPadOS"
-    return Client(os, _BROWSERS.get(parsed.browser.family, OTHER), parsed.is_bot)
+    return Client(os, browser, parsed.is_bot)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import itertools
+import operator
+import re
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 import requests
@@ -63,7 +66,8 @@ class TableService:
     """The one table of an account, as a `TableClient` shows it.
 
     Each transaction is handed to the next fault of `faults`, which decides whether it arrives and what is answered;
-    without one it arrives and is answered. `read_errors` are raised by the next reads, None meaning none.
+    without one it arrives and is answered. `read_errors` are raised by the next reads, None meaning none. Each page of
+    a query is preceded by the next of `before_pages`, in which the test may let something happen, or raise.
     """
 
     def __init__(self) -> None:
@@ -71,6 +75,9 @@ class TableService:
         self.read_errors: deque[Exception | None] = deque()
         self.attempts: list[Attempt] = []
         self.reads: list[tuple[str, str]] = []
+        self.before_pages: deque[Callable[[], object]] = deque()
+        self.queries: list[str] = []
+        self.pages = 0
         self.late: list[Attempt] = []
         self.from_elsewhere: list[str] = []
         self._rows: dict[tuple[str, str], tuple[TableEntity, str]] = {}
@@ -92,9 +99,24 @@ class TableService:
             if (partition_key, row_key) not in self._rows:
                 raise _error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
             row, etag = self._rows[partition_key, row_key]
-        row = copy.deepcopy(row)
-        row._metadata = {"etag": etag, "timestamp": None}
-        return row
+        return _as_read(row, etag)
+
+    def query_entities(
+        self, query_filter: str, *, results_per_page: int | None, retry_total: int, read_timeout: float
+    ) -> Iterator[TableEntity]:
+        matches = _condition(query_filter)
+        self.queries.append(query_filter)
+        size = results_per_page or 1000
+        last: tuple[str, str] | None = ("", "")
+        while last is not None:
+            if self.before_pages:
+                self.before_pages.popleft()()
+            self.pages += 1
+            with self._lock:
+                keys = sorted(key for key in self._rows if key > last and matches(*key))[:size]
+                page = [_as_read(*self._rows[key]) for key in keys]
+            yield from page
+            last = keys[-1] if len(keys) == size else None
 
     def submit_transaction(
         self, operations: Iterable[tuple[str, TableEntity] | tuple[str, TableEntity, Mapping[str, Any]]]
@@ -124,6 +146,18 @@ class TableService:
         return f"W/\"datetime'{next(self._versions)}'\""
 
     # The service's side
+
+    def put(self, partition_key: str, row_key: str, *, at: datetime | None = None, **properties: Any) -> None:
+        """Some other program writes a row, or an operator by hand; `at` is its Timestamp."""
+        row = TableEntity({**properties, "PartitionKey": partition_key, "RowKey": row_key})
+        row._metadata = {"etag": None, "timestamp": at}
+        with self._lock:
+            self._rows[partition_key, row_key] = (row, self._next_etag())
+
+    def remove(self, partition_key: str, row_key: str) -> None:
+        """An operator deletes a row by hand."""
+        with self._lock:
+            del self._rows[partition_key, row_key]
 
     def carry_out(self, operations: Sequence[Operation]) -> Reply:
         """All of the operations, in this order, or none."""
@@ -306,6 +340,37 @@ def _error(error: HttpResponseError, status: int, code: str) -> Exception:
     error.status_code = status
     error.error_code = code  # type: ignore[attr-defined]  # as the SDK does
     return error
+
+
+def _as_read(row: TableEntity, etag: str) -> TableEntity:
+    metadata = row._metadata or {}
+    row = copy.deepcopy(row)
+    row._metadata = {"etag": etag, "timestamp": metadata.get("timestamp")}
+    return row
+
+
+_COMPARE: Mapping[str, Callable[[str, str], bool]] = {
+    "eq": operator.eq,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+}
+_COMPARISON = re.compile(r"(PartitionKey|RowKey) (eq|gt|ge|lt) '((?:[^']|'')*)'")
+
+
+def _condition(query_filter: str) -> Callable[[str, str], bool]:
+    """An OData filter of comparisons with keys, as a function of PartitionKey and RowKey."""
+    comparisons: list[tuple[str, str, str]] = []
+    for text in query_filter.split(" and "):
+        comparison = _COMPARISON.fullmatch(text)
+        assert comparison, f"not a comparison with a key: {text}"
+        comparisons.append((comparison[1], comparison[2], comparison[3].replace("''", "'")))
+
+    def matches(partition_key: str, row_key: str) -> bool:
+        keys = {"PartitionKey": partition_key, "RowKey": row_key}
+        return all(_COMPARE[how](keys[name], value) for name, how, value in comparisons)
+
+    return matches
 
 
 def _operation(kind: str, row: TableEntity, options: Mapping[str, Any] | None = None) -> Operation:

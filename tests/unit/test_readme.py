@@ -12,6 +12,7 @@ from azure.functions.decorators.http import HttpTrigger
 import function_app
 from local.commands import parse
 from local.services import FLAGS
+from signin import commands
 from signin.settings import Settings, SettingsError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,6 +35,12 @@ def test_the_readme_shows_the_two_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_readme_is_one_that_dev_py_understands(command: str) -> None:
     parse(shlex.split(command)[1:])
+
+
+@pytest.mark.parametrize("arguments", sorted(set(re.findall(r"`python -m signin ([^`>]*)", README))))
+def test_an_operators_command_of_the_readme_is_one_that_there_is(arguments: str) -> None:
+    with pytest.raises(SystemExit, match="^0$"):
+        commands.main([*shlex.split(arguments), "--help"])
 
 
 def test_the_readme_names_every_flag_for_a_port() -> None:

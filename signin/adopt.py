@@ -1,0 +1,150 @@
+"""Bring the visits that the C# sample recorded into the counts, each once, however often this is run.
+
+The sample wrote a row for each visit (PartitionKey "SignIn", RowKey a GUID, OS, Browser) and counted them all on each
+visit. Such a row becomes a visit of the first shard, under a key made of nothing but the row itself. So a transaction
+with a visit that was adopted before fails as a whole: neither a second run, nor one at the same time, nor a request
+that arrives long after its sender was killed can count a visit again. The sample's rows stay as they are.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple, cast
+
+from azure.data.tables import TableEntity
+
+from signin.table import MAX_VISITS, FenceMoved, Head, Refused, StorageError, Unanswered, VisitTable, partition
+from signin.user_agent import labels
+from signin.visit import Visit
+
+SAMPLE = "SignIn"  # the PartitionKey of its rows
+
+_SHARD = 0
+# Before every other visit of the shard, whose key begins with a year. The GUID comes first and the time last, so that
+# the adopted rows lie in the order of the sample's.
+_PREFIX = f"0-{SAMPLE}-"
+
+_TRIES = 30  # in a row without success; half a minute where nothing answers
+_FIRST_PAUSE = 0.05  # seconds
+_LONGEST_PAUSE = 2.0
+
+
+class Adoption(NamedTuple):
+    """What became of the sample's rows."""
+
+    adopted: int
+    already_adopted: int
+
+    @property
+    def total(self) -> int:
+        return self.adopted + self.already_adopted
+
+
+def sample_visits(table: VisitTable) -> Iterator[tuple[Visit, bool]]:
+    """Each visit that the sample recorded, as it is counted, and whether it has been adopted. Raises StorageError.
+
+    Reads both the sample's rows and the adopted ones, which are in the same order, from beginning to end.
+    """
+    adopted = (_guid(row["RowKey"]) for row in table.rows(partition(_SHARD), _PREFIX))
+    latest = next(adopted, None)
+    for row in table.rows(SAMPLE):
+        while latest is not None and latest < row["RowKey"]:
+            latest = next(adopted, None)
+        yield _visit(row), latest == row["RowKey"]
+
+
+def adopt(table: VisitTable, advance: Callable[[int], None]) -> Adoption:
+    """Adopt what has not been adopted; `advance` is told of each number of rows dealt with. Raises StorageError.
+
+    Whenever it ends, each row has been adopted once or not at all, and another run goes on from there.
+    """
+    already_adopted = 0
+    waiting: list[Visit] = []
+    adopter = _Adopter(table)
+    for visit, is_adopted in sample_visits(table):
+        if is_adopted:
+            already_adopted += 1
+            advance(1)
+            continue
+        waiting.append(visit)
+        if len(waiting) == MAX_VISITS:
+            adopter.add(waiting)
+            advance(len(waiting))
+            waiting = []
+    adopter.add(waiting)
+    advance(len(waiting))
+    return Adoption(adopter.adopted, already_adopted + adopter.already_adopted)
+
+
+class _Adopter:
+    """Adds visits to the shard; knows its stats row as long as nobody else writes to it."""
+
+    def __init__(self, table: VisitTable) -> None:
+        self._table = table
+        self._head: Head | None = None
+        self._size = MAX_VISITS  # of the next transaction
+        self.adopted = 0
+        self.already_adopted = 0
+
+    def add(self, visits: Sequence[Visit]) -> None:
+        """Add those of the visits that the shard does not hold yet. Raises StorageError.
+
+        That the fence moved says either that the app counts in the same shard, as it well may, or that another run has
+        adopted some of the visits, which takes a read for each to find out: so only every second try looks for that.
+        A busy app is always quicker than a transaction of 99 visits. Smaller ones get through, and after a few of
+        those the app leaves the shard to us.
+        """
+        waiting = list(visits)
+        tries, was_unanswered = 0, False
+        while waiting:
+            batch = waiting[: self._size]
+            try:
+                if tries > 0 and tries % 2 == 0 and (held := self._held(batch)):
+                    waiting = [visit for visit in waiting if visit not in held]
+                    if was_unanswered:  # it was this run, for all that anybody knows
+                        self.adopted += len(held)
+                    else:
+                        self.already_adopted += len(held)
+                    self._size = MAX_VISITS
+                else:
+                    self._commit(batch)
+                    waiting = waiting[len(batch) :]
+                    self.adopted += len(batch)
+                    self._size = min(2 * self._size, MAX_VISITS)
+                tries, was_unanswered = 0, False
+            except StorageError as error:
+                tries += 1
+                if isinstance(error, Refused) or tries == _TRIES:
+                    raise
+                was_unanswered |= isinstance(error, Unanswered)
+                longest = _LONGEST_PAUSE
+                if isinstance(error, FenceMoved):  # somebody else has made progress
+                    longest = _FIRST_PAUSE
+                    if tries > 1 and tries % 2 == 1:
+                        self._size = max(self._size // 2, 1)
+                time.sleep(random.uniform(0.0, min(_FIRST_PAUSE * 2**tries, longest)))
+
+    def _held(self, visits: Sequence[Visit]) -> Sequence[Visit]:
+        """Those of the visits that are in the shard."""
+        return [visit for visit in visits if self._table.holds(_SHARD, visit)]
+
+    def _commit(self, visits: Sequence[Visit]) -> None:
+        head, self._head = self._head, None  # unless it is committed, nobody knows what the stats row is
+        self._head = self._table.commit(_SHARD, head or self._table.read(_SHARD), visits)
+
+
+def _visit(row: TableEntity) -> Visit:
+    at = cast(datetime, row.metadata["timestamp"])  # which the service sets on every row
+    # ua-parser used to name a Windows with its version ("Windows 10"); Phone and Mobile it still tells apart.
+    os_family = re.sub(r"^Windows (?!Phone|Mobile).*", "Windows", str(row.get("OS", "")))
+    os, browser = labels(os_family, str(row.get("Browser", "")))
+    return Visit(f"{_PREFIX}{row['RowKey']}-{at:%Y%m%dT%H%M%S.%fZ}", os, browser, at)
+
+
+def _guid(key: str) -> str:
+    """The GUID in the key of an adopted visit."""
+    return key.removeprefix(_PREFIX).rpartition("-")[0]

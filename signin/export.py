@@ -1,0 +1,35 @@
+"""Every visit as a line of CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from typing import TextIO
+
+from signin.table import MAX_SHARDS, STATISTICS_KEY, VisitTable, partition, visit_in
+
+
+def export(table: VisitTable, output: TextIO, advance: Callable[[int], None]) -> int:
+    """Write the header `time,os,browser` and all visits, shard by shard; the number of rows that are not visits.
+
+    The time is UTC with milliseconds, 2026-11-23T09:15:00.123Z. `advance` is told of each number of rows dealt with.
+    Raises StorageError.
+    """
+    names = {partition(shard) for shard in range(MAX_SHARDS)}
+    shards = [name for name in table.partitions() if name in names]  # where that fails, there is not even a header
+    lines = csv.writer(output, lineterminator="\n")
+    lines.writerow(["time", "os", "browser"])
+    left_out = 0
+    for shard in shards:
+        for row in table.rows(shard):
+            if row["RowKey"] == STATISTICS_KEY:
+                continue
+            try:
+                visit = visit_in(row)
+            except ValueError:
+                left_out += 1
+            else:
+                time = visit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                lines.writerow([time, visit.os, visit.browser])
+            advance(1)
+    return left_out

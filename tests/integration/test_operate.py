@@ -1,0 +1,535 @@
+"""`python -m signin audit | adopt | export`, as an operator runs them, against real storage."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Literal, NamedTuple
+from urllib.parse import unquote_plus
+from uuid import uuid4
+
+import pytest
+from azure.data.tables import TableClient
+
+from local.node import REPOSITORY
+from local.storage import DEVELOPMENT_KEY, Account, Azurite
+from signin.table import MAX_VISITS, TABLE_NAME, VisitTable
+from signin.visit import Visit
+from tests.conftest import RunningApp
+from tests.unit.loopback import HANG_UP, Answer, Asked, nothing_listening
+
+from .counting_proxy import CountingProxy
+from .visitors import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IOS, visits
+
+PATIENCE = 60  # seconds until a test gives up waiting for a command to end
+SAMPLE_VISITS = 1500
+WRONG_KEY = "d3Jvbmcga2V5"
+
+
+class Ended(NamedTuple):
+    """What a command left behind."""
+
+    exit_code: int
+    output: str
+    errors: str
+
+
+class Operator:
+    """Runs commands on an account; `start` does not wait for the end."""
+
+    def __init__(self) -> None:
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, settings: Account | Mapping[str, str], *arguments: str, errors: int = subprocess.PIPE) -> Command:
+        if isinstance(settings, Account):
+            settings = {"TableConnectionString": settings.connection_string}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "signin", *arguments],
+            cwd=REPOSITORY,
+            env={**{name: value for name, value in os.environ.items() if name != "TableConnectionString"}, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, settings: Account | Mapping[str, str], *arguments: str) -> Ended:
+        return end_of(self.start(settings, *arguments))
+
+    def close(self) -> None:
+        for process in self._started:
+            with process:
+                process.kill()
+
+
+Command = subprocess.Popen[str]
+
+
+def end_of(command: Command) -> Ended:
+    output, errors = command.communicate(timeout=PATIENCE)
+    return Ended(command.returncode, output, errors)
+
+
+@pytest.fixture
+def operator() -> Iterator[Operator]:
+    operator = Operator()
+    try:
+        yield operator
+    finally:
+        operator.close()
+
+
+@pytest.fixture
+def table(account: Account) -> VisitTable:
+    return VisitTable.from_connection_string(account.connection_string)
+
+
+@pytest.fixture
+def client(account: Account) -> Iterator[TableClient]:
+    """The table as an operator reaches it with other tools."""
+    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
+        yield client
+
+
+def add(table: VisitTable, shard: int, count: int) -> list[Visit]:
+    """Count so many visits in a shard."""
+    added = [Visit.now((EDGE_ON_WINDOWS, SAFARI_ON_IOS, FIREFOX_ON_LINUX)[number % 3]) for number in range(count)]
+    head = table.read(shard)
+    for start in range(0, count, MAX_VISITS):
+        head = table.commit(shard, head, added[start : start + MAX_VISITS])
+    return added
+
+
+def record_in_the_sample(client: TableClient, count: int) -> None:
+    """Write rows as the C# sample does."""
+    platforms = [("Windows 10", "Chrome"), ("Mac OS X", "Safari"), ("iOS", "Mobile Safari")]
+    rows = [
+        {"PartitionKey": "SignIn", "RowKey": str(uuid4()), "OS": os, "Browser": browser}
+        for number in range(count)
+        for os, browser in [platforms[number % 3]]
+    ]
+    for start in range(0, count, 100):
+        client.submit_transaction([("create", row) for row in rows[start : start + 100]])
+
+
+def table_in(output: str) -> list[list[str]]:
+    """The cells of the audit's table, without its head."""
+    return [line.split() for line in output.split("\n\n")[0].splitlines()[1:]]
+
+
+def adopted_in(ended: Ended) -> dict[str, int]:
+    """What adopt says that it did."""
+    assert (ended.exit_code, ended.errors) == (0, "")
+    lines = [line.rpartition(" ") for line in ended.output.splitlines()]
+    return {name.strip(): int(number.replace(",", "")) for name, _, number in lines}
+
+
+def assert_well(operator: Operator, account: Account, total: int) -> None:
+    """The audit has no complaint, and every visit is in the export."""
+    audit = operator.run(account, "audit")
+    assert audit.exit_code == 0, audit
+    assert table_in(audit.output)[-1] == ["total", f"{total:,}", f"{total:,}", "0"]
+    export = operator.run(account, "export")
+    assert export.exit_code == 0, export
+    assert len(export.output.splitlines()) == 1 + total
+
+
+# Audit
+
+
+def test_an_audit_of_a_table_in_order_says_so(operator: Operator, account: Account, table: VisitTable) -> None:
+    add(table, 0, 1200)
+    add(table, 1, 30)
+    audit = operator.run(account, "audit")
+    assert audit.exit_code == 0
+    assert table_in(audit.output) == [
+        ["00", "1,200", "1,200", "0"],
+        ["01", "30", "30", "0"],
+        ["total", "1,230", "1,230", "0"],
+    ]
+    assert audit.output.endswith("\n\nEvery visit is counted, and counted once.\n")
+    assert audit.errors == ""
+
+
+def test_an_audit_finds_a_row_that_was_deleted_by_hand(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient
+) -> None:
+    visit = add(table, 0, 5)[0]
+    client.delete_entity("00", visit.key)
+    audit = operator.run(account, "audit")
+    assert audit.exit_code == 1
+    assert table_in(audit.output)[0] == ["00", "4", "5", "+1"]
+    assert "shard 00, by OS: Windows 1 in rows, 2 in stats row\n" in audit.output
+    assert audit.errors == ""
+
+
+def test_an_audit_finds_a_gap_rows_of_nobody_and_what_was_not_adopted(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient
+) -> None:
+    for shard in (0, 2):
+        add(table, shard, 3)
+    record_in_the_sample(client, 2)
+    client.create_entity({"PartitionKey": "a b & c's", "RowKey": "note"})
+    audit = operator.run(account, "audit")
+    assert audit.exit_code == 1
+    assert audit.output.split("\n\n")[1].splitlines() == [
+        "shard 01 has no stats row, and readers stop there; visits that are not shown: 3 (in 02)",
+        "visits of the C# sample that are not counted: 2; run `python -m signin adopt` to adopt them",
+        "partition a b & c's is not the app's; rows in it that nothing counts: 1",
+    ]
+
+
+def before_each_page_of(proxy: CountingProxy, partition: str, happens: Callable[[], object]) -> None:
+    """Let something happen whenever rows of a partition are about to be read."""
+
+    def handler(asked: Asked) -> Answer:
+        if f"PartitionKey eq '{partition}'" in unquote_plus(asked.target):
+            happens()
+        return proxy.pass_on(asked)
+
+    proxy.handler = handler
+
+
+def test_an_audit_is_not_misled_by_visits_that_arrive_meanwhile(
+    operator: Operator, account: Account, table: VisitTable, proxied: Account, table_proxy: CountingProxy
+) -> None:
+    add(table, 0, 1500)
+    before_each_page_of(table_proxy, "00", lambda: add(table, 0, 10))
+    audit = operator.run(proxied, "audit")
+    assert audit.exit_code == 0, audit
+    assert table_in(audit.output)[0] == ["00", "1,520", "1,500-1,520", "0"]
+
+
+def test_an_audit_finds_a_drift_while_visits_arrive(
+    operator: Operator, table: VisitTable, client: TableClient, proxied: Account, table_proxy: CountingProxy
+) -> None:
+    for visit in add(table, 0, 12):
+        client.delete_entity("00", visit.key)
+    before_each_page_of(table_proxy, "00", lambda: add(table, 0, 10))
+    audit = operator.run(proxied, "audit")
+    assert audit.exit_code == 1, audit
+    assert table_in(audit.output)[0] == ["00", "10", "12-22", "+2"]
+
+
+async def test_an_audit_of_an_app_under_load_finds_no_drift(
+    operator: Operator, account: Account, app: RunningApp
+) -> None:
+    audits: list[Ended] = []
+
+    async def audit() -> None:
+        audits.append(await asyncio.to_thread(operator.run, account, "audit"))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(visits([app.url], 300, 30))
+        group.create_task(audit())
+    assert [audit for audit in audits if audit.exit_code] == []
+    assert_well(operator, account, 300)
+
+
+# Adopt
+
+
+def test_adopting_counts_every_visit_of_the_sample(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient
+) -> None:
+    record_in_the_sample(client, SAMPLE_VISITS)
+    assert operator.run(account, "audit").exit_code == 1
+    assert adopted_in(operator.run(account, "adopt")) == {"adopted": 1500, "already adopted": 0, "total": 1500}
+    assert table.read(0).statistics.summary() == (
+        1500,
+        {"Windows": 500, "iOS": 500, "macOS": 500},
+        {"Safari": 1000, "Chrome": 500},
+    )
+    assert adopted_in(operator.run(account, "adopt")) == {"adopted": 0, "already adopted": 1500, "total": 1500}
+    assert_well(operator, account, 1500)
+    assert sum(1 for _ in client.query_entities("PartitionKey eq 'SignIn'")) == 1500
+
+
+Moment = Literal["before", "after", "on its way"]
+
+
+def kill_at(proxy: CountingProxy, transaction: int, moment: Moment, command: Callable[[], Command]) -> None:
+    """Kill a command with SIGKILL at its n-th transaction.
+
+    It has not arrived by then, or it has and nobody hears of it, or it arrives once its sender is no more.
+    """
+    ahead = transaction
+
+    def handler(asked: Asked) -> Answer | None:
+        nonlocal ahead
+        if not asked.target.endswith("/$batch"):
+            return proxy.pass_on(asked)
+        ahead -= 1
+        if ahead > 0:
+            return proxy.pass_on(asked)
+        if moment == "after":
+            proxy.pass_on(asked)
+        command().kill()
+        command().wait()
+        if moment == "on its way":
+            proxy.pass_on(asked)
+        return HANG_UP
+
+    proxy.handler = handler
+
+
+def test_adopting_that_is_killed_again_and_again_counts_every_visit_once(
+    operator: Operator, account: Account, client: TableClient, proxied: Account, table_proxy: CountingProxy
+) -> None:
+    record_in_the_sample(client, SAMPLE_VISITS)
+    kills: list[tuple[int, Moment]] = [
+        (1, "before"),
+        (1, "after"),
+        (2, "before"),
+        (2, "on its way"),
+        (3, "after"),
+        (1, "on its way"),
+        (4, "before"),
+    ]
+    for transaction, moment in kills:
+        commands: list[Command] = []
+        started = threading.Event()
+
+        def command(commands: list[Command] = commands, started: threading.Event = started) -> Command:
+            assert started.wait(PATIENCE)
+            return commands[0]
+
+        kill_at(table_proxy, transaction, moment, command)
+        commands.append(operator.start(proxied, "adopt"))
+        started.set()
+        assert end_of(commands[0]).exit_code == -signal.SIGKILL
+    committed = 99 * (0 + 1 + 1 + 2 + 3 + 1 + 3)
+    assert adopted_in(operator.run(account, "adopt")) == {
+        "adopted": SAMPLE_VISITS - committed,
+        "already adopted": committed,
+        "total": SAMPLE_VISITS,
+    }
+    assert_well(operator, account, SAMPLE_VISITS)
+
+
+def test_adopting_twice_at_the_same_time_counts_every_visit_once(
+    operator: Operator, account: Account, client: TableClient
+) -> None:
+    record_in_the_sample(client, SAMPLE_VISITS)
+    both = [adopted_in(end_of(command)) for command in [operator.start(account, "adopt") for _ in range(2)]]
+    assert [one["total"] for one in both] == [SAMPLE_VISITS] * 2
+    assert sum(one["adopted"] for one in both) == SAMPLE_VISITS
+    assert_well(operator, account, SAMPLE_VISITS)
+
+
+async def test_adopting_while_the_app_counts_loses_nothing_of_either(
+    operator: Operator, account: Account, client: TableClient, app: RunningApp
+) -> None:
+    record_in_the_sample(client, SAMPLE_VISITS)
+    adopting = operator.start(account, "adopt")
+    answers = []
+    while adopting.poll() is None:
+        answers += await visits([app.url], 30, 3)
+    assert adopted_in(end_of(adopting))["adopted"] == SAMPLE_VISITS
+    assert {answer.status for answer in answers} == {200}
+    assert_well(operator, account, SAMPLE_VISITS + len(answers))
+
+
+def test_rows_of_the_sample_that_come_later_are_adopted_by_another_run(
+    operator: Operator, account: Account, client: TableClient
+) -> None:
+    record_in_the_sample(client, 200)
+    operator.run(account, "adopt")
+    record_in_the_sample(client, 20)
+    assert adopted_in(operator.run(account, "adopt")) == {"adopted": 20, "already adopted": 200, "total": 220}
+    assert_well(operator, account, 220)
+
+
+# Export
+
+
+def test_an_export_is_csv_with_a_line_a_visit(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient
+) -> None:
+    added = add(table, 0, 3) + add(table, 1, 2)
+    export = operator.run(account, "export")
+    assert (export.exit_code, export.errors) == (0, "")
+    lines = list(csv.reader(export.output.splitlines()))
+    assert lines[0] == ["time", "os", "browser"]
+    assert sorted(lines[1:]) == sorted(
+        [f"{visit.at:%Y-%m-%dT%H:%M:%S}.{visit.at.microsecond // 1000:03}Z", visit.os, visit.browser] for visit in added
+    )
+
+
+def test_an_export_whose_reader_goes_away_ends_without_a_word(
+    operator: Operator, account: Account, table: VisitTable
+) -> None:
+    add(table, 0, 4000)
+    export = operator.start(account, "export")
+    assert export.stdout is not None
+    assert export.stdout.readline() == "time,os,browser\n"
+    export.stdout.close()
+    assert export.stderr is not None
+    assert export.stderr.read() == ""
+    assert export.wait(PATIENCE) == 141, "as shells report what a closed pipe has ended"
+
+
+def test_an_export_says_what_it_left_out(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient
+) -> None:
+    add(table, 0, 1)
+    client.create_entity({"PartitionKey": "00", "RowKey": "0note"})
+    export = operator.run(account, "export")
+    assert (export.exit_code, export.output.count("\n")) == (1, 2)
+    assert export.errors == (
+        "export: left out, since they are not visits: 1 rows; `python -m signin audit` names them\n"
+    )
+
+
+# All of them
+
+COMMANDS = ["audit", "adopt", "export"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_needs_no_settings(operator: Operator, command: str) -> None:
+    shown = operator.run({}, command, "--help")
+    assert (shown.exit_code, shown.errors) == (0, "")
+    assert f"usage: python -m signin {command}" in shown.output
+    assert "Exit code 2" in shown.output
+
+
+def test_help_names_the_commands_and_the_setting(operator: Operator) -> None:
+    shown = operator.run({}, "--help")
+    assert shown.exit_code == 0
+    assert [name for name in [*COMMANDS, "TableConnectionString"] if name not in shown.output] == []
+
+
+def assert_error(ended: Ended, message: str) -> None:
+    assert (ended.exit_code, ended.output) == (2, "")
+    assert message in ended.errors
+    assert ended.errors.count("\n") == 1, f"more than one line: {ended.errors}"
+    assert DEVELOPMENT_KEY not in ended.errors
+    assert WRONG_KEY not in ended.errors
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", "TableConnectionString is not set"),
+        (f"AccountKey={WRONG_KEY}", "TableConnectionString is malformed: it is not the connection string of a storage"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(operator: Operator, value: str, message: str) -> None:
+    assert_error(operator.run({"TableConnectionString": value}, "audit"), message)
+
+
+def test_a_setting_that_is_not_there_is_one_line(operator: Operator) -> None:
+    assert_error(operator.run({}, "export"), "export: TableConnectionString is not set: set it in the environment")
+
+
+def test_a_wrong_key_is_one_line(operator: Operator, account: Account) -> None:
+    connection_string = account.connection_string.replace(DEVELOPMENT_KEY, WRONG_KEY)
+    ended = operator.run({"TableConnectionString": connection_string}, "adopt")
+    assert_error(ended, "check the key in TableConnectionString")
+
+
+def test_storage_that_cannot_be_reached_is_one_line_and_no_beginning_of_an_export(
+    operator: Operator, account: Account
+) -> None:
+    with nothing_listening() as url:
+        ended = operator.run(replace(account, table_url=f"{url}/{account.name}"), "export")
+    assert_error(ended, "Table Storage cannot be reached: check that it runs")
+
+
+def test_a_missing_table_is_one_line(operator: Operator, azurite: Azurite, unused_accounts: Iterator[str]) -> None:
+    ended = operator.run(azurite.account(next(unused_accounts)), "audit")
+    assert_error(ended, "the table SignInInfo does not exist: create it")
+
+
+def test_a_page_that_fails_once_is_read_again(
+    operator: Operator, table: VisitTable, proxied: Account, table_proxy: CountingProxy
+) -> None:
+    add(table, 0, 5)
+    failures = [Answer(503, headers={"Retry-After": "0"}), HANG_UP]
+
+    def handler(asked: Asked) -> Answer | None:
+        if failures and "eq '00'" in unquote_plus(asked.target):
+            return failures.pop()
+        return table_proxy.pass_on(asked)
+
+    table_proxy.handler = handler
+    export = operator.run(proxied, "export")
+    assert (export.exit_code, export.errors, export.output.count("\n")) == (0, "", 6)
+    assert failures == []
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("audit", "audit: interrupted. Nothing was changed.\n"),
+        ("export", "export: interrupted. Nothing was changed.\n"),
+        ("adopt", "adopt: interrupted. Nothing is lost, and nothing counted twice: run it again, and it goes on from"),
+    ],
+)
+def test_ctrl_c_ends_a_command_and_loses_nothing(
+    operator: Operator,
+    account: Account,
+    client: TableClient,
+    proxied: Account,
+    table_proxy: CountingProxy,
+    command: str,
+    said: str,
+) -> None:
+    record_in_the_sample(client, 120)
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def handler(asked: Asked) -> Answer | None:
+        is_asked.set()
+        assert may_answer.wait(PATIENCE)
+        return table_proxy.pass_on(asked)
+
+    table_proxy.handler = handler
+    process = operator.start(proxied, command)
+    try:
+        assert is_asked.wait(PATIENCE), "it asks nothing of the table"
+        process.send_signal(signal.SIGINT)
+        ended = end_of(process)
+    finally:
+        may_answer.set()
+    assert ended.exit_code == 130
+    assert ended.errors.startswith(said)
+    assert ended.errors.count("\n") == 1
+    assert adopted_in(operator.run(account, "adopt"))["adopted"] == 120
+    assert_well(operator, account, 120)
+
+
+@pytest.mark.parametrize(
+    ("command", "progress"),
+    [
+        ("audit", "\r\033[K300 rows of 300 (100%), "),
+        ("adopt", "\r\033[K99 rows of 150 (66%), "),
+        ("export", "1 rows of"),
+    ],
+)
+def test_a_terminal_shows_how_far_a_command_is(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient, command: str, progress: str
+) -> None:
+    add(table, 0, 300)
+    if command == "adopt":
+        record_in_the_sample(client, 150)
+    ours, theirs = pty.openpty()
+    try:
+        process = operator.start(account, command, errors=theirs)
+        assert end_of(process).exit_code == 0
+        shown = os.read(ours, 4096).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert progress in shown
+    assert shown.endswith("\r\033[K"), "the line is wiped at the end"

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from signin.adopt import adopt
+from signin.audit import Audit, audit
+from signin.history import History
+from signin.statistics import Statistics
+from signin.table import MAX_VISITS, Head, StorageError, visit_in
+from signin.visit import Visit
+
+from .table_service import TableService, no_table, wrong_key
+
+NOTHING_YET = Head(Statistics(), etag=None)
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0"
+AT = datetime(2018, 7, 16, 9, 30, tzinfo=UTC)
+
+
+def nothing() -> None:
+    """What happens before a page if nothing does."""
+
+
+def audited(service: TableService) -> Audit:
+    return audit(service.visit_table(), lambda rows: None)
+
+
+def problems(service: TableService) -> list[str]:
+    return list(audited(service).problems())
+
+
+def table_of(service: TableService) -> list[list[str]]:
+    return [line.split() for line in list(audited(service).table())[1:]]
+
+
+def add(service: TableService, shard: int, count: int = 1) -> list[Visit]:
+    """Count so many visits in a shard."""
+    table, visits = service.visit_table(), [Visit.now(WINDOWS) for _ in range(count)]
+    for start in range(0, count, MAX_VISITS):
+        table.commit(shard, table.read(shard), visits[start : start + MAX_VISITS])
+    return visits
+
+
+@pytest.fixture
+def service() -> TableService:
+    """Two shards, of three visits and of two."""
+    service = TableService()
+    add(service, 0, 3)
+    add(service, 1, 2)
+    return service
+
+
+def test_an_ordinary_table_is_well(service: TableService) -> None:
+    assert problems(service) == []
+    assert table_of(service) == [["00", "3", "3", "0"], ["01", "2", "2", "0"], ["total", "5", "5", "0"]]
+
+
+def test_a_table_without_a_row_is_well() -> None:
+    assert problems(TableService()) == []
+    assert table_of(TableService()) == [["total", "0", "0", "0"]]
+
+
+def test_the_columns_line_up(service: TableService) -> None:
+    assert len({len(line) for line in audited(service).table()}) == 1
+
+
+def test_every_row_is_read_once_a_thousand_at_a_time(service: TableService) -> None:
+    add(service, 0, 2500)
+    told: list[int] = []
+    result = audit(service.visit_table(), told.append)
+    assert result.shards[0].counted.total == sum(told) - 2 == 2503
+    assert max(told) == 1000, "more than a page is kept in memory"
+    of_shard = [query for query in service.queries if query == "PartitionKey eq '00'"]
+    assert len(of_shard) == 1
+
+
+def test_history_that_spans_many_pages_is_recounted_exactly() -> None:
+    """What a shard forgets depends on the order of its commits no more than what the audit forgets."""
+    service = TableService()
+    table = service.visit_table()
+    minutes = 60 * 24 * 3
+    visits = [
+        Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{number}", "Linux", "Firefox", at)
+        for number in range(0, minutes, 2)
+        for at in [datetime.fromtimestamp(1_795_000_000 + 60 * number, UTC)]
+    ]
+    visits.reverse()
+    for start in range(0, len(visits), MAX_VISITS):
+        table.commit(0, table.read(0), visits[start : start + MAX_VISITS])
+    assert len(visits) > 2000
+    assert problems(service) == []
+
+
+# What is wrong with a table
+
+
+def test_a_row_that_is_missing_is_a_drift_of_the_total_the_labels_and_the_history(service: TableService) -> None:
+    [visit] = add(service, 0)
+    service.remove("00", visit.key)
+    assert table_of(service) == [["00", "3", "4", "+1"], ["01", "2", "2", "0"], ["total", "5", "6", "+1"]]
+    found = problems(service)
+    assert found[:3] == [
+        "shard 00, total: visits 3 in rows, 4 in stats row",
+        "shard 00, by OS: Windows 3 in rows, 4 in stats row",
+        "shard 00, by browser: Firefox 3 in rows, 4 in stats row",
+    ]
+    assert [line.partition(":")[0] for line in found[3:]] == [
+        "shard 00, history, minutes",
+        "shard 00, history, hours",
+        "shard 00, history, days",
+    ]
+    assert f"{visit.at:%Y-%m-%dT%H:%MZ}" in found[3]
+
+
+def test_a_row_that_was_not_counted_is_a_drift_the_other_way(service: TableService) -> None:
+    service.put("01", Visit.now().key, OS="iOS", Browser="Safari")
+    assert table_of(service)[1] == ["01", "3", "2", "-1"]
+    assert "shard 01, by OS: iOS 1 in rows, 0 in stats row" in problems(service)
+
+
+def test_a_label_can_drift_while_the_total_does_not(service: TableService) -> None:
+    [visit] = add(service, 0)
+    service.put("00", visit.key, OS="Linux", Browser=visit.browser)
+    assert problems(service) == ["shard 00, by OS: Linux 1 in rows, 0 in stats row; Windows 3 in rows, 4 in stats row"]
+    assert table_of(service)[0] == ["00", "4", "4", "0"]
+
+
+def miscount(service: TableService, shard: int, resolution: str) -> None:
+    """One visit too many in each interval of the shard's history."""
+    head = service.visit_table().read(shard)
+    series = head.statistics.history.series
+    wrong = {interval: count + 1 for interval, count in series[resolution].items()}
+    statistics = replace(head.statistics, history=History({**series, resolution: wrong}))
+    service.visit_table().commit(shard, Head(statistics, head.etag), [])
+
+
+def test_the_history_can_drift_while_nothing_else_does() -> None:
+    service = TableService()
+    service.visit_table().commit(0, NOTHING_YET, [Visit(f"{AT:%Y%m%dT%H%M%S.%fZ}-1", "Linux", "Firefox", AT)])
+    miscount(service, 0, "hours")
+    assert problems(service) == ["shard 00, history, hours: 2018-07-16T09:00Z 1 in rows, 2 in stats row"]
+
+
+def test_of_many_differences_the_first_few_are_named() -> None:
+    service = TableService()
+    table = service.visit_table()
+    labels = {f"label {number}": 1 for number in range(9)}
+    table.commit(0, Head(Statistics(9, labels, {"Firefox": 9}), etag=None), [])
+    line = next(problem for problem in problems(service) if "by OS" in problem)
+    assert line.count("in stats row") == 5
+    assert line.endswith("; and 4 more")
+
+
+def test_a_shard_that_readers_do_not_reach_is_not_well(service: TableService) -> None:
+    add(service, 3, 4)
+    assert problems(service) == [
+        "shard 02 has no stats row, and readers stop there; visits that are not shown: 4 (in 03)"
+    ]
+
+
+def test_a_shard_without_its_stats_row_is_not_well(service: TableService) -> None:
+    service.remove("00", "stats")
+    assert table_of(service)[0] == ["00", "3", "0", "-3"]
+    assert problems(service)[-1] == (
+        "shard 00 has no stats row, and readers stop there; visits that are not shown: 5 (in 00, 01)"
+    )
+
+
+def test_rows_of_a_shard_that_are_not_visits_are_named(service: TableService) -> None:
+    service.put("00", "0note", OS="Windows", Browser="Edge")
+    service.put("01", "20269923T091500.000000Z-no-such-day", OS="Windows", Browser="Edge")
+    service.put("01", Visit.now().key, Browser="Edge")
+    first, second = problems(service)
+    assert first == "shard 00, rows that are not visits (1): 0note"
+    assert second.startswith("shard 01, rows that are not visits (2): ")
+    assert second.endswith("; 20269923T091500.000000Z-no-such-day")
+
+
+def test_rows_in_partitions_of_nobody_are_not_well(service: TableService) -> None:
+    for key in ("a", "b"):
+        service.put("O'Brien's", key)
+    service.put("100", "a")
+    assert problems(service) == [
+        "partition 100 is not the app's; rows in it that nothing counts: 1",
+        "partition O'Brien's is not the app's; rows in it that nothing counts: 2",
+    ]
+
+
+def test_rows_of_the_c_sharp_sample_are_not_well_until_they_are_adopted(service: TableService) -> None:
+    for number in range(7):
+        service.put("SignIn", f"{number}b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
+    assert problems(service) == [
+        "visits of the C# sample that are not counted: 7; run `python -m signin adopt` to adopt them"
+    ]
+    adopt(service.visit_table(), lambda rows: None)
+    assert problems(service) == []
+    assert table_of(service)[0] == ["00", "10", "10", "0"]
+
+
+def test_a_row_the_sample_added_is_noticed_even_if_as_many_adopted_ones_were_deleted(service: TableService) -> None:
+    for number in range(3):
+        service.put("SignIn", f"{number}b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
+    adopt(service.visit_table(), lambda rows: None)
+    service.remove("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d")
+    service.put("SignIn", "7b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
+    [problem] = problems(service)
+    assert problem.startswith("visits of the C# sample that are not counted: 1;")
+
+
+# While the app is running. The first page is that of the partitions, the second one has the rows of shard 00.
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_visit_that_comes_while_a_shard_is_read_is_no_drift(page: int) -> None:
+    service = TableService()
+    add(service, 0, 1500)
+    service.before_pages.extend([nothing] * page + [lambda: add(service, 0)])
+    assert problems(service) == []
+    assert not service.before_pages
+    [[_, rows, stats, drift], _] = table_of(service)
+    assert (rows, stats, drift) == ("1,501", "1,501", "0")
+
+
+def test_the_stats_row_of_a_shard_in_use_is_shown_as_it_was_before_and_after(service: TableService) -> None:
+    service.before_pages.extend([nothing, lambda: add(service, 0, 2)])
+    assert table_of(service)[0] == ["00", "5", "3-5", "0"]
+
+
+def test_a_visit_whose_row_is_behind_what_was_read_is_no_drift(service: TableService) -> None:
+    """It is counted in the stats row after the rows, and not among them."""
+    later = TableService()
+    table = later.visit_table()
+    table.commit(0, Head(service.visit_table().read(0).statistics, None), [Visit.now(WINDOWS)])
+    after = later.get_entity("00", "stats")
+    service.before_pages.extend([nothing, lambda: service.put("00", "stats", **after)])
+    assert table_of(service)[0] == ["00", "3", "3-4", "0"]
+
+
+def test_a_missing_row_is_a_drift_also_while_visits_come(service: TableService) -> None:
+    for visit in add(service, 0, 2):
+        service.remove("00", visit.key)
+    service.before_pages.extend([nothing, lambda: add(service, 0)])
+    result = audited(service)
+    assert result.shards[0].drift == 1, "5 visits were counted before, of which 3 and a new one have rows"
+    assert [line.partition(":")[0] for line in result.problems()] == [
+        "shard 00, total",
+        "shard 00, by OS",
+        "shard 00, by browser",
+    ]
+
+
+def test_a_row_too_many_is_a_drift_also_while_visits_come(service: TableService) -> None:
+    for _ in range(2):
+        service.put("00", Visit.now().key, OS="Windows", Browser="Firefox")
+    service.before_pages.extend([nothing, lambda: add(service, 0)])
+    assert audited(service).shards[0].drift == -2
+
+
+def test_history_is_not_held_against_a_shard_in_use(service: TableService) -> None:
+    miscount(service, 0, "days")
+    assert [line for line in problems(service) if "history, days" in line]
+    service.before_pages.extend([nothing, lambda: add(service, 0)])
+    assert problems(service) == []
+
+
+def test_a_shard_that_is_opened_while_another_is_read_is_audited_too(service: TableService) -> None:
+    service.before_pages.extend([nothing, nothing, lambda: add(service, 2, 4)])
+    assert [line[0] for line in table_of(service)] == ["00", "01", "02", "total"]
+    assert problems(service) == []
+
+
+# Errors
+
+
+@pytest.mark.parametrize("error", [no_table, wrong_key])
+def test_a_page_that_cannot_be_read_ends_the_audit_with_the_reason(service: TableService, error: object) -> None:
+    def fail() -> None:
+        raise error()  # type: ignore[operator]
+
+    service.before_pages.extend([nothing, fail])
+    with pytest.raises(StorageError):
+        audited(service)
+
+
+def test_a_malformed_stats_row_ends_the_audit_with_its_name(service: TableService) -> None:
+    service.put("01", "stats", Total="many")
+    with pytest.raises(StorageError, match="the stats row of shard 01 is malformed"):
+        audited(service)
+
+
+def test_the_visit_in_a_row_is_the_one_that_was_written(service: TableService) -> None:
+    [visit] = add(service, 0)
+    assert visit_in(service.get_entity("00", visit.key)) == visit

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+
+from signin.adopt import adopt
+from signin.export import export
+from signin.statistics import Statistics
+from signin.table import MAX_VISITS, Head
+from signin.visit import Visit
+
+from .table_service import TableService
+
+AT = datetime(2026, 11, 23, 9, 15, 0, 123999, tzinfo=UTC)
+
+
+def visit(number: int, os: str = "iOS", browser: str = "Samsung Internet") -> Visit:
+    at = AT + timedelta(seconds=number)
+    return Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{number}", os, browser, at)
+
+
+def commit(service: TableService, shard: int, *visits: Visit) -> None:
+    table = service.visit_table()
+    for start in range(0, len(visits), MAX_VISITS):
+        table.commit(shard, table.read(shard), visits[start : start + MAX_VISITS])
+
+
+def exported(service: TableService) -> list[str]:
+    output = io.StringIO()
+    assert export(service.visit_table(), output, lambda rows: None) == 0
+    return output.getvalue().splitlines()
+
+
+def test_an_export_has_a_header_and_a_line_a_visit() -> None:
+    service = TableService()
+    commit(service, 0, visit(0), visit(1, "Windows", "Edge"))
+    assert exported(service) == [
+        "time,os,browser",
+        "2026-11-23T09:15:00.123Z,iOS,Samsung Internet",
+        "2026-11-23T09:15:01.123Z,Windows,Edge",
+    ]
+
+
+def test_a_time_on_the_second_has_its_milliseconds_too() -> None:
+    service = TableService()
+    commit(service, 0, Visit("20261123T091500.000000Z-1", "iOS", "Safari", AT.replace(microsecond=0)))
+    assert exported(service)[1] == "2026-11-23T09:15:00.000Z,iOS,Safari"
+
+
+def test_a_table_without_visits_is_a_header() -> None:
+    service = TableService()
+    service.visit_table().commit(0, Head(Statistics(), None), [])
+    assert exported(service) == exported(TableService()) == ["time,os,browser"]
+
+
+def test_every_shard_is_exported_also_one_that_readers_do_not_reach() -> None:
+    service = TableService()
+    commit(service, 0, visit(5))
+    commit(service, 1, visit(3))
+    commit(service, 7, visit(4))
+    assert [line[17:19] for line in exported(service)[1:]] == ["05", "03", "04"]
+
+
+def test_visits_are_written_while_they_are_read() -> None:
+    """A page of rows at a time is all that there ever is in memory."""
+    service = TableService()
+    commit(service, 0, *(visit(number) for number in range(3500)))
+    written: list[int] = []
+    output = io.StringIO()
+    service.before_pages.extend([lambda: written.append(output.getvalue().count("\n"))] * 6)
+    export(service.visit_table(), output, lambda rows: None)
+    assert written == [0, 0, 1, 1001, 2001, 3001]
+
+
+def test_visits_of_the_c_sharp_sample_are_exported_once_they_are_adopted() -> None:
+    service = TableService()
+    service.put("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="Windows 10", Browser="IE")
+    assert exported(service) == ["time,os,browser"]
+    adopt(service.visit_table(), lambda rows: None)
+    assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Internet Explorer"]
+
+
+def test_what_a_spreadsheet_or_a_parser_would_take_for_two_cells_is_one() -> None:
+    service = TableService()
+    service.put("00", visit(0).key, OS='a "quoted", label', Browser="Edge")
+    assert list(csv.reader(exported(service)))[1][1:] == ['a "quoted", label', "Edge"]
+
+
+def test_rows_that_are_not_visits_are_left_out_and_counted() -> None:
+    service = TableService()
+    commit(service, 0, visit(0))
+    service.put("00", "0note", OS="Windows", Browser="Edge")
+    service.put("00", visit(1).key, OS="Windows")
+    output = io.StringIO()
+    told: list[int] = []
+    assert export(service.visit_table(), output, told.append) == 2
+    assert output.getvalue().count("\n") == 2
+    assert sum(told) == 3
