@@ -152,20 +152,21 @@ class Committer:
         """
         deadline = time.monotonic() + COMMIT_SECONDS
         pause = _FIRST_PAUSE
-        unanswered: Statistics | None = None  # what the shard holds if an attempt without an answer did commit
-        has_conflict = False  # the fence has moved, and not by an earlier attempt of our own
+        in_doubt = False  # an attempt was not answered: it may have committed, or still commit
+        has_conflict = False  # the fence has moved, and not by such an attempt
         while True:
             try:
                 if self._head is None:
-                    if unanswered is not None and self._table.holds(self._shard, visits[0]):
-                        return unanswered
-                    unanswered = None
-                    if has_conflict:
+                    is_committed = in_doubt and self._table.holds(self._shard, visits[0])
+                    in_doubt = is_committed
+                    if has_conflict and not is_committed:
                         has_conflict = False
                         self._conflicts.append(True)
                         self._leave_if_crowded()
                     self._head = self._table.read(self._shard)
                     self._counter.doubt()
+                    if is_committed:
+                        return self._head.statistics
                     if self._head.etag is None and self._shard > 0:  # it was opened: the table has been made anew
                         self._shard, self._head = 0, self._table.read(0)
                 self._head = self._table.commit(self._shard, self._head, visits)
@@ -174,15 +175,14 @@ class Committer:
                 has_conflict = True
                 failure: StorageError = error
             except StorageError as error:
-                if isinstance(error, Unanswered) and self._head is not None:
-                    unanswered = self._head.statistics.counting(visits)
+                in_doubt = in_doubt or (isinstance(error, Unanswered) and self._head is not None)
                 failure = error
             else:
                 self._conflicts.append(False)
                 return self._head.statistics
 
             if isinstance(failure, Refused) or time.monotonic() > deadline:
-                raise NotAcknowledged(str(failure), recorded="no" if unanswered is None else "unknown") from failure
+                raise NotAcknowledged(str(failure), recorded="unknown" if in_doubt else "no") from failure
             if not isinstance(failure, FenceMoved):  # there somebody else has made progress
                 time.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(2 * pause, _LONGEST_PAUSE)

@@ -297,7 +297,7 @@ def test_once_the_fence_has_moved_one_read_tells_whether_an_attempt_without_an_a
     service.faults.append(reply_lost)
     visit = Visit.now()
     process.committer.submit(visit).result(10)
-    assert service.reads == [("00", visit.key)]
+    assert service.reads == [("00", visit.key), ("00", "stats")], "the visitor is told what the shard holds by now"
 
 
 def test_a_plain_conflict_costs_one_read(service: TableService, process: Process) -> None:

@@ -39,7 +39,7 @@ def test_a_command_of_the_readme_is_one_that_dev_py_understands(command: str) ->
 
 @pytest.mark.parametrize("arguments", sorted(set(re.findall(r"`python -m signin ([^`>]*)", README))))
 def test_an_operators_command_of_the_readme_is_one_that_there_is(arguments: str) -> None:
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         commands.main([*shlex.split(arguments), "--help"])
 
 
