@@ -31,6 +31,9 @@ def main() -> None:
     try:
         if options.command == "test":
             sys.exit(test(options.for_pytest))
+        if options.command == "bench":
+            bench(quick=options.quick)
+            return
         ports = Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
         if options.command == "run":
             run(ports, options.workers, fresh=options.fresh)
@@ -92,6 +95,18 @@ def test(arguments: Sequence[str]) -> int:
     return pytest.main([*arguments])
 
 
+def bench(*, quick: bool) -> None:
+    """Measure, and print the figures; write them to benchmarks/results.md unless in a hurry."""
+    from benchmarks import measures, suite  # here, since it imports the app
+
+    install_packages()
+    figures = suite.measure(measures.QUICK if quick else measures.Plan())
+    print(f"\n{suite.summary(figures)}")
+    if not quick:
+        suite.RESULTS.write_text(suite.document(figures), encoding="utf-8")
+        print(f"Written to {suite.RESULTS}")
+
+
 def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
     """Publish what changes in `content/`, until stopped. Raises StepFailed when one of the servers ends."""
     with suppress(KeyboardInterrupt):
@@ -128,11 +143,13 @@ def _bypass_proxy() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py", description="Run, test and develop the app.")
+    parser = argparse.ArgumentParser(prog="dev.py", description="Run, test and measure the app.")
     commands = parser.add_subparsers(dest="command", required=True)
     everything = commands.add_parser("run", help="run everything (the default)")
     but_the_app = commands.add_parser("services", help="run all but the Functions host, for `func start`")
     commands.add_parser("test", help="run all tests; further arguments go to pytest", add_help=False)
+    benchmark = commands.add_parser("bench", help="measure, and write benchmarks/results.md")
+    benchmark.add_argument("--quick", action="store_true", help="measure a little of each, and write nothing")
 
     everything.add_argument(
         "--workers", type=int, choices=range(1, 11), default=1, metavar="1-10", help="app processes behind the one port"

@@ -27,12 +27,8 @@ _RETRY_AFTER = "5"  # seconds
 
 def sign_in(result: SignIn) -> func.HttpResponse:
     """`{"authInfo": {"serviceUrl", "accessToken"}, "stats": {…}}`"""
-    return _json(
-        {
-            "authInfo": {"serviceUrl": result.access.url, "accessToken": result.access.token},
-            "stats": result.statistics.to_json(datetime.now(UTC)),
-        }
-    )
+    access = json.dumps({"serviceUrl": result.access.url, "accessToken": result.access.token})
+    return _response(200, f'{{"authInfo": {access}, "stats": {_text_of(result.statistics)}}}')
 
 
 def negotiation(access: ClientAccess) -> func.HttpResponse:
@@ -42,7 +38,7 @@ def negotiation(access: ClientAccess) -> func.HttpResponse:
 
 def statistics(value: Statistics) -> func.HttpResponse:
     """`{"totalNumber", "byOS", "byBrowser", "history"}`"""
-    return _json(value.to_json(datetime.now(UTC)))
+    return _response(200, _text_of(value))
 
 
 def health(problems: Mapping[str, str | None]) -> func.HttpResponse:
@@ -102,6 +98,19 @@ def answering_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
             return error(problem)
 
     return answer
+
+
+_latest: tuple[Statistics, int, str] | None = None
+
+
+def _text_of(value: Statistics) -> str:
+    """The statistics as JSON. The visitors of a batch share them, and so this text, as long as the minute lasts."""
+    global _latest
+    now = datetime.now(UTC)
+    minute = int(now.timestamp()) // 60
+    if _latest is None or _latest[0] is not value or _latest[1] != minute:
+        _latest = (value, minute, json.dumps(value.to_json(now)))
+    return _latest[2]
 
 
 def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:

@@ -56,12 +56,17 @@ class App:
         if visit is None:
             return SignIn(self.hub.client_access(), await self.statistics())
         submitted = asyncio.wrap_future(self._committer.submit(visit))
-        # The other shards are read while the commit is under way, so that it costs the visitor no time.
-        refreshing = asyncio.create_task(self._refresh(committing=self._committer.shard))
+        # What else is needed is done while the commit is under way, so that it costs the visitor no time.
+        refreshing = None
+        if not self._counter.is_current:
+            refreshing = asyncio.create_task(self._refresh(committing=self._committer.shard))
+        access = self.hub.client_access()
         await submitted
-        await refreshing
-        await self._refresh()  # in case that the commit has met another process
-        return SignIn(self.hub.client_access(), self._counter.value())
+        if refreshing is not None:
+            await refreshing
+        if not self._counter.is_current:  # the commit has met another process
+            await self._refresh()
+        return SignIn(access, self._counter.value())
 
     async def statistics(self) -> Statistics:
         """The statistics, at most one broadcast interval old. Raises StorageError."""
@@ -69,10 +74,9 @@ class App:
         return self._counter.value()
 
     async def _refresh(self, committing: int | None = None) -> None:
-        """Read the other shards if need be; those that do not answer in time count as last known."""
-        if not self._counter.is_current:
-            with contextlib.suppress(StorageError, TimeoutError):
-                await asyncio.wait_for(asyncio.to_thread(self._counter.refresh, committing), _REFRESH_SECONDS)
+        """Read the other shards; those that do not answer in time count as last known."""
+        with contextlib.suppress(StorageError, TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(self._counter.refresh, committing), _REFRESH_SECONDS)
 
     def close(self) -> None:
         """Commit and broadcast what is pending, in bounded time.

@@ -1,0 +1,88 @@
+"""What is measured on: fresh storage accounts, a proxy that counts, a SignalR emulator, processes of the app."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.process import Process
+from benchmarks.proxy import CountingProxy, counting_proxy
+from local.services import settings_for, signalr_emulator
+from local.storage import Account, Azurite
+
+_ACCOUNTS = [f"account{number}" for number in range(100)]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Running services, and what a measurement needs of them."""
+
+    azurite: Azurite
+    proxy: CountingProxy
+    signalr_url: str
+    unused_accounts: Iterator[str]
+
+    def account(self) -> Account:
+        """A fresh storage account with the app's table in it."""
+        account = self.azurite.account(next(self.unused_accounts))
+        account.create_table()
+        return account
+
+    def counted(self, account: Account) -> Account:
+        """The same account behind the proxy."""
+        return replace(account, table_url=f"{self.proxy.url}/{account.name}")
+
+    def settings(self, account: Account, broadcast_interval: float = 1.0) -> dict[str, str]:
+        """The app's settings for an account; the interval is in seconds."""
+        return settings_for(account, self.signalr_url) | {"BroadcastIntervalSeconds": str(broadcast_interval)}
+
+    @contextmanager
+    def processes(self, count: int, account: Account, broadcast_interval: float = 1.0) -> Iterator[list[Process]]:
+        """So many processes of the app on an account, until the context ends."""
+        with ExitStack() as stack:
+            settings = self.settings(account, broadcast_interval)
+            processes = [Process(settings) for _ in range(count)]
+            for process in processes:
+                stack.callback(process.stop)
+            yield processes
+
+    @contextmanager
+    def process(self, account: Account, broadcast_interval: float = 1.0) -> Iterator[Process]:
+        """A process of the app on an account, until the context ends."""
+        with self.processes(1, account, broadcast_interval) as (process,):
+            yield process
+
+
+@contextmanager
+def running_bench(log: Path) -> Iterator[Bench]:
+    """A bench for as long as the context lasts; all that its processes log goes to a file. Raises StepFailed."""
+    with ExitStack() as stack:
+        stack.enter_context(_standard_error_to(log))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="signin-"))
+        azurite = Azurite(Path(folder), accounts=_ACCOUNTS)
+        stack.callback(azurite.stop)
+        signalr = signalr_emulator()
+        stack.callback(signalr.stop)
+        (signalr_url,) = signalr.wait_until_ready()
+        proxy = stack.enter_context(counting_proxy(azurite.account().table_url))
+        yield Bench(azurite, proxy, signalr_url, iter(_ACCOUNTS))
+
+
+@contextmanager
+def _standard_error_to(path: Path) -> Iterator[None]:
+    """Have this process and those that it starts write their standard error to a file."""
+    path.parent.mkdir(exist_ok=True)
+    sys.stderr.flush()
+    ours = os.dup(2)
+    try:
+        with path.open("wb") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)

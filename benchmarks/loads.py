@@ -1,0 +1,162 @@
+"""What a measured process does. Each of these is called in a process of its own, see process.py.
+
+The app is called as the Functions worker calls it: the decorated function, awaited on one event loop, many at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+from uuid import uuid4
+
+import azure.functions as func
+from azure.core import MatchConditions
+from azure.data.tables import TableClient, UpdateMode
+
+import function_app
+from signin.history import RESOLUTIONS
+from signin.table import MAX_VISITS, STATISTICS_KEY, TABLE_NAME, VisitTable, partition
+from signin.visit import Visit
+
+USER_AGENTS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14.5; rv:127.0) Gecko/20100101 Firefox/127.0",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
+)
+
+ONE_YEAR = sum(resolution.kept for resolution in RESOLUTIONS.values())  # visits that make the history full
+
+_SAMPLE_PARTITION = "SignIn"
+_SAMPLE_BATCH = 100  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a load took in all, in seconds, and each part of it."""
+
+    seconds: float
+    each: tuple[float, ...]
+
+
+def sign_in(count: int, at_once: int = 1) -> Timing:
+    """Visits to the app, so many at once; whoever is answered makes room for the next."""
+    return asyncio.run(_sign_in(count, at_once))
+
+
+async def _sign_in(count: int, at_once: int) -> Timing:
+    visits = iter(range(count))
+    user_agents = cycle(USER_AGENTS)
+    each: list[float] = []
+
+    async def visitor() -> None:
+        for _ in visits:
+            began = time.perf_counter()
+            request = func.HttpRequest("GET", "/signin", headers={"User-Agent": next(user_agents)}, body=b"")
+            response = await function_app.signin(request)
+            each.append(time.perf_counter() - began)
+            if response.status_code != 200:
+                raise RuntimeError(f"a visit was answered {response.status_code}: {response.get_body().decode()}")
+
+    began = time.perf_counter()
+    await asyncio.gather(*(visitor() for _ in range(at_once)))
+    return Timing(time.perf_counter() - began, tuple(each))
+
+
+def peak_memory() -> list[float]:
+    """The most memory that this process has had so far, in MB; nothing where the system is not Linux."""
+    status = Path("/proc/self/status")
+    return [int(kb) / 1024 for kb in re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())] if status.exists() else []
+
+
+def fill(connection_string: str, count: int) -> None:
+    """Add earlier visits to the app's table, spread over the last year so that its history is full."""
+    table = VisitTable.from_connection_string(connection_string)
+    now = datetime.now(UTC)
+    times = cycle(
+        [
+            now - timedelta(seconds=seconds * number)
+            for seconds, kept in RESOLUTIONS.values()
+            for number in reversed(range(kept))
+        ]
+    )
+    head = table.read(0)
+    for size in _batches(count, MAX_VISITS):
+        head = table.commit(0, head, [Visit(uuid4().hex, "Windows", "Chrome", next(times)) for _ in range(size)])
+
+
+def transact(connection_string: str, count: int, visits: int) -> Timing:
+    """Transactions with the rows of so many visits and the stats row, as the app writes them and nothing else."""
+    return _Transactions.of(connection_string).submit(count, visits)
+
+
+class _Transactions:
+    """The SDK in a bare loop on a table that the app has filled: the stats row is only handed on."""
+
+    def __init__(self, connection_string: str) -> None:
+        self._client = TableClient.from_connection_string(connection_string, TABLE_NAME)
+        self._row = self._client.get_entity(partition(0), STATISTICS_KEY)
+        self._etag = self._row.metadata["etag"]
+
+    @classmethod
+    @cache
+    def of(cls, connection_string: str) -> _Transactions:
+        return cls(connection_string)
+
+    def submit(self, count: int, visits: int) -> Timing:
+        each: list[float] = []
+        for _ in range(count):
+            began = time.perf_counter()
+            update = {"mode": UpdateMode.REPLACE, "etag": self._etag, "match_condition": MatchConditions.IfNotModified}
+            result = self._client.submit_transaction(
+                [*(("create", _visit_row()) for _ in range(visits)), ("update", self._row, update)]
+            )
+            self._etag = result[-1]["etag"]
+            each.append(time.perf_counter() - began)
+        return Timing(sum(each), tuple(each))
+
+
+def _visit_row() -> dict[str, str]:
+    key = f"20261123T091500.123456Z-{uuid4().hex}"
+    return {"PartitionKey": partition(0), "RowKey": key, "OS": "Windows", "Browser": "Chrome"}
+
+
+def fill_sample(connection_string: str, count: int) -> None:
+    """Add earlier visits to the table of the C# sample."""
+    client = _sample_client(connection_string)
+    for size in _batches(count, _SAMPLE_BATCH):
+        client.submit_transaction([("create", _sample_row()) for _ in range(size)])
+
+
+def sign_in_to_sample(connection_string: str) -> float:
+    """A visit to the C# sample's algorithm, without its broadcast: insert a row, read all and aggregate; in seconds."""
+    client = _sample_client(connection_string)
+    began = time.perf_counter()
+    client.create_entity(_sample_row())
+    by_os: Counter[str] = Counter()
+    by_browser: Counter[str] = Counter()
+    for row in client.list_entities():
+        by_os[row["OS"]] += 1
+        by_browser[row["Browser"]] += 1
+    return time.perf_counter() - began
+
+
+@cache
+def _sample_client(connection_string: str) -> TableClient:
+    return TableClient.from_connection_string(connection_string, TABLE_NAME)
+
+
+def _sample_row() -> Mapping[str, str]:
+    return {"PartitionKey": _SAMPLE_PARTITION, "RowKey": str(uuid4()), "OS": "Windows", "Browser": "Chrome"}
+
+
+def _batches(count: int, most: int) -> list[int]:
+    """Sizes of at most so much each that add up to the count."""
+    return [min(most, count - done) for done in range(0, count, most)]

@@ -1,0 +1,299 @@
+"""The measurements: each gives its figures. What is compared is measured in turns."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+import timeit
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import cycle
+from statistics import median
+
+import aiohttp
+
+from benchmarks import loads
+from benchmarks.bench import Bench
+from benchmarks.figures import Figure, quantity
+from benchmarks.process import Process
+from local.node import REPOSITORY
+from local.services import functions_host
+from local.storage import Account
+from signin.table import MAX_VISITS
+from signin.user_agent import identify
+
+_SHORT_INTERVAL = 0.1  # seconds between broadcasts, where many quiet visits are needed
+_AT_ONCE = 1000  # visits under way, where as many as possible are to be answered
+_CONNECTIONS = 200  # over HTTP
+_SETTLING_ROUNDS = 20
+_SETTLING_VISITS = 50  # of each process, in a round
+_TIMES = "\N{MULTIPLICATION SIGN}"
+_DEPENDENCIES = "azure.functions, azure.data.tables, jwt, requests, user_agents"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    interval: float = 1.0  # seconds between broadcasts
+    rounds: int = 5  # of a comparison
+    quiet_visits: int = 5
+    burst: int = 1000  # visits at once
+    many_earlier_visits: int = 20_000
+    earlier_visits: Sequence[int] = (0, 1_000, 10_000)  # where the C# sample's algorithm is compared
+    transactions: int = 20  # full ones, in a round
+    processes: int = 4
+    commits: int = 1000  # of all processes together
+    warm_up: int = 1000  # visits over HTTP
+    lone_visits: int = 40
+    imports: int = 7
+
+    @property
+    def quiet_seconds(self) -> float:
+        """The time between two visits that are further apart than the broadcast interval."""
+        return 1.2 * self.interval
+
+
+QUICK = Plan(
+    rounds=1,
+    quiet_visits=2,
+    many_earlier_visits=2_000,
+    earlier_visits=(0, 1_000),
+    transactions=10,
+    commits=200,
+    lone_visits=10,
+    imports=2,
+)
+
+
+def requests_of_a_visit(bench: Bench, plan: Plan) -> list[Figure]:
+    """Storage requests of quiet visits and of a burst, with an empty table and with a full one."""
+    figures: list[Figure] = []
+    for earlier in (0, plan.many_earlier_visits):
+        account = bench.counted(bench.account())
+        with bench.process(account, plan.interval) as app:
+            app.run(loads.fill, account.connection_string, earlier)
+            _visit_quietly(app, 2, plan.quiet_seconds)  # the first ones look for other processes
+            bench.proxy.take(account.name)
+            _visit_quietly(app, plan.quiet_visits, plan.quiet_seconds)
+            quiet = bench.proxy.take(account.name)
+            app.run(loads.sign_in, plan.burst, plan.burst)
+            time.sleep(plan.quiet_seconds)  # for its last broadcast
+            burst = bench.proxy.take(account.name)
+        measure = f"storage requests per visit, {earlier:,} earlier visits"
+        figures += [
+            Figure(f"{measure}: quiet", quiet.requests / plan.quiet_visits, at_most=2),
+            Figure(f"{measure}: burst of {plan.burst:,}", burst.requests / plan.burst, at_most=0.03),
+        ]
+    return figures
+
+
+def _visit_quietly(app: Process, count: int, pause: float) -> None:
+    for _ in range(count):
+        app.run(loads.sign_in, 1)
+        time.sleep(pause)
+
+
+def the_sample(bench: Bench, plan: Plan) -> list[Figure]:
+    """A quiet visit and one to the C# sample's algorithm, as their tables grow."""
+    figures: list[Figure] = []
+    ours, sample = bench.counted(bench.account()), bench.counted(bench.account())
+    with bench.processes(2, ours, plan.interval) as (app, other):
+        held = 0
+        for earlier in plan.earlier_visits:
+            filled = other.start(loads.fill_sample, sample.connection_string, earlier - held)
+            app.run(loads.fill, ours.connection_string, earlier - held)
+            filled()
+            our_seconds: list[float] = []
+            sample_seconds: list[float] = []
+            for number in range(-1, plan.quiet_visits):
+                if number == 0:  # the one before was to open connections
+                    for account in (ours, sample):
+                        bench.proxy.take(account.name)
+                    our_seconds, sample_seconds = [], []
+                our_seconds += app.run(loads.sign_in, 1).each
+                sample_seconds.append(other.run(loads.sign_in_to_sample, sample.connection_string))
+                time.sleep(plan.quiet_seconds)
+            held = earlier + 1 + plan.quiet_visits
+            our_requests, sample_requests = (
+                bench.proxy.take(account.name).requests / plan.quiet_visits for account in (ours, sample)
+            )
+            measure = f"C# sample's algorithm / ours, {earlier:,} earlier visits"
+            figures += [
+                _ratio(f"{measure}: storage requests", sample_requests, our_requests),
+                _ratio(f"{measure}: time of a visit", _ms(sample_seconds), _ms(our_seconds), unit="ms"),
+            ]
+    return figures
+
+
+def one_process(bench: Bench, plan: Plan) -> list[Figure]:
+    """Visits per second of one process, beside a bare loop of the same transactions; and its memory."""
+    visits = plan.transactions * MAX_VISITS
+    ours, bare = _one_year_old(bench), _one_year_old(bench)
+    our_rates: list[float] = []
+    bare_rates: list[float] = []
+    with bench.process(ours) as app, bench.process(bare) as loop:
+        app.run(loads.sign_in, MAX_VISITS, MAX_VISITS)
+        loop.run(loads.transact, bare.connection_string, 1, MAX_VISITS)
+        for _ in range(plan.rounds):
+            our_rates.append(visits / app.run(loads.sign_in, visits, _AT_ONCE).seconds)
+            timing = loop.run(loads.transact, bare.connection_string, plan.transactions, MAX_VISITS)
+            bare_rates.append(visits / timing.seconds)
+        memory = app.run(loads.peak_memory)
+    return [
+        _ratio("visits/s, one process / bare transactions", median(our_rates), median(bare_rates), at_least=0.8),
+        *(Figure(f"peak memory of a process, {_AT_ONCE:,} visits at once", peak, "MB") for peak in memory),
+    ]
+
+
+def several_processes(bench: Bench, plan: Plan) -> list[Figure]:
+    """Visits per second of several processes beside one, and their conflicts once they have settled."""
+    visits = plan.transactions * MAX_VISITS
+    share = visits // plan.processes
+    together, alone = (bench.counted(_one_year_old(bench)) for _ in range(2))
+    several_rates: list[float] = []
+    one_rate: list[float] = []
+    with bench.processes(plan.processes, together) as several, bench.process(alone) as one:
+        one.run(loads.sign_in, MAX_VISITS, MAX_VISITS)
+        for _ in range(_SETTLING_ROUNDS):
+            bench.proxy.take(together.name)
+            _in_all(several, _SETTLING_VISITS, 1)
+            if not bench.proxy.take(together.name).conflicts:
+                break
+        for _ in range(plan.rounds):
+            one_rate.append(visits / one.run(loads.sign_in, visits, _AT_ONCE).seconds)
+            several_rates.append(visits / _in_all(several, share, _AT_ONCE // plan.processes))
+        _in_all(several, plan.commits // plan.processes, 1)
+        tally = bench.proxy.take(together.name)
+    return [
+        Figure(
+            f"conflicts per 1,000 commits, {plan.processes} processes that have settled",
+            1000 * tally.conflicts / tally.commits,
+            of=f"{tally.conflicts} in {tally.commits:,}",
+            at_most=0,
+        ),
+        _ratio(
+            f"visits/s, {plan.processes} processes / one process", median(several_rates), median(one_rate), at_least=1
+        ),
+    ]
+
+
+def _in_all(processes: Sequence[Process], count: int, at_once: int) -> float:
+    """So many visits to each of the processes at the same time; the seconds that the slowest took."""
+    results = [process.start(loads.sign_in, count, at_once) for process in processes]
+    return max(result().seconds for result in results)
+
+
+def http_host(bench: Bench, plan: Plan) -> list[Figure]:
+    """Visits per second through the local Functions host."""
+    visits = plan.transactions * MAX_VISITS
+    rates: dict[int, list[float]] = {1: [], plan.processes: []}
+    urls: dict[int, str] = {}
+    with ExitStack() as stack:
+        for workers in rates:
+            host = functions_host(bench.settings(_one_year_old(bench)), workers=workers)
+            stack.callback(host.stop)
+            (urls[workers],) = host.wait_until_ready()
+            asyncio.run(_browse(urls[workers], plan.warm_up))
+        for _ in range(plan.rounds):
+            for workers, rate in rates.items():
+                rate.append(visits / asyncio.run(_browse(urls[workers], visits)))
+    return [
+        Figure(f"visits/s through the local HTTP host, {workers} process{'es' if workers > 1 else ''}", median(rate))
+        for workers, rate in rates.items()
+    ]
+
+
+async def _browse(url: str, count: int) -> float:
+    """So many visits over HTTP, at some connections at once; the seconds that they took."""
+    visits = iter(range(count))
+    user_agents = cycle(loads.USER_AGENTS)
+
+    async def visitor() -> None:
+        for _ in visits:
+            async with http.get(f"{url}/signin", headers={"User-Agent": next(user_agents)}) as response:
+                response.raise_for_status()
+                await response.read()
+
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        began = time.perf_counter()
+        await asyncio.gather(*(visitor() for _ in range(_CONNECTIONS)))
+        return time.perf_counter() - began
+
+
+def latency(bench: Bench, plan: Plan) -> list[Figure]:
+    """The time of a visit that is alone, beside a bare transaction of the same two rows."""
+    ours, bare = _one_year_old(bench), _one_year_old(bench)
+    our_seconds: list[float] = []
+    bare_seconds: list[float] = []
+    with bench.process(ours, _SHORT_INTERVAL) as app, bench.process(bare) as loop:
+        for _ in range(plan.lone_visits):
+            our_seconds += app.run(loads.sign_in, 1).each
+            time.sleep(1.5 * _SHORT_INTERVAL)
+            bare_seconds += loop.run(loads.transact, bare.connection_string, 1, 1).each
+            time.sleep(1.5 * _SHORT_INTERVAL)
+    return [
+        _ratio("time of a lone visit / of a bare transaction", _ms(our_seconds), _ms(bare_seconds), "ms", at_most=1.3)
+    ]
+
+
+def user_agents(_: Bench, plan: Plan) -> list[Figure]:
+    """The cost of a User-Agent that has been seen before."""
+    calls = 1000
+    seconds = min(timeit.repeat(lambda: identify(loads.USER_AGENTS[0]), number=calls, repeat=plan.rounds))
+    return [Figure("parsing a User-Agent, repeated", seconds / calls * 1e6, "µs", at_most=20)]
+
+
+def imports(_: Bench, plan: Plan) -> list[Figure]:
+    """The time to import the app, beside that of what it depends on; each in an interpreter of its own."""
+    app: list[float] = []
+    dependencies: list[float] = []
+    for _round in range(plan.imports):
+        app.append(_import("function_app"))
+        dependencies.append(_import(_DEPENDENCIES))
+    return [_ratio("import of the app / of its dependencies", _ms(app), _ms(dependencies), "ms", at_most=1.15)]
+
+
+def _import(modules: str) -> float:
+    program = f"import time; began = time.perf_counter(); import {modules}; print(time.perf_counter() - began)"
+    return float(subprocess.check_output([sys.executable, "-c", program], cwd=REPOSITORY))  # noqa: S603
+
+
+def _one_year_old(bench: Bench) -> Account:
+    """An account whose statistics have a full history."""
+    account = bench.account()
+    loads.fill(account.connection_string, loads.ONE_YEAR)
+    return account
+
+
+def _ms(seconds: Sequence[float]) -> float:
+    return 1000 * median(seconds)
+
+
+def _ratio(
+    measure: str,
+    value: float,
+    base: float,
+    unit: str = "",
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Figure:
+    of = f"{quantity(value, unit)} / {quantity(base, unit)}"
+    return Figure(measure, value / base, _TIMES, of, at_most=at_most, at_least=at_least)
+
+
+MEASURES: Mapping[str, Callable[[Bench, Plan], list[Figure]]] = {
+    "Storage requests": requests_of_a_visit,
+    "The C# sample's algorithm": the_sample,
+    "One process": one_process,
+    "Several processes": several_processes,
+    "Local HTTP host": http_host,
+    "A lone visit": latency,
+    "User-Agents": user_agents,
+    "Imports": imports,
+}

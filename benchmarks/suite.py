@@ -1,0 +1,56 @@
+"""The run: every measurement, one after the other."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.bench import running_bench
+from benchmarks.figures import Figure, table
+from benchmarks.measures import MEASURES, Plan
+from local.node import REPOSITORY
+from local.progress import step
+
+LOG = REPOSITORY / ".local" / "bench.log"
+RESULTS = Path(__file__).with_name("results.md")
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """All figures, with progress on standard output. Raises StepFailed."""
+    figures: list[Figure] = []
+    with running_bench(LOG) as bench:
+        for title, measurement in MEASURES.items():
+            with step(title):
+                figures += measurement(bench, plan)
+    return figures
+
+
+def summary(figures: Sequence[Figure]) -> str:
+    """The table, and how many of the figures do not reach what they must."""
+    targets = [figure for figure in figures if figure.has_target]
+    missed = sum(figure.is_missed for figure in targets)
+    return f"{table(figures)}\n{missed or 'None'} of {len(targets)} targets missed.\n"
+
+
+def document(figures: Sequence[Figure]) -> str:
+    """The text of results.md."""
+    made = f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} cores"
+    return f"""# Benchmark
+
+{made}; made by `python3 dev.py bench`.
+
+The app, the storage emulator Azurite and all load share one machine. Figures are medians, what is compared was measured
+in turns, and storage requests were counted on the wire.
+
+{summary(figures)}
+- *Quiet* visits come one after the other, further apart than the broadcast interval; a *burst* comes at once.
+- The *C# sample's algorithm* inserts a row, then reads the whole table and aggregates: here in Python, with the same
+  SDK, and without the broadcast that the sample then sends.
+- *Bare transactions* are those of the app, the rows of 99 visits (or of a lone one) and the statistics, submitted one
+  after the other by nothing but the SDK.
+- A process is measured without an HTTP server, its function called as the Functions worker calls it, except where it
+  says otherwise. The local HTTP host stands in for that of Azure, where none of this runs.
+"""
