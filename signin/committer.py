@@ -117,8 +117,7 @@ class Committer:
                     logger.error("%d visits were not acknowledged: %s", len(visits), error)
                 for waiting in batch:
                     waiting.done.set_exception(error)
-                if error.recorded == "unknown":  # then everybody should see it, once it shows
-                    self._counter.doubt()
+                if error.recorded == "unknown":  # it may have been, and then everybody should see it
                     self._on_commit()
             else:
                 self._counter.record(self._shard, statistics)

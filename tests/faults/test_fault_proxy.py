@@ -1,0 +1,129 @@
+"""Committers against Azurite, where a third of all requests meets with a fault; they share a table, not a process."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from azure.data.tables import TableClient
+
+from local.storage import Account
+from signin import committer as committer_module
+from signin.committer import Committer, NotAcknowledged
+from signin.counter import ShardCounter
+from signin.table import TABLE_NAME, StorageError, VisitTable
+from signin.visit import Visit
+
+from .conftest import Tell
+from .fault_proxy import FAULTS, FaultProxy, fault_proxy
+from .history import History, Shown, Tally
+
+SEED = 20261123
+READ_SECONDS = 0.3  # how long a request waits for its answer; 5 s in the app
+LARGEST_BURST = 20
+USER_AGENTS = ["Mozilla/5.0 (Windows NT 10.0; rv:127.0) Gecko/20100101 Firefox/127.0", "curl/8.5.0", ""]
+
+
+@pytest.fixture
+def proxy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    monkeypatch.setattr("signin.table._READ_SECONDS", READ_SECONDS)
+    with fault_proxy(account.table_url, SEED) as proxy:
+        yield proxy
+
+
+class Writer:
+    """What counts in a worker process, and visitors who come in bursts."""
+
+    def __init__(self, number: int, account: Account, history: History) -> None:
+        table = VisitTable.from_connection_string(account.connection_string)
+        self._number = number
+        self._history = history
+        self._chance = random.Random(number)
+        self.counter = ShardCounter(table, max_age=1.0)
+        self.committer = Committer(table, self.counter, on_commit=lambda: None)
+
+    def receive(self, visits: int) -> None:
+        """Count so many visits, burst by burst."""
+        while visits > 0:
+            burst = min(visits, self._chance.randint(1, LARGEST_BURST))
+            visits -= burst
+            self._count(burst)
+
+    def _count(self, burst: int) -> None:
+        began = time.monotonic()
+        visitors: dict[str, Future[None]] = {}
+        for _ in range(burst):
+            visit = Visit.now(self._chance.choice(USER_AGENTS))
+            self._history.attempt(visit.key)
+            visitors[visit.key] = self.committer.submit(visit)
+        wait(visitors.values())
+        if not self.counter.is_current:
+            with suppress(StorageError):
+                self.counter.refresh()
+        total = self.counter.value().total
+        ended = time.monotonic()
+        for key, done in visitors.items():
+            error = done.exception()
+            if error is None:
+                self._history.outcomes[key] = "acknowledged"
+            else:
+                assert isinstance(error, NotAcknowledged)
+                self._history.outcomes[key] = error.recorded
+        is_acknowledged = any(done.exception() is None for done in visitors.values())
+        self._history.shown.append(Shown(self._number, began, ended, total, has_own_visit=is_acknowledged))
+
+
+def count(
+    account: Account, proxy: FaultProxy, tell: Tell, writers: int, visits: int, *, own_shards: bool = False
+) -> Tally:
+    """Let so many writers count so many visits each; the tally, once nothing is under way any more and all is well."""
+    history = History()
+    direct = VisitTable.from_connection_string(account.connection_string)
+    proxied = replace(account, table_url=proxy.url)
+    processes = [Writer(number, proxied, history) for number in range(writers)]
+    if own_shards:
+        for number, process in enumerate(processes):
+            direct.open(number)
+            process.committer._shard = number
+    with ThreadPoolExecutor(writers) as pool:
+        for done in [pool.submit(process.receive, visits) for process in processes]:
+            done.result()
+    for process in processes:
+        process.committer.close(timeout=30)
+    proxy.deliver_late()
+    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as table:
+        tally = history.check(direct, table.list_entities())
+    tell(f"{tally}; {proxy}")
+    return tally
+
+
+def test_on_shards_of_their_own(account: Account, proxy: FaultProxy, tell: Tell) -> None:
+    tally = count(account, proxy, tell, writers=6, visits=200, own_shards=True)
+    assert all(proxy.met[fault.__name__] for fault in FAULTS), f"some faults never came: {proxy.met}"
+    assert tally.acknowledged > tally.attempted / 2, f"faults are to be overcome: {tally}"
+
+
+def test_all_on_one_shard(account: Account, proxy: FaultProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer_module, "_CROWDED", 10**9)
+    tally = count(account, proxy, tell, writers=4, visits=100)
+    assert tally.shards == 1
+    assert tally.acknowledged > 0
+
+
+def test_where_they_spread_out_by_themselves(account: Account, proxy: FaultProxy, tell: Tell) -> None:
+    tally = count(account, proxy, tell, writers=6, visits=150)
+    assert tally.shards > 1
+    assert tally.acknowledged > tally.attempted / 2, f"faults are to be overcome: {tally}"
+
+
+def test_where_they_give_up_soon(
+    account: Account, proxy: FaultProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer_module, "COMMIT_SECONDS", 0.0)
+    tally = count(account, proxy, tell, writers=4, visits=200)
+    assert 0 < tally.landed < tally.unknown, f"what is given up may have landed or not: {tally}"
