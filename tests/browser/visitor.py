@@ -38,8 +38,8 @@ class Shown:
 
     @property
     def numbers(self) -> list[int]:
-        """The texts that are numbers: before the first there is a dash."""
-        return [int(text.replace(",", "")) for text in self.texts if text[0].isdigit()]
+        """The texts that are numbers: before the first there is a dash, or nothing while the page is being parsed."""
+        return [int(text.replace(",", "")) for text in self.texts if text[:1].isdigit()]
 
 
 class Visitor:
