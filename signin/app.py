@@ -69,7 +69,7 @@ class App:
         return SignIn(access, self._counter.value())
 
     async def statistics(self) -> Statistics:
-        """The statistics, at most one broadcast interval old. Raises StorageError."""
+        """The statistics, at most two broadcast intervals old. Raises StorageError."""
         await asyncio.to_thread(self._counter.refresh)
         return self._counter.value()
 

@@ -167,7 +167,8 @@ class Committer:
                     if is_committed:
                         return self._head.statistics
                     if self._head.etag is None and self._shard > 0:  # it was opened: the table has been made anew
-                        self._shard, self._head = 0, self._table.read(0)
+                        self._shard, self._head = 0, None
+                        continue
                 self._head = self._table.commit(self._shard, self._head, visits)
             except FenceMoved as error:
                 self._head = None

@@ -51,7 +51,7 @@ class ShardCounter:
         self._learn(shard, statistics)
 
     def doubt(self) -> None:
-        """Take note that there may be others: an etag was read anew, or an outcome is not known."""
+        """Take note that there may be others, since an etag was read anew."""
         with self._lock:
             self._doubts += 1
 

@@ -593,6 +593,19 @@ def test_a_table_that_is_made_anew_is_filled_from_the_first_shard(
     assert service.shards() == [0]
 
 
+def test_a_process_in_a_higher_shard_starts_over_when_the_table_has_been_made_anew(
+    service: TableService, process: Process
+) -> None:
+    service.faults.extend([arrives] + [other_writer_first] * 3)
+    process.count(2)
+    assert process.committer.shard == 1
+    service._rows.clear()
+    service.read_errors.extend([None, no_answer()])
+    process.count(1)
+    assert service.shards() == [0], "readers would not find a shard behind a gap"
+    assert service.audited().total == 1
+
+
 def test_a_few_conflicts_among_many_commits_are_no_crowd(service: TableService, process: Process) -> None:
     process.count(1)
     for _ in range(5):
