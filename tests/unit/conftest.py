@@ -2,10 +2,19 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from .whole_app import Surroundings, close, forget_current, surroundings
+
+
+@pytest.fixture
+def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose .netrc has credentials for every host, which requests sends unless told otherwise."""
+    path = tmp_path / "netrc"
+    path.write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(path))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from email.utils import formatdate
-from pathlib import Path
 from urllib.parse import quote, unquote
 
 import azure.functions as func
@@ -183,12 +182,8 @@ def test_head_tells_what_get_would_send(service: WebServer, content: Content) ->
     assert service.asked[0].method == "HEAD"
 
 
-def test_a_netrc_of_the_machine_has_no_say(
-    service: WebServer, content: Content, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("default login somebody password secret\n")
-    monkeypatch.setenv("NETRC", str(netrc))
+@pytest.mark.usefixtures("netrc")
+def test_a_netrc_of_the_machine_has_no_say(service: WebServer, content: Content) -> None:
     assert content.get("").status == 200
     assert "authorization" not in service.asked[0].headers
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -298,12 +297,8 @@ def test_a_service_that_refuses_the_key_fails_the_check(service: WebServer, hub:
         hub.check()
 
 
-def test_a_netrc_of_the_machine_does_not_replace_the_token(
-    service: WebServer, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("default login somebody password secret\n")
-    monkeypatch.setenv("NETRC", str(netrc))
+@pytest.mark.usefixtures("netrc")
+def test_a_netrc_of_the_machine_does_not_replace_the_token(service: WebServer, hub: Hub) -> None:
     service.handler = lambda asked: Answer(202)
     hub.broadcast("target", [])
     assert service.asked[0].headers["authorization"].startswith("Bearer ")
