@@ -44,7 +44,7 @@ class Plan:
     burst: int = 1000  # visits at once
     many_earlier_visits: int = 20_000
     earlier_visits: Sequence[int] = (0, 1_000, 10_000)  # where the C# sample's algorithm is compared
-    transactions: int = 20  # full ones, in a round
+    transactions: int = 50  # full ones, in a round
     processes: int = 4
     commits: int = 1000  # of all processes together
     warm_up: int = 1000  # visits over HTTP

@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from signin.broadcaster import Broadcaster
@@ -46,6 +47,7 @@ class App:
         self._counter = ShardCounter(self.table, max_age=self._interval)
         self._broadcaster = Broadcaster(self.hub, self._counter, self._interval)
         self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
+        self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
     async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
         """Count the visit that the request's headers tell of, if any, and answer once it is durable.
@@ -55,13 +57,13 @@ class App:
         visit = visit_of(headers)
         if visit is None:
             return SignIn(self.hub.client_access(), await self.statistics())
-        submitted = asyncio.wrap_future(self._committer.submit(visit))
+        committed = self._committed(self._committer.submit(visit))
         # What else is needed is done while the commit is under way, so that it costs the visitor no time.
         refreshing = None
         if not self._counter.is_current:
             refreshing = asyncio.create_task(self._refresh(committing=self._committer.shard))
         access = self.hub.client_access()
-        await submitted
+        await committed
         if refreshing is not None:
             await refreshing
         if not self._counter.is_current:  # the commit has met another process
@@ -72,6 +74,12 @@ class App:
         """The statistics, at most two broadcast intervals old. Raises StorageError."""
         await asyncio.to_thread(self._counter.refresh)
         return self._counter.value()
+
+    def _committed(self, batch: Future[None]) -> asyncio.Future[None]:
+        """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""
+        if self._latest_batch is None or self._latest_batch[0] is not batch:
+            self._latest_batch = (batch, asyncio.wrap_future(batch))
+        return asyncio.shield(self._latest_batch[1])  # a visitor who leaves must not take the others along
 
     async def _refresh(self, committing: int | None = None) -> None:
         """Read the other shards; those that do not answer in time count as last known."""

@@ -6,9 +6,9 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from random import getrandbits
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import jwt
 import requests
@@ -170,7 +170,7 @@ class Hub:
 
         No `nbf` or `iat`: a clock a little ahead of the service's would make the token invalid.
         """
-        claims = {"aud": audience, "exp": int(time.time()) + seconds, "jti": uuid4().hex}
+        claims = {"aud": audience, "exp": int(time.time()) + seconds, "jti": f"{getrandbits(128):032x}"}
         return jwt.encode(claims, self._connection.access_key, algorithm="HS256")
 
 

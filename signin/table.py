@@ -1,9 +1,9 @@
 """The visits table: one partition is a shard, and a shard counts itself.
 
-    PartitionKey  RowKey                             properties
-    "00"          "20261123T091500.123456Z-<uuid4>"  OS, Browser                      one row per visit
-    "00"          "0-SignIn-<guid>-20180716T…Z"      OS, Browser                      the same (see adopt.py)
-    "00"          "stats"                            Total, ByOS, ByBrowser, History  the sum of those rows
+    PartitionKey  RowKey                              properties
+    "00"          "20261123T091500.123456Z-<random>"  OS, Browser                      one row per visit
+    "00"          "0-SignIn-<guid>-20180716T…Z"       OS, Browser                      the same (see adopt.py)
+    "00"          "stats"                             Total, ByOS, ByBrowser, History  the sum of those rows
 
 Visits and the sum are written in one entity group transaction (at most 100 rows of one partition), fenced by
 the stats row's etag: the sum is right at every instant, and nobody ever has to read the visits to know it.
@@ -139,11 +139,10 @@ class VisitTable:
         """Add up to 99 visits and move the stats row on from `head`, all or nothing; the new head.
 
         Raises FenceMoved, Refused, NotSent or Unanswered. After the latter the same call may be repeated: whatever
-        becomes of the first attempt, at most one of them commits.
+        becomes of the first attempt, at most one of them commits. If the first one did, its repetition is a FenceMoved,
+        be it that it stops at a visit's row (409) or at the etag (412).
         """
         statistics = head.statistics.counting(visits)
-        # The visits come first, since operations are processed in this order: where an attempt whose reply was lost
-        # did commit, its repetition stops at a visit's row (409) rather than at the etag, which it moved itself (412).
         operations = [
             *(("create", _visit_row(shard, visit)) for visit in visits),
             _write_statistics(shard, statistics, head.etag),

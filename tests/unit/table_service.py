@@ -68,10 +68,14 @@ class TableService:
     Each transaction is handed to the next fault of `faults`, which decides whether it arrives and what is answered;
     without one it arrives and is answered. `read_errors` are raised by the next reads, None meaning none. Each page of
     a query is preceded by the next of `before_pages`, in which the test may let something happen, or raise.
+
+    Of a transaction that cannot be carried out it reports the first operation that is to blame, as the service does, or
+    the last where `blames_the_last` is set.
     """
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
+        self.blames_the_last = False
         self.read_errors: deque[Exception | None] = deque()
         self.attempts: list[Attempt] = []
         self.reads: list[tuple[str, str]] = []
@@ -160,14 +164,15 @@ class TableService:
             del self._rows[partition_key, row_key]
 
     def carry_out(self, operations: Sequence[Operation]) -> Reply:
-        """All of the operations, in this order, or none."""
+        """All of the operations, or none."""
         keys = [(str(operation.row["PartitionKey"]), str(operation.row["RowKey"])) for operation in operations]
         if not 1 <= len(operations) <= 100 or len({partition for partition, _ in keys}) > 1:
             raise _transaction_error(0, 400, TableErrorCode.INVALID_INPUT)
         if len(set(keys)) < len(keys):
             raise _transaction_error(0, 400, TableErrorCode.INVALID_DUPLICATE_ROW)
         with self._lock:
-            for index, (key, operation) in enumerate(zip(keys, operations, strict=True)):
+            order = -1 if self.blames_the_last else 1
+            for index, (key, operation) in list(enumerate(zip(keys, operations, strict=True)))[::order]:
                 if operation.kind == "create":
                     if key in self._rows:
                         raise _transaction_error(index, 409, TableErrorCode.ENTITY_ALREADY_EXISTS)
