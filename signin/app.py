@@ -20,6 +20,7 @@ from signin.settings import Settings
 from signin.signalr import ClientAccess, Hub
 from signin.statistics import Statistics
 from signin.table import StorageError, VisitTable
+from signin.turns import Turns
 from signin.visit import visit_of
 
 HUB = "signinsamplehub"
@@ -45,7 +46,7 @@ class App:
         self.hub = Hub(settings.signalr, HUB)
         self.content = Content(settings.blob_url)
         self._counter = ShardCounter(self.table, max_age=self._interval)
-        self._broadcaster = Broadcaster(self.hub, self._counter, self._interval)
+        self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self._interval)
         self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 

@@ -14,6 +14,7 @@ import jwt
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 CLIENT_TOKEN_SECONDS = 3600  # an open connection outlives its token
@@ -110,7 +111,11 @@ class ClientAccess:
 
 
 class SignalRError(Exception):
-    """The service did not do what was asked; the message says why."""
+    """The service did not do what was asked; the message says why. `retry_after`: for how many seconds not to ask."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class Hub:
@@ -185,6 +190,19 @@ class _Bearer(AuthBase):
         return request
 
 
+_ADVICE = {
+    401: "check the AccessKey in AzureSignalRConnectionString, and this machine's clock",
+    403: "check that its network rules let this app in",
+    404: "check that the service is in serverless mode",
+    429: "its quota is used up: give it more units, or raise BroadcastIntervalSeconds",
+}
+
+
 def _refusal(answer: requests.Response) -> SignalRError:
     reason = answer.headers.get("WWW-Authenticate", answer.reason)
-    return SignalRError(f"SignalR answered {answer.status_code} {reason}: check AzureSignalRConnectionString")
+    advice = _ADVICE.get(answer.status_code, "check AzureSignalRConnectionString")
+    try:
+        retry_after = Retry().get_retry_after(answer.raw) or 0.0
+    except InvalidHeader:
+        retry_after = 0.0
+    return SignalRError(f"SignalR answered {answer.status_code} {reason}: {advice}", retry_after)

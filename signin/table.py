@@ -4,6 +4,7 @@
     "00"          "20261123T091500.123456Z-<random>"  OS, Browser                      one row per visit
     "00"          "0-SignIn-<guid>-20180716T…Z"       OS, Browser                      the same (see adopt.py)
     "00"          "stats"                             Total, ByOS, ByBrowser, History  the sum of those rows
+    "broadcast"   "turn"                              At, Seconds, Sent                see turns.py
 
 Visits and the sum are written in one entity group transaction (at most 100 rows of one partition), fenced by
 the stats row's etag: the sum is right at every instant, and nobody ever has to read the visits to know it.
@@ -114,12 +115,9 @@ class VisitTable:
 
     def read(self, shard: int) -> Head:
         """The shard's stats row. Raises StorageError."""
-        try:
-            row = self._client.get_entity(partition(shard), STATISTICS_KEY)
-        except Exception as error:
-            if _is_missing_row(error):
-                return Head(Statistics(), etag=None)
-            raise _storage_error(error) from error
+        row = self.row(partition(shard), STATISTICS_KEY)
+        if row is None:
+            return Head(Statistics(), etag=None)
         try:
             return Head(_statistics_of(row), etag=row.metadata["etag"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -127,13 +125,32 @@ class VisitTable:
 
     def holds(self, shard: int, visit: Visit) -> bool:
         """Whether the visit's row is in the shard. Raises StorageError."""
+        return self.row(partition(shard), visit.key, select=["RowKey"]) is not None
+
+    def row(self, partition_key: str, row_key: str, select: list[str] | None = None) -> TableEntity | None:
+        """One row, or the selected properties of it; None where there is none. Raises StorageError."""
         try:
-            self._client.get_entity(partition(shard), visit.key, select=["RowKey"])
+            return self._client.get_entity(partition_key, row_key, select=select)
         except Exception as error:
             if _is_missing_row(error):
-                return False
+                return None
             raise _storage_error(error) from error
-        return True
+
+    def write(self, row: TableEntity, etag: str | None) -> str:
+        """Replace the row if it is still at the etag (None: if it does not exist); its new etag.
+
+        Raises FenceMoved or another StorageError.
+        """
+        try:
+            if etag is None:
+                return str(self._client.create_entity(row)["etag"])
+            condition = MatchConditions.IfNotModified
+            written = self._client.update_entity(row, mode=UpdateMode.REPLACE, etag=etag, match_condition=condition)
+            return str(written["etag"])
+        except ResourceExistsError as error:  # the SDK does not tell the code of a single insert's error
+            raise FenceMoved("another process has written the row") from error
+        except Exception as error:
+            raise _storage_error(error) from error
 
     def commit(self, shard: int, head: Head, visits: Sequence[Visit]) -> Head:
         """Add up to 99 visits and move the stats row on from `head`, all or nothing; the new head.
@@ -173,6 +190,12 @@ class VisitTable:
             yield row["PartitionKey"]
             query = f"PartitionKey gt {_quoted(row['PartitionKey'])}"
 
+    def visits(self, shard: int) -> Iterator[Visit | str]:
+        """The visits of a shard, and the keys of rows that are not visits, in order of RowKey. Raises StorageError."""
+        for row in self.rows(partition(shard)):
+            if row["RowKey"] != STATISTICS_KEY:
+                yield _visit_in(row)
+
     def rows(self, partition_key: str, prefix: str = "") -> Iterator[TableEntity]:
         """The rows of a partition whose RowKey begins with the prefix, in order of RowKey. Raises StorageError.
 
@@ -198,17 +221,20 @@ def partition(shard: int) -> str:
     return f"{shard:02}"
 
 
-def visit_in(row: TableEntity) -> Visit:
-    """The visit that a row of a shard records. Raises ValueError where it records none."""
-    time = _TIME.search(row["RowKey"])
-    if time is None or not isinstance(row.get("OS"), str) or not isinstance(row.get("Browser"), str):
-        raise ValueError(f"the row {row['RowKey']} is not a visit")
-    return Visit(row["RowKey"], row["OS"], row["Browser"], datetime.fromisoformat(time.group()))
-
-
 def _quoted(text: str) -> str:
     """The text as a literal of an OData filter."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _visit_in(row: TableEntity) -> Visit | str:
+    """The visit that the row records, or its key where it records none."""
+    time = _TIME.search(row["RowKey"])
+    if time is None or not isinstance(row.get("OS"), str) or not isinstance(row.get("Browser"), str):
+        return str(row["RowKey"])
+    try:
+        return Visit(row["RowKey"], row["OS"], row["Browser"], datetime.fromisoformat(time.group()))
+    except ValueError:  # no such date
+        return str(row["RowKey"])
 
 
 def _visit_row(shard: int, visit: Visit) -> TableEntity:
