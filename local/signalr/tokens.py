@@ -7,6 +7,7 @@ the signature only; here audience and expiry count as they do in Azure.
 from __future__ import annotations
 
 import logging
+import time
 
 import jwt
 from aiohttp import web
@@ -14,6 +15,7 @@ from aiohttp import web
 # The development key of Microsoft's emulator (asrs-emulator), so that one connection string serves for both.
 DEVELOPMENT_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 ACCESS_KEY = web.AppKey("access_key", str)
+TRUSTED_IDENTITY_TOKENS = web.AppKey("trusted_identity_tokens", frozenset[str])
 
 # The service's limit, in characters.
 MAX_TOKEN_LENGTH = 4096
@@ -57,6 +59,13 @@ def bearer_token(request: web.Request) -> str | None:
     """The token of the `Authorization` header, None where there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def issue(request: web.Request, resource: str, seconds: int, user: str | None) -> str:
+    """A token for a resource, a path on the host that was asked, which is valid from now on for so long."""
+    now = int(time.time())
+    claims = {"aud": f"http://{request.host}{resource}", "iat": now, "nbf": now, "exp": now + seconds}
+    return jwt.encode(claims | ({"nameid": user} if user else {}), request.app[ACCESS_KEY], "HS256")
 
 
 def audiences(host: str, *resources: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ import aiohttp
 import jwt
 import pytest
 
-from local.signalr.conversation import Intervals
+from local.signalr.connection import Intervals
 from local.signalr.hubs import HUBS, Hubs
 from local.signalr.server import create_app, listening
 from local.signalr.tokens import DEVELOPMENT_KEY

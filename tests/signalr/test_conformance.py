@@ -54,7 +54,7 @@ async def test_the_js_client_is_sent_here_by_an_app_and_reconnects_through_it(em
     app = App(emulator)
     async with app.listening() as url, javascript(url) as listener:
         assert await listener.event() == ["connected", None]
-        await emulator.hubs.close()
+        emulator.hubs.close()
         assert await listener.event() == ["reconnecting", None]
         assert await listener.event() == ["reconnected", None]
         assert app.negotiations == 2, "the client takes a fresh token for every connection"

@@ -1,0 +1,29 @@
+"""What the transports have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from aiohttp import web
+
+from local.signalr.connection import Connection
+from local.signalr.protocols.hub_protocol import TransferFormat
+
+
+class Transport(ABC):
+    """One client's way here. It begins with a GET; a client that cannot send on that sends POSTs besides."""
+
+    name: ClassVar[str]
+    formats: ClassVar[tuple[TransferFormat, ...]]
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @abstractmethod
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer a GET of the client."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Cut off a client that does not take what it is sent."""

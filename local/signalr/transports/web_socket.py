@@ -1,0 +1,67 @@
+"""WebSockets: one for each connection, both ways, text or binary."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import WSMsgType, web
+
+from local.signalr.connection import MAX_FRAME_BYTES, Connection
+from local.signalr.protocols.hub_protocol import TransferFormat
+from local.signalr.transports.transport import Transport
+
+# How long a client may take to answer the close of its WebSocket, in seconds.
+CLOSE_TIMEOUT = 1.0
+
+
+class WebSocket(Transport):
+    """A WebSocket, which lasts as long as the connection."""
+
+    name = "WebSockets"
+    formats = (TransferFormat.TEXT, TransferFormat.BINARY)
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._socket = web.WebSocketResponse(timeout=CLOSE_TIMEOUT, compress=False, max_msg_size=MAX_FRAME_BYTES)
+        self._tcp: asyncio.Transport | None = None
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Hold the WebSocket until either side ends it."""
+        self._tcp = request.transport
+        try:
+            await self._upgrade(request)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._receive())
+                await self._send()
+        finally:
+            self._connection.lost()
+        return self._socket
+
+    async def _upgrade(self, request: web.Request) -> None:
+        try:
+            await self._socket.prepare(request)
+        except ValueError as error:  # aiohttp lets it through for header values that are not ASCII
+            raise web.HTTPBadRequest(text="The WebSocket headers are malformed.") from error
+
+    async def _receive(self) -> None:
+        async for message in self._socket:
+            if message.type is WSMsgType.ERROR:
+                self._connection.fail(f"The WebSocket failed: {message.data}")
+            else:  # ASP.NET Core looks at the bytes only, and some clients do send their JSON as binary.
+                self._connection.receive(message.data if isinstance(message.data, bytes) else message.data.encode())
+        self._connection.lost()
+
+    async def _send(self) -> None:
+        with suppress(ConnectionResetError):  # whoever receives notices too
+            while frames := await self._connection.outgoing():
+                binary = (
+                    self._connection.protocol and self._connection.protocol.transfer_format is TransferFormat.BINARY
+                )
+                for frame in frames:
+                    await self._socket.send_frame(frame, WSMsgType.BINARY if binary else WSMsgType.TEXT)
+        await self._socket.close()
+
+    def abort(self) -> None:
+        if self._tcp:
+            self._tcp.abort()
