@@ -86,8 +86,6 @@ async def receive(request: web.Request) -> web.StreamResponse:
 async def send(request: web.Request) -> web.Response:
     """Send on a connection whose transport only receives."""
     connection = _negotiated(request, _authorized_hub(request))
-    if connection.transport is None:
-        raise web.HTTPConflict(text="The connection is not active yet: GET first.")
     if isinstance(connection.transport, WebSocket):
         raise web.HTTPMethodNotAllowed("POST", ["GET"], text="POST requests are not allowed for WebSocket connections.")
     connection.receive(await request.read())

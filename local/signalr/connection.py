@@ -58,6 +58,7 @@ class Connection:
         """The client has come, and is to do its handshake in time."""
         self.transport = transport
         asyncio.get_running_loop().call_later(self.intervals.handshake, self._require_handshake)
+        self._read()
 
     def _require_handshake(self) -> None:
         if self.protocol is None:
@@ -65,12 +66,14 @@ class Connection:
 
     def receive(self, data: bytes) -> None:
         """Take what the client has sent: a part of a frame, or several."""
-        if self._outbox.ended:
-            return
-        self._arrived += data
+        if not self._outbox.ended:
+            self._arrived += data
+            self._read()
+
+    def _read(self) -> None:
         try:
-            if self.protocol is None:
-                self._shake_hands()
+            if self.protocol is None and self.transport:  # some clients POST their handshake before their first GET
+                self._shake_hands(self.transport)
             if self.protocol is not None:
                 self._listen(self.protocol)
             if len(self._arrived) > MAX_FRAME_BYTES:
@@ -78,12 +81,12 @@ class Connection:
         except ProtocolError as error:
             self.fail(str(error))
 
-    def _shake_hands(self) -> None:
+    def _shake_hands(self, transport: Transport) -> None:
         request = handshake.read(self._arrived)
         if request is None:
             return
         protocol, rest = request
-        if self.transport and protocol.transfer_format not in self.transport.formats:
+        if protocol.transfer_format not in transport.formats:
             raise ProtocolError(
                 f"Cannot use the '{protocol.name}' protocol on the current transport. "
                 f"The transport does not support '{protocol.transfer_format}' transfer format."

@@ -93,14 +93,15 @@ async def test_a_client_token_is_no_good_for_sending_nor_the_other_way_round(emu
 
 
 def test_the_audience_may_name_this_machine_either_way_with_the_port_or_without() -> None:
-    assert audiences("localhost:8888", "/x") == {
+    assert audiences("localhost:8888", 8888, "/x") == {
         "http://localhost:8888/x",
         "http://127.0.0.1:8888/x",
         "http://localhost/x",
         "http://127.0.0.1/x",
     }
-    assert audiences("127.0.0.1:8888", "/x") == audiences("LOCALHOST:8888", "/x")
-    assert audiences("signalr:8888", "/x") == {"http://signalr:8888/x", "http://signalr/x"}
+    assert audiences("127.0.0.1:8888", 8888, "/x") == audiences("LOCALHOST:8888", 8888, "/x")
+    assert audiences("127.0.0.1", 8888, "/x") == audiences("127.0.0.1:8888", 8888, "/x")
+    assert audiences("signalr:8888", 80, "/x") == {"http://signalr:8888/x", "http://signalr/x"}
 
 
 async def test_the_audience_may_contain_the_query_of_the_url_called(emulator: Emulator) -> None:

@@ -28,6 +28,6 @@ def read(data: bytes) -> tuple[HubProtocol, bytes] | None:
         raise ProtocolError("The handshake lacks a 'protocol' string or a 'version' number.")
     if name not in PROTOCOLS:
         raise ProtocolError(f"The protocol '{name}' is not supported.")
-    if version != 1:
+    if version > 1:  # ASP.NET Core takes 0 as well, which signalrcore sends
         raise ProtocolError(f"The server does not support version {version} of the '{name}' protocol.")
     return PROTOCOLS[name], rest
