@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from local.signalr import outbox
 from local.signalr.outbox import Outbox
 from local.signalr.protocols import handshake
-from local.signalr.protocols.hub_protocol import HubProtocol, MessageType, ProtocolError
+from local.signalr.protocols.hub_protocol import HubProtocol, MessageType, ProtocolError, TransferFormat
 
 if TYPE_CHECKING:
     from local.signalr.hubs import Hubs
@@ -53,6 +53,11 @@ class Connection:
 
     def __str__(self) -> str:
         return f"{self.hub}/{self.id}"
+
+    @property
+    def format(self) -> TransferFormat:
+        """What the frames are made of that go to the client."""
+        return self.protocol.transfer_format if self.protocol else TransferFormat.TEXT
 
     def open(self, transport: Transport) -> None:
         """The client has come, and is to do its handshake in time."""

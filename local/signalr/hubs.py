@@ -1,4 +1,4 @@
-"""Hubs: who is connected where."""
+"""Hubs: who is connected where, and what is sent to all of them."""
 
 from __future__ import annotations
 

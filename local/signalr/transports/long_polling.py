@@ -56,6 +56,3 @@ class LongPolling(Transport):
     def _expect_poll(self) -> None:
         loop = asyncio.get_running_loop()
         self._absence = loop.call_later(self._connection.intervals.poll, self._connection.lost)
-
-    def abort(self) -> None:
-        """There is nothing to cut: a poll that waits has been answered with the end, and the next one finds nothing."""

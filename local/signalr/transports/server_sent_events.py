@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 
 from aiohttp import hdrs, web
 
-from local.signalr.connection import Connection
 from local.signalr.protocols.hub_protocol import TransferFormat
 from local.signalr.transports.transport import Transport
 
@@ -17,10 +15,6 @@ class ServerSentEvents(Transport):
 
     name = "ServerSentEvents"
     formats = (TransferFormat.TEXT,)
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._tcp: asyncio.Transport | None = None
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Send an event for each frame until either side ends it. No frame has a line break in it."""
@@ -36,7 +30,3 @@ class ServerSentEvents(Transport):
         finally:
             self._connection.lost()
         return response
-
-    def abort(self) -> None:
-        if self._tcp:
-            self._tcp.abort()

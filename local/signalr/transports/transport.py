@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -19,11 +20,13 @@ class Transport(ABC):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._tcp: asyncio.Transport | None = None  # below the GET, if that is the only one
 
     @abstractmethod
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer a GET of the client."""
 
-    @abstractmethod
     def abort(self) -> None:
         """Cut off a client that does not take what it is sent."""
+        if self._tcp:
+            self._tcp.abort()

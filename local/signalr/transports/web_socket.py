@@ -14,6 +14,8 @@ from local.signalr.transports.transport import Transport
 # How long a client may take to answer the close of its WebSocket, in seconds.
 CLOSE_TIMEOUT = 1.0
 
+OPCODES = {TransferFormat.TEXT: WSMsgType.TEXT, TransferFormat.BINARY: WSMsgType.BINARY}
+
 
 class WebSocket(Transport):
     """A WebSocket, which lasts as long as the connection."""
@@ -24,7 +26,6 @@ class WebSocket(Transport):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._socket = web.WebSocketResponse(timeout=CLOSE_TIMEOUT, compress=False, max_msg_size=MAX_FRAME_BYTES)
-        self._tcp: asyncio.Transport | None = None
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Hold the WebSocket until either side ends it."""
@@ -55,13 +56,6 @@ class WebSocket(Transport):
     async def _send(self) -> None:
         with suppress(ConnectionResetError):  # whoever receives notices too
             while frames := await self._connection.outgoing():
-                binary = (
-                    self._connection.protocol and self._connection.protocol.transfer_format is TransferFormat.BINARY
-                )
                 for frame in frames:
-                    await self._socket.send_frame(frame, WSMsgType.BINARY if binary else WSMsgType.TEXT)
+                    await self._socket.send_frame(frame, OPCODES[self._connection.format])
         await self._socket.close()
-
-    def abort(self) -> None:
-        if self._tcp:
-            self._tcp.abort()
