@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -12,10 +11,10 @@ import pytest
 
 from local.signalr.tokens import DEVELOPMENT_KEY
 from tests.functions.running_host import Reply
-from tests.signalr.clients import javascript, python_client
+from tests.signalr.clients import javascript, pysignalr
 
 from .conftest import Site
-from .visitors import CRAWLER, EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, PATIENCE, SAFARI_ON_IOS, visit
+from .visitors import CRAWLER, EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IOS, visit
 
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["at /", "at /api/"])
 
@@ -172,10 +171,12 @@ async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
 
 @PREFIXES
 async def test_a_page_that_negotiates_sees_the_next_visitor(site: Site, prefix: str) -> None:
-    async with aiohttp.ClientSession() as http, python_client(site.url + prefix, {}) as received:
+    async with aiohttp.ClientSession() as http, pysignalr(site.url + prefix) as page:
+        assert await page.event() == ["connected", None]
         next_one = await visit(http, site.url)
-        async with asyncio.timeout(PATIENCE):
-            while (arguments := await received.get())[0] < next_one.total:
-                pass
+        event, arguments = await page.event()
+        while arguments[0] < next_one.total:
+            event, arguments = await page.event()
     stats = next_one.content["stats"]
+    assert event == "updateSignInStats"
     assert arguments[:3] == [stats["totalNumber"], stats["byOS"], stats["byBrowser"]]
