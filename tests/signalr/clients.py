@@ -229,6 +229,8 @@ async def signalrcore(url: str, token: str = "", transport: str = "", protocol: 
         yield client
     finally:
         await asyncio.to_thread(connection.stop)
+        if connection.transport:  # it leaves its socket open where the service has ended the connection
+            connection.transport._client.sock.close()
 
 
 def _authorization(token: str) -> dict[str, str]:
