@@ -10,12 +10,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local.child import Child
 from local.services import functions_host, settings_for, signalr_emulator
 from local.storage import Account, Azurite
 
 _ACCOUNTS = [f"account{number}" for number in range(1000)]
+
+# The same examples each time, and a busy machine is no defect.
+settings.register_profile("tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
