@@ -1,5 +1,6 @@
 """The routes of the app. What they do is in `signin/`."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,7 @@ async def signin(req: func.HttpRequest) -> func.HttpResponse:
 @route("negotiate", "POST")
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Hand out a live connection again; counts nothing."""
-    return answers.negotiation(current().hub.client_access())
+    return answers.negotiation(await asyncio.wrap_future(current().hub.client_access()))
 
 
 @route("stats", "GET", "HEAD")

@@ -16,7 +16,7 @@ from signin.app import SignIn
 from signin.committer import NotAcknowledged
 from signin.content import ContentUnavailable, Page
 from signin.settings import SettingsError
-from signin.signalr import ClientAccess
+from signin.signalr import ClientAccess, SignalRError
 from signin.statistics import Statistics
 from signin.table import StorageError
 
@@ -67,7 +67,7 @@ def error(problem: Exception) -> func.HttpResponse:
             return _json({"error": f"The app is not set up: {problem}", "recorded": "no"}, 500)
         case NotAcknowledged():  # logged once for all visits of a batch
             content = {"error": f"The visit was not acknowledged: {problem}", "recorded": problem.recorded}
-        case StorageError() | ContentUnavailable():
+        case StorageError() | ContentUnavailable() | SignalRError():
             logger.error("%s", problem)
             content = {"error": str(problem), "recorded": "no"}
         case _:

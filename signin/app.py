@@ -17,9 +17,9 @@ from signin.committer import Committer
 from signin.content import Content
 from signin.counter import ShardCounter
 from signin.settings import Settings
-from signin.signalr import ClientAccess, Hub
+from signin.signalr import ClientAccess, Hub, SignalRError
 from signin.statistics import Statistics
-from signin.table import StorageError, VisitTable
+from signin.table import StorageError
 from signin.turns import Turns
 from signin.visit import visit_of
 
@@ -27,6 +27,7 @@ HUB = "signinsamplehub"
 
 _CLOSE_SECONDS = 5.0
 _REFRESH_SECONDS = 1.0
+_ACCESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self._interval = settings.broadcast_interval
-        self.table = VisitTable.from_connection_string(settings.table_connection_string)
+        self.table = settings.table.connect()
         self.hub = Hub(settings.signalr, HUB)
         self.content = Content(settings.blob_url)
         self._counter = ShardCounter(self.table, max_age=self._interval)
@@ -57,7 +58,7 @@ class App:
         """
         visit = visit_of(headers)
         if visit is None:
-            return SignIn(self.hub.client_access(), await self.statistics())
+            return SignIn(await self._granted(self.hub.client_access()), await self.statistics())
         committed = self._committed(self._committer.submit(visit))
         # What else is needed is done while the commit is under way, so that it costs the visitor no time.
         refreshing = None
@@ -69,12 +70,19 @@ class App:
             await refreshing
         if not self._counter.is_current:  # the commit has met another process
             await self._refresh()
-        return SignIn(access, self._counter.value())
+        return SignIn(await self._granted(access), self._counter.value())
 
     async def statistics(self) -> Statistics:
         """The statistics, at most two broadcast intervals old. Raises StorageError."""
         await asyncio.to_thread(self._counter.refresh)
         return self._counter.value()
+
+    async def _granted(self, access: Future[ClientAccess]) -> ClientAccess:
+        """Access to the live updates; without a token where none comes in time, since the visit counts all the same."""
+        if not access.done():
+            with contextlib.suppress(SignalRError, TimeoutError):
+                await asyncio.wait_for(asyncio.wrap_future(access), _ACCESS_SECONDS)
+        return access.result() if access.done() and access.exception() is None else self.hub.no_access
 
     def _committed(self, batch: Future[None]) -> asyncio.Future[None]:
         """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""

@@ -41,7 +41,7 @@ def test_the_example_settings_are_those_of_the_services_at_their_default_ports()
 
 
 def table(settings: Settings) -> tuple[str, str, str]:
-    with TableServiceClient.from_connection_string(settings.table_connection_string) as client:
+    with TableServiceClient.from_connection_string(settings.table.connection_string) as client:
         assert isinstance(client.credential, AzureNamedKeyCredential)
         return client.url.rstrip("/"), *client.credential.named_key
 
