@@ -15,6 +15,7 @@ from signin.broadcaster import Broadcaster
 from signin.committer import Committer
 from signin.content import Content
 from signin.counter import ShardCounter
+from signin.security import page_headers
 from signin.settings import Settings
 from signin.signalr import ClientAccess, Hub
 from signin.statistics import Statistics
@@ -39,12 +40,13 @@ class App:
     """The live visitor counter of one worker process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._interval = settings.broadcast_interval
+        self.broadcast_interval = settings.broadcast_interval
         self.table = VisitTable.from_connection_string(settings.table_connection_string)
         self.hub = Hub(settings.signalr, HUB)
         self.content = Content(settings.blob_url)
-        self._counter = ShardCounter(self.table, max_age=self._interval)
-        self._broadcaster = Broadcaster(self.hub, self._counter, self._interval)
+        self.page_headers = page_headers(settings.signalr.client_endpoint)
+        self._counter = ShardCounter(self.table, max_age=self.broadcast_interval)
+        self._broadcaster = Broadcaster(self.hub, self._counter, self.broadcast_interval)
         self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
 
     async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
@@ -86,6 +88,7 @@ class App:
         """
         self._committer.close(_CLOSE_SECONDS)
         self._broadcaster.close(_CLOSE_SECONDS)
+        self.content.close()
 
 
 _app: App | None = None
