@@ -28,7 +28,7 @@ def test_no_text_of_the_badge_leaves_its_half(shared_site: Site, visitors: Visit
         visitor.page.locator(f"svg {part}").evaluate_all(
             "parts => parts.map(part => part.getBBox()).map(({ x, width }) => [x, x + width])"
         )
-        for part in ("g > rect", "text")
+        for part in ("> path", "text")
     )
     for (left, right), (begin, end) in zip(halves, texts, strict=True):
         assert left < begin < end < right, (halves, texts)
