@@ -153,6 +153,5 @@ def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:
 
 
 def _response(status: int, text: str) -> func.HttpResponse:
-    return func.HttpResponse(
-        text, status_code=status, headers={"Content-Type": "application/json", "Cache-Control": "no-store"}
-    )
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return func.HttpResponse(text, status_code=status, headers=headers)

@@ -39,7 +39,11 @@ def request(url: str = "http://localhost/", **headers: str) -> func.HttpRequest:
 
 
 def is_never_cached_json(response: func.HttpResponse) -> bool:
-    return (response.headers["Content-Type"], response.headers["Cache-Control"]) == ("application/json", "no-store")
+    return dict(response.headers) == {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    } | {name: value for name, value in response.headers.items() if name == "Retry-After"}
 
 
 def test_a_sign_in_is_access_and_statistics() -> None:
