@@ -132,7 +132,7 @@ def test_a_long_text_is_there_compressed_as_well(content_type: str, service: Blo
     assert blob.gzipped is not None
     assert gzip.decompress(blob.gzipped) == blob.body
     assert len(blob.gzipped) < len(blob.body) / 5
-    assert get(container, "a").gzipped == blob.gzipped, "the same content has to get the same bytes"
+    assert blob.gzipped[4:8] == bytes(4), "the same content gets the same bytes, whenever it is compressed"
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,19 @@ async def test_what_is_deleted_goes(cache: BlobCache, container: FakeContainer, 
     assert await cache.get("a") is None
 
 
+async def test_what_was_not_there_once_is_forgotten_when_it_is(
+    cache: BlobCache, container: FakeContainer, clock: Clock
+) -> None:
+    await cache.get("b")
+    container.blobs["b"] = blob("new")
+    clock.pass_time()
+    await cache.get("b")
+    cache.forget("b")
+    container.problem = ContentUnavailable("down")
+    with pytest.raises(ContentUnavailable):
+        await cache.get("b")
+
+
 # One question for all
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signin.lru import LruMapping
@@ -31,6 +31,7 @@ def test_a_value_that_is_too_heavy_is_not_kept() -> None:
     assert kept.get("b") == 1
 
 
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 12), st.booleans()), max_size=60))
 def test_the_weights_of_what_is_kept_never_exceed_the_capacity(steps: list[tuple[str, int, bool]]) -> None:
     kept: LruMapping[int] = LruMapping(10)
