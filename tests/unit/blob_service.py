@@ -85,6 +85,8 @@ def _strangeness(asked: Asked) -> str | None:
         pass
     if not path.startswith("/content/") or posixpath.normpath(path) != path or not path.isprintable():
         return "path"
+    if len(path) > len("/content/") + 1024:
+        return "length"
     return None
 
 
