@@ -16,6 +16,8 @@ from signin.broadcaster import Broadcaster
 from signin.committer import Committer
 from signin.content import Content
 from signin.counter import ShardCounter
+from signin.identity import STORAGE_SCOPE, Bearer, Credential, Identity
+from signin.security import page_headers
 from signin.settings import Settings
 from signin.signalr import ClientAccess, Hub, SignalRError
 from signin.statistics import Statistics
@@ -42,12 +44,13 @@ class App:
     """The live visitor counter of one worker process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._interval = settings.broadcast_interval
+        self.broadcast_interval = settings.broadcast_interval
         self.table = settings.table.connect()
         self.hub = Hub(settings.signalr, HUB)
-        self.content = Content(settings.blob_url)
-        self._counter = ShardCounter(self.table, max_age=self._interval)
-        self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self._interval)
+        self.content = Content(settings.blob_url, _authorization(settings.blob_identity))
+        self.page_headers = page_headers(settings.signalr.client_endpoint)
+        self._counter = ShardCounter(self.table, max_age=self.broadcast_interval)
+        self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self.broadcast_interval)
         self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
@@ -103,6 +106,15 @@ class App:
         """
         self._committer.close(_CLOSE_SECONDS)
         self._broadcaster.close(_CLOSE_SECONDS)
+        self.content.close()
+
+
+def _authorization(identity: Identity | None) -> Bearer | None:
+    """What lets us read the content where it is not for everybody."""
+    if identity is None:
+        return None
+    credential = Credential(identity)
+    return Bearer(lambda: credential.get_token(STORAGE_SCOPE).token)
 
 
 _app: App | None = None

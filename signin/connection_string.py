@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from signin.identity import Identity
+from signin.identity import Identity, is_confidential
 
 
 class ConnectionStringError(ValueError):
@@ -42,10 +42,13 @@ class ConnectionString:
         if identity is None and not properties.get("accesskey"):
             raise ConnectionStringError("AccessKey is missing")
         endpoint = _with_port(_url("Endpoint", properties["endpoint"]), properties.get("port"))
+        server_endpoint = _url("ServerEndpoint", properties.get("serverendpoint", endpoint))
+        if identity is not None and not is_confidential(server_endpoint):
+            raise ConnectionStringError("an identity's tokens are sent by https only, to Endpoint and ServerEndpoint")
         return cls(
             endpoint=endpoint,
             client_endpoint=_url("ClientEndpoint", properties.get("clientendpoint", endpoint)),
-            server_endpoint=_url("ServerEndpoint", properties.get("serverendpoint", endpoint)),
+            server_endpoint=server_endpoint,
             access_key=properties.get("accesskey", ""),
             identity=identity,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from azure.core.credentials import AccessToken, TokenCredential
@@ -84,6 +85,12 @@ class Credential:
         if who.tenant_id and who.client_id:
             return CertificateCredential(who.tenant_id, who.client_id, who.client_certificate, **_PATIENCE)
         return DefaultAzureCredential(managed_identity_client_id=who.client_id, **_PATIENCE)
+
+
+def is_confidential(url: str) -> bool:
+    """Whether nobody on the way to this url can read a token: it is https, or does not leave this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 class Bearer(AuthBase):

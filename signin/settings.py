@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from signin.connection_string import ConnectionString
-from signin.identity import Credential, Identity
+from signin.identity import Credential, Identity, is_confidential
 from signin.table import VisitTable
 
 T = TypeVar("T")
@@ -77,6 +77,8 @@ class Settings:
         blob_identity = read(lambda: _identity(environment, "BlobHost"))
         signalr = read(lambda: _read(environment, "AzureSignalRConnectionString", ConnectionString.parse))
         broadcast_interval = read(lambda: _read(environment, "BroadcastIntervalSeconds", _seconds, default="1"))
+        if blob_identity is not None and blob_url is not None and not is_confidential(blob_url):
+            problems.append("BlobHost is malformed: an identity's tokens are sent by https only")
         if problems or table is None or blob_url is None or signalr is None or broadcast_interval is None:
             raise SettingsError("; ".join(problems))
         return cls(table, blob_url, blob_identity, signalr, broadcast_interval)

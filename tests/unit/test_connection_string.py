@@ -75,6 +75,8 @@ def test_a_key_may_hold_equals_signs() -> None:
         ("endpoint=https://aaa;serverEndpoint=aaa;AccessKey=b", "ServerEndpoint"),
         ("endpoint=https://aaa;endpoint=https://bbb;AccessKey=b", "'endpoint' is given twice"),
         ("Endpoint=https://aaa;AccessKey=a;accesskey=b", "'accesskey' is given twice"),
+        ("Endpoint=http://aaa;AuthType=azure", "sent by https only"),
+        ("Endpoint=https://aaa;ServerEndpoint=http://bbb;AuthType=azure", "sent by https only"),
         ("Endpoint=https://aaa;AuthType=Azure.App;AccessKey=b", "AuthType=azure.app needs ClientId"),
         ("Endpoint=https://aaa;AuthType=azure.app;ClientId=b;ClientSecret=c", "AuthType=azure.app needs ClientId, Ten"),
         ("Endpoint=https://aaa;AuthType=azure.app;ClientId=b;TenantId=c", "and ClientSecret or ClientCert"),

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from azure.functions.decorators.http import HttpTrigger
+from azure.functions.decorators.http import HttpMethod, HttpTrigger
 
 import function_app
 from local.commands import parse
@@ -75,7 +75,7 @@ def test_the_readme_lists_every_route_with_its_methods() -> None:
         assert isinstance(trigger, HttpTrigger)
         path = f"/{trigger.route}" if trigger.route != "{*path}" else "/"
         if not path.startswith("/api/"):
-            served[path] = {method.value for method in trigger.methods or ()}
+            served[path] = {method.value for method in trigger.methods or (HttpMethod.GET, HttpMethod.HEAD)}
     assert documented == served
 
 

@@ -163,3 +163,9 @@ def test_a_tables_url_is_an_https_url_and_nothing_else(url: str) -> None:
 def test_a_credential_of_another_kind_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}__credential is malformed: it can only be managedidentity"):
         Settings.from_environment(KEYLESS | {f"{name}__credential": "workload"})
+
+
+def test_an_identitys_tokens_are_not_sent_where_others_can_read_them() -> None:
+    said = {"BlobHost": "http://account.blob.core.windows.net", "BlobHost__credential": "managedidentity"}
+    with pytest.raises(SettingsError, match="BlobHost is malformed: an identity's tokens are sent by https only"):
+        Settings.from_environment(COMPLETE | said)
