@@ -108,7 +108,10 @@ def bench(*, quick: bool) -> None:
 
 
 def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
-    """Publish what changes in `content/`, until stopped. Raises StepFailed when one of the servers ends."""
+    """Publish what changes in `content/`, until stopped; what cannot be published is shown and waits for a better one.
+
+    Raises StepFailed when one of the servers ends.
+    """
     with suppress(KeyboardInterrupt):
         while True:
             try:
@@ -119,6 +122,9 @@ def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
             try:
                 changed = publisher.publish()
             except (AzureError, OSError):  # a file half saved, Azurite about to end: the next round tells
+                continue
+            except StepFailed as error:
+                print(error, flush=True)
                 continue
             for name in changed:
                 print(f"Published {name}", flush=True)

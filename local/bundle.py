@@ -1,0 +1,80 @@
+"""Bundling: esbuild makes one minified file of each script and style sheet that a page names, with all they import."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.node import MODULES, NODE
+from local.progress import StepFailed
+
+FOLDER = "assets"
+"""Where all bundles are published. The names in it hold a hash of the content: what they stand for never changes."""
+
+_ESBUILD = MODULES / "esbuild/bin/esbuild"
+_OPTIONS = (
+    *("--bundle", "--minify", "--format=esm", "--target=es2022", "--sourcemap", "--loader:.woff2=file"),
+    *(f"--entry-names={FOLDER}/[name]-[hash]", f"--asset-names={FOLDER}/[name]-[hash]"),
+    *("--log-level=warning", "--color=false"),
+    "--banner:js=/*! Includes @microsoft/signalr (MIT, .NET Foundation) and qrcode-generator (MIT, Kazuhiko Arase). */",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """Files to publish by name, and the names of those that stand for a source.
+
+    A source is named as pages do: `scripts/main.js`, or `package/file` for what comes from an npm package.
+    """
+
+    files: dict[str, bytes]
+    names: dict[str, str]
+
+    def rewrite(self, page: str) -> str:
+        """A page's HTML with the names of the bundles in place of those of their sources."""
+
+        def published(reference: re.Match[str]) -> str:
+            attribute, root, source = reference.groups()
+            return f'{attribute}="{root}{self.names.get(source, source)}"'
+
+        return re.sub(r'\b(src|href)="(/?)([^"]+)"', published, page)
+
+
+def sources(page: str) -> set[str]:
+    """The scripts and style sheets that a page's HTML names, e.g. `scripts/main.js`."""
+    return set(re.findall(r'\b(?:src|href)="/?([^"]+\.(?:js|css))"', page))
+
+
+def bundle(folder: Path, entries: Collection[str]) -> Bundles:
+    """Bundle these scripts and style sheets of a folder. Raises StepFailed with what esbuild says is wrong in them."""
+    if not entries:
+        return Bundles({}, {})
+    with tempfile.TemporaryDirectory() as output:
+        metafile = Path(output, "meta.json")
+        result = subprocess.run(
+            [NODE, _ESBUILD, *sorted(entries), *_OPTIONS, f"--outdir={output}", f"--metafile={metafile}"],
+            cwd=folder,
+            env=os.environ | {"NODE_PATH": str(MODULES)},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+        if result.returncode:
+            raise StepFailed(
+                f"The page cannot be bundled, so what is published stays as it is:\n{result.stderr.strip()}"
+            )
+        files, names = {}, {}
+        for path, made in json.loads(metafile.read_text(encoding="utf-8"))["outputs"].items():
+            file = folder / path
+            name = f"{FOLDER}/{file.name}"
+            files[name] = file.read_bytes()
+            if file.suffix != ".map":
+                (source,) = [made["entryPoint"]] if "entryPoint" in made else made["inputs"]
+                names[source.rpartition("node_modules/")[2]] = name
+        return Bundles(files, names)
