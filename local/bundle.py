@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import tempfile
@@ -17,13 +16,7 @@ from local.progress import StepFailed
 FOLDER = "assets"
 """Where all bundles are published. The names in it hold a hash of the content: what they stand for never changes."""
 
-_ESBUILD = MODULES / "esbuild/bin/esbuild"
-_OPTIONS = (
-    *("--bundle", "--minify", "--format=esm", "--target=es2022", "--sourcemap", "--loader:.woff2=file"),
-    *(f"--entry-names={FOLDER}/[name]-[hash]", f"--asset-names={FOLDER}/[name]-[hash]"),
-    *("--log-level=warning", "--color=false"),
-    "--banner:js=/*! Includes @microsoft/signalr (MIT, .NET Foundation) and qrcode-generator (MIT, Kazuhiko Arase). */",
-)
+_SCRIPT = Path(__file__).with_suffix(".mjs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +49,17 @@ def bundle(folder: Path, entries: Collection[str]) -> Bundles:
     if not entries:
         return Bundles({}, {})
     with tempfile.TemporaryDirectory() as output:
-        metafile = Path(output, "meta.json")
         result = subprocess.run(
-            [NODE, _ESBUILD, *sorted(entries), *_OPTIONS, f"--outdir={output}", f"--metafile={metafile}"],
+            [NODE, _SCRIPT, output, MODULES, *sorted(entries)],
             cwd=folder,
-            env=os.environ | {"NODE_PATH": str(MODULES)},
             capture_output=True,
             text=True,
             encoding="utf-8",
         )
         if result.returncode:
-            raise StepFailed(
-                f"The page cannot be bundled, so what is published stays as it is:\n{result.stderr.strip()}"
-            )
+            raise StepFailed(f"The page cannot be bundled, so it stays as it was published:\n{result.stderr.strip()}")
         files, names = {}, {}
-        for path, made in json.loads(metafile.read_text(encoding="utf-8"))["outputs"].items():
+        for path, made in json.loads(result.stdout)["outputs"].items():
             file = folder / path
             name = f"{FOLDER}/{file.name}"
             files[name] = file.read_bytes()

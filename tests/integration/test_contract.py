@@ -10,6 +10,7 @@ import aiohttp
 import jwt
 import pytest
 
+from local.publish import assets
 from local.signalr.tokens import DEVELOPMENT_KEY
 from tests.functions.running_host import Reply
 from tests.signalr.clients import javascript, python_client
@@ -105,16 +106,10 @@ def test_a_wrong_method_is_404_and_counts_nothing(site: Site, prefix: str, metho
 
 
 def test_the_homepage_and_what_it_needs_are_served(site: Site) -> None:
-    for target, content_type in {
-        "/": "text/html; charset=utf-8",
-        "/index.html": "text/html; charset=utf-8",
-        "/styles/home.css": "text/css; charset=utf-8",
-        "/scripts/main.js": "text/javascript; charset=utf-8",
-        "/images/favicon.svg": "image/svg+xml",
-    }.items():
-        reply = site.request(target)
-        assert (reply.status, reply.headers["Content-Type"]) == (200, content_type), target
-        assert reply.headers["X-Content-Type-Options"] == "nosniff", target
+    for asset in assets():
+        reply = site.request(f"/{asset.name}")
+        assert (reply.status, reply.headers["Content-Type"]) == (200, asset.content_type), asset.name
+        assert reply.headers["X-Content-Type-Options"] == "nosniff", asset.name
     assert site.request("/").body == site.request("/index.html").body
 
 
