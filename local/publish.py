@@ -62,8 +62,9 @@ def assets(site: str = "") -> list[Asset]:
 class Publisher:
     """Keeps the container equal to the files."""
 
-    def __init__(self, connection_string: str) -> None:
-        """Create the container, readable by anybody, unless it is there."""
+    def __init__(self, connection_string: str, site: str = "") -> None:
+        """Create the container, readable by anybody, unless it is there. `site`: see `assets`."""
+        self._site = site
         self._container = ContainerClient.from_connection_string(connection_string, CONTAINER)
         self._published: dict[str, bytes] = {}  # blob name: MD5 of its content
         self._seen: object = None
@@ -93,7 +94,7 @@ class Publisher:
         return changed
 
     def _synchronize(self) -> list[str]:
-        wanted = {asset.name: asset for asset in assets()}
+        wanted = {asset.name: asset for asset in assets(self._site)}
         changed = []
         in_use = self._bundles_of_published_pages()
         for name, asset in wanted.items():
