@@ -92,10 +92,16 @@ export class HistoryChart {
 
   #draw() {
     if (!this.#history) return;
-    const { plot, drawing, columns: all, selected, peak, cursor, reading, axis, details, rows } = this.#parts;
     const series = shown(this.#history, this.#range);
+    this.#drawColumns(series);
+    this.#readOut(series);
+    if (this.#parts.details.open) this.#tabulate(series);
+  }
+
+  /** @param {Series} series */
+  #drawColumns(series) {
+    const { plot, drawing, columns: all, selected, peak, axis } = this.#parts;
     const { counts } = series;
-    const last = counts.length - 1;
     const highest = Math.max(...counts);
     const gap = counts.length > 100 ? 0 : 0.3;
 
@@ -106,19 +112,27 @@ export class HistoryChart {
     selected.setAttribute("d", columns(marked, highest, gap, this.#selected ?? 0));
     write(peak, highest > 0 ? formatCount(highest) : "");
 
-    const place = this.#selected ?? last;
-    cursor.max = String(last);
-    cursor.value = String(place);
-    cursor.setAttribute("aria-valuetext", this.#read(series, place));
-    const sum = counts.reduce((subtotal, count) => subtotal + count, 0);
-    const summary = `${formatCheckIns(sum)} ${PERIODS[this.#range]}`;
-    write(reading, this.#selected === null ? summary : this.#read(series, this.#selected));
-
     const [begin, middle, end] = axis.children;
     write(begin, this.#time(series, 0));
     write(middle, this.#time(series, Math.floor(counts.length / 2)));
     write(end, "now");
-    if (details.open) rows.replaceChildren(...this.#rows(series));
+  }
+
+  /**
+   * Puts the selected column into words, or all of them where none is.
+   *
+   * @param {Series} series
+   */
+  #readOut(series) {
+    const { cursor, reading } = this.#parts;
+    const place = this.#selected ?? series.counts.length - 1;
+    const words = `${this.#time(series, place)}: ${formatCheckIns(series.counts[place])}`;
+    cursor.max = String(series.counts.length - 1);
+    cursor.value = String(place);
+    cursor.setAttribute("aria-valuetext", words);
+
+    const sum = series.counts.reduce((subtotal, count) => subtotal + count, 0);
+    write(reading, this.#selected === null ? `${formatCheckIns(sum)} ${PERIODS[this.#range]}` : words);
   }
 
   /**
@@ -130,36 +144,28 @@ export class HistoryChart {
   }
 
   /**
-   * @param {Series} series
-   * @param {number} index
-   */
-  #read(series, index) {
-    return `${this.#time(series, index)}: ${formatCheckIns(series.counts[index])}`;
-  }
-
-  /**
-   * The table's rows, the newest first, without the intervals in which nobody came.
+   * Fills the table, the newest first, without the intervals in which nobody came. Rows stay where they are, and with
+   * them the place of who is reading.
    *
    * @param {Series} series
    */
-  #rows(series) {
-    return series.counts
-      .map((count, index) => count > 0 && row(this.#time(series, index), formatCount(count)))
-      .filter((element) => element !== false)
-      .toReversed();
+  #tabulate(series) {
+    const { rows } = this.#parts;
+    const visited = [...series.counts.keys()].filter((index) => series.counts[index] > 0).toReversed();
+    while (rows.children.length > visited.length) rows.lastElementChild?.remove();
+    while (rows.children.length < visited.length) rows.append(emptyRow());
+    visited.forEach((index, position) => {
+      const [time, count] = rows.children[position].children;
+      write(time, this.#time(series, index));
+      write(count, formatCount(series.counts[index]));
+    });
   }
 }
 
-/**
- * @param {string} heading
- * @param {string} text
- */
-function row(heading, text) {
-  const element = document.createElement("tr");
-  const [th, td] = ["th", "td"].map((name) => document.createElement(name));
-  th.setAttribute("scope", "row");
-  th.textContent = heading;
-  td.textContent = text;
-  element.append(th, td);
-  return element;
+function emptyRow() {
+  const row = document.createElement("tr");
+  const heading = document.createElement("th");
+  heading.setAttribute("scope", "row");
+  row.append(heading, document.createElement("td"));
+  return row;
 }

@@ -33,9 +33,9 @@ const chart = new HistoryChart(find(".history"));
 /** @type {number | null} */
 let shownTotal = null;
 
-export const presentButton = find("#present");
-export const shareButton = find("#share");
-export const tryNowButton = find("#try-now");
+export const presentButton = find("[data-testid=present]");
+export const shareButton = find("[data-testid=share]");
+export const tryNowButton = find("[data-testid=problem] button");
 
 /** @param {Snapshot} snapshot */
 export function showSnapshot({ total, byOS: systems, byBrowser: browsers, history }) {
