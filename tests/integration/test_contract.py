@@ -9,6 +9,7 @@ import aiohttp
 import jwt
 import pytest
 
+from local.publish import assets
 from local.signalr.tokens import DEVELOPMENT_KEY
 from tests.functions.running_host import Reply
 from tests.signalr.clients import javascript, pysignalr
@@ -127,16 +128,10 @@ def test_the_badge_shows_the_total_on_any_site_and_counts_nothing(site: Site, pr
 
 
 def test_the_homepage_and_what_it_needs_are_served(site: Site) -> None:
-    for target, content_type in {
-        "/": "text/html; charset=utf-8",
-        "/index.html": "text/html; charset=utf-8",
-        "/styles/home.css": "text/css; charset=utf-8",
-        "/scripts/main.js": "text/javascript; charset=utf-8",
-        "/images/favicon.svg": "image/svg+xml",
-    }.items():
-        reply = site.request(target)
-        assert (reply.status, reply.headers["Content-Type"]) == (200, content_type), target
-        assert reply.headers["X-Content-Type-Options"] == "nosniff", target
+    for asset in assets():
+        reply = site.request(f"/{asset.name}")
+        assert (reply.status, reply.headers["Content-Type"]) == (200, asset.content_type), asset.name
+        assert reply.headers["X-Content-Type-Options"] == "nosniff", asset.name
     assert site.request("/").body == site.request("/index.html").body
 
 
