@@ -12,7 +12,8 @@ The path of a visit, one module a step:
     signalr.py      client tokens and the REST API of Azure SignalR Service
 
 Beside it: content.py serves the static page from Blob Storage, health.py checks the three services,
-settings.py reads the environment, app.py puts the parts together, answers.py turns results into HTTP.
+settings.py reads the environment, app.py puts the parts together, joined.py lets many callers share one reading,
+answers.py turns results into HTTP.
 
 For operators there is `python -m signin` (commands.py): audit.py counts every row anew, adopt.py brings in the visits
 of Microsoft's C# sample, export.py writes CSV.

@@ -16,6 +16,7 @@ from signin.broadcaster import Broadcaster
 from signin.committer import Committer
 from signin.content import Content
 from signin.counter import ShardCounter
+from signin.joined import Joined
 from signin.settings import Settings
 from signin.signalr import ClientAccess, Hub
 from signin.statistics import Statistics
@@ -27,6 +28,7 @@ HUB = "signinsamplehub"
 
 _CLOSE_SECONDS = 5.0
 _REFRESH_SECONDS = 1.0
+_READING_PAUSE = 0.1  # seconds between readings of the statistics, however many ask for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class App:
         self._counter = ShardCounter(self.table, max_age=self._interval)
         self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self._interval)
         self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
+        self._reading = Joined(self._read, _READING_PAUSE)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
     async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
@@ -72,9 +75,18 @@ class App:
         return SignIn(access, self._counter.value())
 
     async def statistics(self) -> Statistics:
-        """The statistics, at most two broadcast intervals old. Raises StorageError."""
-        await asyncio.to_thread(self._counter.refresh)
+        """The statistics, with every visit that was acknowledged before this call. Raises StorageError.
+
+        Nothing less will do: a page that asks has missed what was broadcast before it connected, and nobody says it
+        again.
+        """
+        await self._reading.run()
         return self._counter.value()
+
+    def _read(self) -> None:
+        """Read the statistics, and have them broadcast if they have news: who counted those visits may be dead."""
+        if self._counter.catch_up():
+            self._broadcaster.changed()
 
     def _committed(self, batch: Future[None]) -> asyncio.Future[None]:
         """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""
