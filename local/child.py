@@ -22,7 +22,7 @@ if sys.platform == "win32":
 else:
     _OWN_GROUP = {"start_new_session": True}
 
-_ADDRESS = re.compile(r"listening at (http://\S+)")
+_ADDRESS = re.compile(r"listening at (https?://\S+)")
 
 
 OnEnd: TypeAlias = "Callable[[Child], None]"
@@ -42,6 +42,7 @@ class Child:
         environment: Mapping[str, str] | None = None,
         addresses: int = 1,
         on_end: OnEnd | None = None,
+        folder: Path = REPOSITORY,
     ) -> None:
         self.name = name
         self.addresses: list[str] = []
@@ -51,7 +52,7 @@ class Child:
         self._is_ready = threading.Event()
         self._process = subprocess.Popen(
             command,
-            cwd=REPOSITORY,
+            cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

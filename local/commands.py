@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError
 from local import chromium
 from local.child import Child
 from local.node import install_packages
+from local.page_audit import audit_page
 from local.progress import StepFailed, step
 from local.publish import Publisher
 from local.services import FLAGS, Ports, check_ports, functions_host, services
@@ -34,6 +35,8 @@ def main() -> None:
         if options.command == "bench":
             bench(quick=options.quick)
             return
+        if options.command == "audit-page":
+            sys.exit(0 if audit_page() else 1)
         ports = Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
         if options.command == "run":
             run(ports, options.workers, fresh=options.fresh)
@@ -108,7 +111,10 @@ def bench(*, quick: bool) -> None:
 
 
 def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
-    """Publish what changes in `content/`, until stopped. Raises StepFailed when one of the servers ends."""
+    """Publish what changes in `content/`, until stopped; what cannot be published is shown and waits for a better one.
+
+    Raises StepFailed when one of the servers ends.
+    """
     with suppress(KeyboardInterrupt):
         while True:
             try:
@@ -119,6 +125,9 @@ def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
             try:
                 changed = publisher.publish()
             except (AzureError, OSError):  # a file half saved, Azurite about to end: the next round tells
+                continue
+            except StepFailed as error:
+                print(error, flush=True)
                 continue
             for name in changed:
                 print(f"Published {name}", flush=True)
@@ -148,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     everything = commands.add_parser("run", help="run everything (the default)")
     but_the_app = commands.add_parser("services", help="run all but the Functions host, for `func start`")
     commands.add_parser("test", help="run all tests; further arguments go to pytest", add_help=False)
+    commands.add_parser("audit-page", help="score the homepage with Lighthouse; exit code 1 below what it has to reach")
     benchmark = commands.add_parser("bench", help="measure, and write benchmarks/results.md")
     benchmark.add_argument("--quick", action="store_true", help="measure a little of each, and write nothing")
 

@@ -16,11 +16,13 @@ from signin.broadcaster import Broadcaster
 from signin.committer import Committer
 from signin.content import Content
 from signin.counter import ShardCounter
+from signin.identity import STORAGE_SCOPE, Bearer, Credential, Identity
 from signin.joined import Joined
+from signin.security import page_headers
 from signin.settings import Settings
-from signin.signalr import ClientAccess, Hub
+from signin.signalr import ClientAccess, Hub, SignalRError
 from signin.statistics import Statistics
-from signin.table import StorageError, VisitTable
+from signin.table import StorageError
 from signin.turns import Turns
 from signin.visit import visit_of
 
@@ -29,6 +31,7 @@ HUB = "signinsamplehub"
 _CLOSE_SECONDS = 5.0
 _REFRESH_SECONDS = 1.0
 _READING_PAUSE = 0.1  # seconds between readings of the statistics, however many ask for them
+_ACCESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,13 @@ class App:
     """The live visitor counter of one worker process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._interval = settings.broadcast_interval
-        self.table = VisitTable.from_connection_string(settings.table_connection_string)
+        self.broadcast_interval = settings.broadcast_interval
+        self.table = settings.table.connect()
         self.hub = Hub(settings.signalr, HUB)
-        self.content = Content(settings.blob_url)
-        self._counter = ShardCounter(self.table, max_age=self._interval)
-        self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self._interval)
+        self.content = Content(settings.blob_url, _authorization(settings.blob_identity))
+        self.page_headers = page_headers(settings.signalr.client_endpoint)
+        self._counter = ShardCounter(self.table, max_age=self.broadcast_interval)
+        self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self.broadcast_interval)
         self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
         self._reading = Joined(self._read, _READING_PAUSE)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
@@ -60,7 +64,7 @@ class App:
         """
         visit = visit_of(headers)
         if visit is None:
-            return SignIn(self.hub.client_access(), await self.statistics())
+            return SignIn(await self._granted(self.hub.client_access()), await self.statistics())
         committed = self._committed(self._committer.submit(visit))
         # What else is needed is done while the commit is under way, so that it costs the visitor no time.
         refreshing = None
@@ -72,7 +76,7 @@ class App:
             await refreshing
         if not self._counter.is_current:  # the commit has met another process
             await self._refresh()
-        return SignIn(access, self._counter.value())
+        return SignIn(await self._granted(access), self._counter.value())
 
     async def statistics(self) -> Statistics:
         """The statistics, with every visit that was acknowledged before this call. Raises StorageError.
@@ -87,6 +91,13 @@ class App:
         """Read the statistics, and have them broadcast if they have news: who counted those visits may be dead."""
         if self._counter.catch_up():
             self._broadcaster.changed()
+
+    async def _granted(self, access: Future[ClientAccess]) -> ClientAccess:
+        """Access to the live updates; without a token where none comes in time, since the visit counts all the same."""
+        if not access.done():
+            with contextlib.suppress(SignalRError, TimeoutError):
+                await asyncio.wait_for(asyncio.wrap_future(access), _ACCESS_SECONDS)
+        return access.result() if access.done() and access.exception() is None else self.hub.no_access
 
     def _committed(self, batch: Future[None]) -> asyncio.Future[None]:
         """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""
@@ -107,6 +118,15 @@ class App:
         """
         self._committer.close(_CLOSE_SECONDS)
         self._broadcaster.close(_CLOSE_SECONDS)
+        self.content.close()
+
+
+def _authorization(identity: Identity | None) -> Bearer | None:
+    """What lets us read the content where it is not for everybody."""
+    if identity is None:
+        return None
+    credential = Credential(identity)
+    return Bearer(lambda: credential.get_token(STORAGE_SCOPE).token)
 
 
 _app: App | None = None

@@ -32,6 +32,7 @@ from azure.data.tables import EdmType, EntityProperty, TableClient, TableEntity,
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from signin.history import History
+from signin.identity import Credential, IdentityError
 from signin.statistics import Statistics
 from signin.visit import Visit
 
@@ -40,8 +41,13 @@ STATISTICS_KEY = "stats"
 MAX_VISITS = 99  # in one transaction: the service takes 100 operations, one is the stats row
 MAX_SHARDS = 100  # two digits; some 10 busy shards already reach what a storage account can take
 
-_CONNECT_SECONDS = 2.0
-_READ_SECONDS = 5.0
+_PATIENCE: dict[str, Any] = {
+    # The SDK would silently send a batch again after a 500 or 503 and an update after a lost reply, and so report a
+    # commit that happened as one that failed. Whoever calls decides what to send again.
+    "retry_total": 0,
+    "connection_timeout": 2.0,  # seconds; both are 300 by default
+    "read_timeout": 5.0,
+}
 _PAGE_SECONDS = 30.0  # the service itself takes up to 5 s for a page of rows
 _PAGE_RETRIES = 4  # within some 10 s
 _NO_CONNECTION = (NewConnectionError, ConnectTimeoutError)
@@ -52,6 +58,13 @@ _FENCE_MOVED = (
     TableErrorCode.RESOURCE_NOT_FOUND,
     TableErrorCode.ENTITY_NOT_FOUND,
 )
+
+_ADVICE: Mapping[str, str] = {
+    "AuthorizationPermissionMismatch": "give the app's identity the role Storage Table Data Contributor on it",
+    "AuthorizationFailure": "check that the storage account's network rules let this app in",
+    "KeyBasedAuthenticationNotPermitted": "it takes no keys: set TableConnectionString__tableServiceUri instead",
+}
+_OTHER_ADVICE = "check the key in TableConnectionString"
 
 _TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
@@ -101,17 +114,12 @@ class VisitTable:
     @classmethod
     def from_connection_string(cls, connection_string: str) -> VisitTable:
         """Raises ValueError for a malformed connection string. Sends nothing."""
-        return cls(
-            TableClient.from_connection_string(
-                connection_string,
-                TABLE_NAME,
-                # The SDK would silently send a batch again after a 500 or 503 and an update after a lost reply, and so
-                # report a commit that happened as one that failed. Whoever calls decides what to send again.
-                retry_total=0,
-                connection_timeout=_CONNECT_SECONDS,  # both are 300 s by default
-                read_timeout=_READ_SECONDS,
-            )
-        )
+        return cls(TableClient.from_connection_string(connection_string, TABLE_NAME, **_PATIENCE))
+
+    @classmethod
+    def from_url(cls, url: str, credential: Credential) -> VisitTable:
+        """The table at the https url of an account's tables, by identity. Sends nothing."""
+        return cls(TableClient(url, TABLE_NAME, credential=credential, **_PATIENCE))
 
     def read(self, shard: int) -> Head:
         """The shard's stats row. Raises StorageError."""
@@ -288,6 +296,8 @@ def _storage_error(error: Exception) -> StorageError:
 
     Anything not told apart here is an Unanswered: a reply cut short is not even an AzureError.
     """
+    if isinstance(error, IdentityError):
+        return NotSent(f"Table Storage cannot be asked: {error}")
     if isinstance(error, ServiceRequestError) and isinstance(error.inner_exception, _NO_CONNECTION):
         return NotSent("Table Storage cannot be reached: check that it runs and what TableConnectionString names")
     code = _code(error)
@@ -297,7 +307,7 @@ def _storage_error(error: Exception) -> StorageError:
         return FenceMoved(f"other processes keep writing to the same shard ({code})")
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if status in (401, 403) or isinstance(error, ClientAuthenticationError):
-        return Refused(f"Table Storage refuses access ({code}): check the key in TableConnectionString")
+        return Refused(f"Table Storage refuses access ({code}): {_ADVICE.get(code, _OTHER_ADVICE)}")
     if status == 400:
         return Refused(f"Table Storage cannot do what it was asked ({code})")
     return Unanswered(f"Table Storage did not answer, or not clearly ({code})")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import hypothesis
 import pytest
-from hypothesis import HealthCheck, settings
 
 from local.child import Child
 from local.services import functions_host, settings_for, signalr_emulator
@@ -19,8 +19,10 @@ from local.storage import Account, Azurite
 _ACCOUNTS = [f"account{number}" for number in range(1000)]
 
 # The same examples each time, and a busy machine is no defect.
-settings.register_profile("tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("tests")
+hypothesis.settings.register_profile(
+    "tests", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

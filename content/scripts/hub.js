@@ -1,4 +1,6 @@
-// The SignalR hub that pushes the statistics. The client library is a classic script: its one global is `signalR`.
+// The SignalR hub that pushes the statistics.
+
+import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 
 const PATIENCE = 30_000; // ms
 
@@ -9,7 +11,6 @@ const PATIENCE = 30_000; // ms
  * @returns {import("./connection.js").Hub}
  */
 export function openHub({ url, accessToken }, onUpdate, patience = PATIENCE) {
-  const { HubConnectionBuilder, LogLevel } = globalThis.signalR;
   const hub = new HubConnectionBuilder()
     .withUrl(url, { accessTokenFactory: () => accessToken, timeout: 15_000 })
     .configureLogging(LogLevel.Error)

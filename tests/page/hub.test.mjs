@@ -4,11 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 
-import * as signalR from "@microsoft/signalr";
-
 import { openHub } from "../../content/scripts/hub.js";
-
-globalThis.signalR = signalR;
 
 const NEGOTIATION = {
   connectionId: "id",

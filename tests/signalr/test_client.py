@@ -9,6 +9,7 @@ import pytest
 
 from local.signalr import outbox
 from local.signalr.connection import Intervals
+from local.signalr.protocols import MESSAGEPACK
 
 from .conftest import HANDSHAKE, Emulator, running
 
@@ -189,6 +190,24 @@ async def test_a_bad_handshake_is_answered_with_the_reason(emulator: Emulator, h
         assert await client.ended()
 
 
+async def test_an_older_version_of_the_protocol_is_accepted(emulator: Emulator) -> None:
+    async with emulator.websocket() as client:
+        await client.send('{"protocol":"json","version":0}\x1e')
+        assert await client.receive() == {}
+
+
+async def test_messagepack_comes_in_binary_frames(emulator: Emulator) -> None:
+    async with emulator.websocket() as client:
+        await client.socket.send_bytes(b'{"protocol":"messagepack","version":1}\x1e' + MESSAGEPACK.ping)
+        assert await client.socket.receive_bytes() == b"{}\x1e"
+        await emulator.send("news")
+        assert await client.socket.receive_bytes() == MESSAGEPACK.invocation("greet", ["news"])
+        await client.socket.send_bytes(MESSAGEPACK.invocation("hello", []))
+        error = "In serverless mode clients only listen: they cannot call hub methods."
+        assert await client.socket.receive_bytes() == MESSAGEPACK.close(error, allow_reconnect=False)
+        assert await client.ended()
+
+
 async def test_a_handshake_that_does_not_come_is_canceled() -> None:
     async with running(Intervals(handshake=0.01)) as emulator, emulator.websocket() as client:
         assert await client.receive() == {"error": "Handshake was canceled."}
@@ -292,6 +311,7 @@ async def test_a_client_that_does_not_read_delays_nobody_and_is_dropped(
             receivers = emulator.hubs.broadcast("chat", "greet", arguments)
             sent += 1
             assert (await reading.receive())["target"] == "greet"
+            assert sent < 10 * outbox.LIMIT
         assert sent > outbox.LIMIT
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert f"dropped, {outbox.LIMIT} messages behind" in caplog.text

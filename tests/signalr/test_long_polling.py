@@ -178,7 +178,7 @@ async def test_a_client_that_falls_behind_is_dropped(emulator: Emulator, caplog:
 
 
 async def test_when_the_token_expires_polls_are_refused_and_open_websockets_stay_up(emulator: Emulator) -> None:
-    expiry = int(time.time()) + 2
+    expiry = int(time.time()) + 3
     token = emulator.token(RESOURCE, exp=expiry)
     async with (
         connected(emulator) as poller,

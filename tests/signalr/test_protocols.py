@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.signalr.protocols import JSON, MESSAGEPACK, PROTOCOLS
@@ -15,6 +15,8 @@ from local.signalr.protocols.hub_protocol import HubProtocol, ProtocolError
 from local.signalr.protocols.messagepack_protocol import length_prefix, read_length_prefix
 
 BOTH = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+
+QUICKLY = settings(deadline=None, max_examples=50, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 # What the REST API may be sent, as far as MessagePack has it exactly.
 INTEGERS = st.integers(min_value=-(2**63), max_value=2**64 - 1)
@@ -31,6 +33,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @BOTH
+@QUICKLY
 @given(
     arguments=st.lists(st.lists(JSON_VALUES, max_size=2), max_size=4), cuts=st.lists(st.integers(0, 300), max_size=5)
 )
@@ -84,6 +87,7 @@ def test_a_length_that_does_not_end_is_refused() -> None:
         MESSAGEPACK.split(b"\xff\xff\xff\xff\xff\x01")
 
 
+@QUICKLY
 @given(arguments=st.lists(JSON_VALUES, max_size=3))
 def test_messagepack_says_what_json_says(arguments: list[Any]) -> None:
     (body,), _ = MESSAGEPACK.split(MESSAGEPACK.invocation("x", arguments))

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from local.signalr import outbox
 from local.signalr.connection import Intervals
 
 from .conftest import HANDSHAKE, Emulator, running
@@ -130,10 +131,14 @@ async def test_a_stream_needs_a_negotiation(emulator: Emulator, query: str, stat
         assert response.status == status
 
 
-async def test_a_client_that_does_not_read_delays_nobody_and_is_dropped(emulator: Emulator) -> None:
+async def test_a_client_that_does_not_read_delays_nobody_and_is_cut_off(emulator: Emulator) -> None:
     arguments = ["x" * 250_000]
-    async with emulator.client() as reading, connected(emulator):
-        while (receivers := emulator.hubs.broadcast("chat", "greet", arguments)) == 2:
+    async with emulator.client() as reading, connected(emulator) as not_reading:
+        receivers, sent = 2, 0
+        while receivers == 2:
+            receivers = emulator.hubs.broadcast("chat", "greet", arguments)
+            sent += 1
             assert (await reading.receive())["target"] == "greet"
-        assert receivers == 1
-        assert (await reading.receive())["target"] == "greet"
+            assert sent < 10 * outbox.LIMIT
+        with pytest.raises(aiohttp.ClientError):
+            await not_reading.response.read()
