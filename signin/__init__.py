@@ -20,7 +20,7 @@ The path of a page:
     security.py        the headers that keep a page to what it is meant to do
 
 Beside them: badge.py draws the total, health.py checks the three services, settings.py reads the environment, app.py
-puts the parts together, answers.py turns results into HTTP.
+puts the parts together, joined.py lets many callers share one reading, answers.py turns results into HTTP.
 
 For operators there is `python -m signin` (commands.py): audit.py counts every row anew, adopt.py brings in the visits
 of Microsoft's C# sample, export.py writes CSV.

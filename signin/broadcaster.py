@@ -24,6 +24,8 @@ class Broadcaster:
     """Sends at once when the last broadcast is older than the interval, else at the interval's end.
 
     The interval is kept by all processes together, see turns.py; one without company need not ask whose turn it is.
+    One with company looks around once more, an interval after its last change or broadcast: another process may have
+    died with something to tell.
 
     What is sent is the whole state at that moment, so that a failed broadcast loses nothing: the next one carries
     everything. After a failure it tries again by itself, at growing intervals.
@@ -56,14 +58,17 @@ class Broadcaster:
         self._thread.join(timeout)
 
     def _run(self) -> None:
+        is_watching = False
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._is_pending or self._closing.is_set())
-                if not self._is_pending:
-                    return
-                self._is_pending = False
+                timeout = self._interval if is_watching else None
+                self._changed.wait_for(lambda: self._is_pending or self._closing.is_set(), timeout)
+                has_changed, self._is_pending = self._is_pending, False
+            if not has_changed and self._closing.is_set():
+                return
+            is_watching = has_changed and self._counter.has_company
             try:
-                pause = self._round()
+                pause = self._round() if has_changed else self._watch()
             except Exception as error:  # whatever it is, this thread has to go on
                 if self._closing.is_set():
                     return
@@ -99,6 +104,13 @@ class Broadcaster:
         with suppress(StorageError):  # then somebody tells it again
             self._turns.note(turn, told)
         return next_round - time.monotonic()
+
+    def _watch(self) -> float:
+        """See to what nobody has told; the seconds until that is looked into."""
+        self._counter.look_around()
+        if not self._turns.latest().has_told(self._counter.totals()):
+            self.changed()
+        return 0.0
 
     def _send(self) -> Totals:
         """Broadcast what is known now, and return how much that is. Raises StorageError and SignalRError."""
