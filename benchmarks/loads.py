@@ -89,7 +89,11 @@ def fill(connection_string: str, count: int) -> None:
     )
     head = table.read(0)
     for size in _batches(count, MAX_VISITS):
-        head = table.commit(0, head, [Visit(uuid4().hex, "Windows", "Chrome", next(times)) for _ in range(size)])
+        head = table.commit(0, head, [_visit(next(times)) for _ in range(size)])
+
+
+def _visit(at: datetime) -> Visit:
+    return Visit(uuid4().hex, "Windows", "Chrome", at, "Desktop")
 
 
 def transact(connection_string: str, count: int, visits: int) -> Timing:
@@ -125,7 +129,7 @@ class _Transactions:
 
 def _visit_row() -> dict[str, str]:
     key = f"20261123T091500.123456Z-{uuid4().hex}"
-    return {"PartitionKey": partition(0), "RowKey": key, "OS": "Windows", "Browser": "Chrome"}
+    return {"PartitionKey": partition(0), "RowKey": key, "OS": "Windows", "Browser": "Chrome", "Device": "Desktop"}
 
 
 def fill_sample(connection_string: str, count: int) -> None:

@@ -40,7 +40,7 @@ class Shards:
 
 
 def visitors(total: int) -> Statistics:
-    return Statistics(total, {"iOS": total}, {"Safari": total})
+    return Statistics(total, {"iOS": total}, {"Safari": total}, {"Phone": total})
 
 
 @pytest.fixture
