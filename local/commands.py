@@ -10,11 +10,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import FrameType
 
 from azure.core.exceptions import AzureError
 
-from local import chromium
+from local import azure, chromium, package
 from local.child import Child
 from local.node import install_packages
 from local.progress import StepFailed, step
@@ -33,6 +34,13 @@ def main() -> None:
             sys.exit(test(options.for_pytest))
         if options.command == "bench":
             bench(quick=options.quick)
+            return
+        if options.command == "publish":
+            publish(options.blob_url)
+            return
+        if options.command == "package":
+            package.build(options.output)
+            print(options.output)
             return
         ports = Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
         if options.command == "run":
@@ -107,6 +115,15 @@ def bench(*, quick: bool) -> None:
         print(f"Written to {suite.RESULTS}")
 
 
+def publish(blob_url: str | None) -> None:
+    """Publish the content into a storage account in Azure, and name what has changed."""
+    install_packages()
+    with step("Content") as note:
+        changed = azure.publish(blob_url, note)
+    for name in changed:
+        print(f"Published {name}")
+
+
 def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
     """Publish what changes in `content/`, until stopped. Raises StepFailed when one of the servers ends."""
     with suppress(KeyboardInterrupt):
@@ -150,6 +167,18 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("test", help="run all tests; further arguments go to pytest", add_help=False)
     benchmark = commands.add_parser("bench", help="measure, and write benchmarks/results.md")
     benchmark.add_argument("--quick", action="store_true", help="measure a little of each, and write nothing")
+
+    publishing = commands.add_parser("publish", help="publish the content into a storage account in Azure")
+    publishing.add_argument(
+        "--blob-url",
+        metavar="URL",
+        help="e.g. https://myaccount.blob.core.windows.net, as whoever is signed in to azd or az; "
+        f"default: the connection string in {azure.CONNECTION_STRING}",
+    )
+    packaging = commands.add_parser("package", help="build the zip archive that is deployed")
+    packaging.add_argument(
+        "--output", type=Path, default=Path(".local/app.zip"), metavar="FILE", help="default: %(default)s"
+    )
 
     everything.add_argument(
         "--workers", type=int, choices=range(1, 11), default=1, metavar="1-10", help="app processes behind the one port"

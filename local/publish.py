@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient, ContentSettings, PublicAccess
 
@@ -53,12 +54,22 @@ def library_name(package: str) -> str:
 class Publisher:
     """Keeps the container equal to the files."""
 
-    def __init__(self, connection_string: str) -> None:
-        """Create the container, readable by anybody, unless it is there."""
-        self._container = ContainerClient.from_connection_string(connection_string, CONTAINER)
+    def __init__(self, storage: str, credential: TokenCredential | None = None) -> None:
+        """Create the container unless it is there.
+
+        `storage` is a connection string, and anybody may then read what is published; or, with a credential, the url
+        of a Blob Storage account, and nobody may without a role.
+        """
+        public_access: PublicAccess | None
+        if credential is None:
+            self._container = ContainerClient.from_connection_string(storage, CONTAINER)
+            public_access = PublicAccess.BLOB
+        else:
+            self._container = ContainerClient(storage, CONTAINER, credential)
+            public_access = None
         self._published: dict[str, bytes] = {}  # blob name: MD5 of its content
         try:
-            self._container.create_container(public_access=PublicAccess.BLOB)
+            self._container.create_container(public_access=public_access)
         except ResourceExistsError:
             for blob in self._container.list_blobs():
                 self._published[blob.name] = bytes(blob.content_settings.content_md5 or b"")
