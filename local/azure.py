@@ -35,10 +35,10 @@ def publish(blob_url: str | None, note: Note, sleep: Callable[[float], None] = t
                 return publisher.publish()
         except HttpResponseError as error:
             if _code(error) != "AuthorizationPermissionMismatch" or time.monotonic() > deadline:
-                raise StepFailed(_explanation(error)) from None
+                raise StepFailed(_explanation(error, by_key=not blob_url)) from None
             note("waiting for the role to take effect")
             sleep(_PAUSE_SECONDS)
-        except (AzureError, ValueError) as error:
+        except AzureError as error:
             reason = f"Blob Storage cannot be reached ({type(error).__name__}): is the address right?"
             raise StepFailed(reason) from None
 
@@ -50,10 +50,13 @@ def _publisher(blob_url: str | None) -> Publisher:
         credential = DefaultAzureCredential()
         credential.get_token(_SCOPE)  # asked here, since the storage SDK would ask again and again for 90 seconds
         return Publisher(blob_url, credential)
+    connection_string = os.environ.get(CONNECTION_STRING)
+    if not connection_string:
+        raise StepFailed(f"Where to? Give --blob-url, or set {CONNECTION_STRING} in the environment.")
     try:
-        return Publisher(os.environ[CONNECTION_STRING])
-    except KeyError:
-        raise StepFailed(f"Where to? Give --blob-url, or set {CONNECTION_STRING} in the environment.") from None
+        return Publisher(connection_string)
+    except ValueError:  # its words may hold a part of it
+        raise StepFailed(f"{CONNECTION_STRING} is not the connection string of a storage account.") from None
 
 
 def _code(error: HttpResponseError) -> str:
@@ -61,9 +64,11 @@ def _code(error: HttpResponseError) -> str:
     return str(getattr(error, "error_code", None) or "")
 
 
-def _explanation(error: HttpResponseError) -> str:
+def _explanation(error: HttpResponseError, *, by_key: bool) -> str:
     """What a refusal means, and what to do about it."""
     if isinstance(error, ClientAuthenticationError):
+        if by_key:
+            return f"The key in {CONNECTION_STRING} is not one of the storage account."
         if error.status_code is None:
             return "Nobody is signed in to Azure: `azd auth login` or `az login`, then run this again."
         return "Blob Storage does not accept the sign-in: is it to the tenant of the storage account, and still valid?"

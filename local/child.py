@@ -22,7 +22,7 @@ if sys.platform == "win32":
 else:
     _OWN_GROUP = {"start_new_session": True}
 
-_ADDRESS = re.compile(r"listening at (http://\S+)")
+_ADDRESS = re.compile(r"listening at (https?://\S+)")
 
 
 OnEnd: TypeAlias = "Callable[[Child], None]"

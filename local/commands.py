@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import os
 import queue
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -171,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     publishing = commands.add_parser("publish", help="publish the content into a storage account in Azure")
     publishing.add_argument(
         "--blob-url",
+        type=_https_url,
         metavar="URL",
         help="e.g. https://myaccount.blob.core.windows.net, as whoever is signed in to azd or az; "
         f"default: the connection string in {azure.CONNECTION_STRING}",
@@ -196,6 +198,12 @@ def _parser() -> argparse.ArgumentParser:
             )
         command.add_argument("--fresh", action="store_true", help="start without the data of earlier runs")
     return parser
+
+
+def _https_url(text: str) -> str:
+    if not re.fullmatch(r"https://[\w.-]+(:\d+)?(/\w+)?/?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like https://myaccount.blob.core.windows.net")
+    return text
 
 
 def _port(text: str) -> int:

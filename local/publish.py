@@ -11,7 +11,7 @@ from pathlib import Path
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import ContainerClient, ContentSettings, PublicAccess
+from azure.storage.blob import ContainerClient, ContentSettings, LinearRetry, PublicAccess
 
 from local.node import MODULES, REPOSITORY
 from signin.content import CONTAINER
@@ -23,6 +23,7 @@ LIBRARIES = {
 }
 
 _OURS = "no-cache"  # revalidated by etag on every use: a new version shows at once
+_RETRY = LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)  # the SDK's own takes 90 seconds to give up
 _LIBRARY = "public, max-age=31536000, immutable"  # the version is in the name
 
 
@@ -62,10 +63,10 @@ class Publisher:
         """
         public_access: PublicAccess | None
         if credential is None:
-            self._container = ContainerClient.from_connection_string(storage, CONTAINER)
+            self._container = ContainerClient.from_connection_string(storage, CONTAINER, retry_policy=_RETRY)
             public_access = PublicAccess.BLOB
         else:
-            self._container = ContainerClient(storage, CONTAINER, credential)
+            self._container = ContainerClient(storage, CONTAINER, credential, retry_policy=_RETRY)
             public_access = None
         self._published: dict[str, bytes] = {}  # blob name: MD5 of its content
         try:

@@ -20,6 +20,14 @@ DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6t
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A TLS certificate and its key, two files in PEM."""
+
+    file: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A storage account of an Azurite."""
 
@@ -47,7 +55,11 @@ class Account:
 
 
 class Azurite(Child):
-    """An Azurite that keeps its data in a folder; port 0 takes a free one. All accounts have the development key."""
+    """An Azurite that keeps its data in a folder; port 0 takes a free one. All accounts have the development key.
+
+    With a certificate it is reached by https, and takes tokens of Microsoft Entra too: those that are in date and made
+    out for storage, whoever has signed them.
+    """
 
     def __init__(
         self,
@@ -57,8 +69,12 @@ class Azurite(Child):
         queue_port: int = 0,
         table_port: int = 0,
         accounts: Sequence[str] = (DEVELOPMENT_ACCOUNT,),
+        certificate: Certificate | None = None,
         on_end: OnEnd | None = None,
     ) -> None:
+        tls: list[str | Path] = []
+        if certificate:
+            tls = ["--cert", certificate.file, "--key", certificate.key, "--oauth", "basic"]
         super().__init__(
             "Azurite",
             [
@@ -66,6 +82,7 @@ class Azurite(Child):
                 *(MODULES / "azurite/dist/src/azurite.js", "--location", folder),
                 *("--blobPort", str(blob_port), "--queuePort", str(queue_port), "--tablePort", str(table_port)),
                 *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
+                *tls,
             ],
             environment=os.environ
             | {"AZURITE_ACCOUNTS": ";".join(f"{account}:{DEVELOPMENT_KEY}" for account in accounts)},
