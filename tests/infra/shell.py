@@ -1,0 +1,62 @@
+"""A shell in which programs only write down what they are asked, and answer what the test says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.node import REPOSITORY
+
+_STAND_IN = f"""#!{sys.executable}
+import json, sys
+from pathlib import Path
+folder = Path(__file__).parent
+command = [Path(__file__).name, *sys.argv[1:]]
+with folder.joinpath("asked").open("a") as asked:
+    asked.write(json.dumps(command) + "\\n")
+for words, (answer, exit_code) in json.loads(folder.joinpath("answers").read_text()).items():
+    if " ".join(command).startswith(words):
+        print(answer)
+        sys.exit(exit_code)
+"""
+
+
+class Shell:
+    """Programs by name, and answers by the words that a command begins with: what is printed, and the exit code."""
+
+    def __init__(self, folder: Path, *programs: str, answers: Mapping[str, tuple[str, int]]) -> None:
+        self._folder = folder
+        self.answers = dict(answers)
+        for name in programs:
+            folder.joinpath(name).write_text(_STAND_IN)
+            folder.joinpath(name).chmod(0o755)
+        for name in ("bash", "dirname", "env", "tr"):
+            program = shutil.which(name)
+            assert program, name
+            folder.joinpath(name).symlink_to(program)
+
+    def remove(self, program: str) -> None:
+        """Make it a machine on which this was never installed."""
+        self._folder.joinpath(program).unlink()
+
+    def run(self, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a script of the repository, with what is typed when it asks."""
+        self._folder.joinpath("answers").write_text(json.dumps(self.answers))
+        return subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            env={"PATH": str(self._folder)},
+            input=answer,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    @property
+    def asked(self) -> list[list[str]]:
+        """Every command that a script has run, in order."""
+        return [json.loads(line) for line in self._folder.joinpath("asked").read_text().splitlines()]
