@@ -6,10 +6,24 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from local.node import REPOSITORY
+
+URL = "https://signin-abc.azurewebsites.net"
+BLOB_URL = "https://stdataabc.blob.core.windows.net"
+
+# What Azure answers where all is well: by how a command begins, what it prints and its exit code.
+ANSWERS = {
+    "az account show --query name": ("My subscription", 0),
+    "az account show --query user.type": ("user", 0),
+    "az account show --query user.name": ("client", 0),
+    "az ad signed-in-user show": ("person", 0),
+    "az ad sp show --id client": ("pipeline", 0),
+    "az deployment sub create": (f"rg-demo\nsignin-abc\n{URL}\n{BLOB_URL}", 0),
+    "az group show --name rg-demo": ("demo", 0),
+    "az resource list": ("everything that there is", 0),
+}
 
 _STAND_IN = f"""#!{sys.executable}
 import json, sys
@@ -26,15 +40,16 @@ for words, (answer, exit_code) in json.loads(folder.joinpath("answers").read_tex
 
 
 class Shell:
-    """Programs by name, and answers by the words that a command begins with: what is printed, and the exit code."""
+    """A folder with stand-ins for programs, and nothing else to be found by a script."""
 
-    def __init__(self, folder: Path, *programs: str, answers: Mapping[str, tuple[str, int]]) -> None:
+    def __init__(self, folder: Path, *programs: str) -> None:
         self._folder = folder
-        self.answers = dict(answers)
+        self.answers = dict(ANSWERS)
+        folder.joinpath("asked").touch()
         for name in programs:
             folder.joinpath(name).write_text(_STAND_IN)
             folder.joinpath(name).chmod(0o755)
-        for name in ("bash", "dirname", "env", "tr"):
+        for name in ("basename", "bash", "dirname", "env", "tr"):
             program = shutil.which(name)
             assert program, name
             folder.joinpath(name).symlink_to(program)
@@ -43,13 +58,13 @@ class Shell:
         """Make it a machine on which this was never installed."""
         self._folder.joinpath(program).unlink()
 
-    def run(self, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a script of the repository, with what is typed when it asks."""
+    def run(self, *command: str, answer: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the repository, with what is typed when it asks."""
         self._folder.joinpath("answers").write_text(json.dumps(self.answers))
         return subprocess.run(
             command,
             cwd=REPOSITORY,
-            env={"PATH": str(self._folder)},
+            env={"PATH": str(self._folder), **environment},
             input=answer,
             capture_output=True,
             text=True,

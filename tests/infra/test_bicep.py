@@ -135,7 +135,8 @@ def test_signalr_is_serverless_without_keys_and_for_pages_of_the_app_only() -> N
 
 def test_the_app_is_reached_by_https_and_deployed_without_passwords() -> None:
     assert of_type("Microsoft.Web/sites")["properties"]["httpsOnly"] is True
-    assert of_type("Microsoft.Web/sites/basicPublishingCredentialsPolicies")["properties"] == {"allow": False}
+    policies = [resource.body for _, resource in resources() if resource.type.endswith("CredentialsPolicies")]
+    assert policies == [{"name": name, "properties": {"allow": False}} for name in ("ftp", "scm")]
 
 
 def test_the_app_has_one_identity_and_its_deployment_uses_it() -> None:

@@ -7,26 +7,12 @@ from pathlib import Path
 import pytest
 
 from .bicep import read
-from .shell import Shell
-
-URL = "https://signin-abc.azurewebsites.net"
-BLOB_URL = "https://stdataabc.blob.core.windows.net"
-
-ANSWERS = {
-    "az account show --query name": ("My subscription", 0),
-    "az account show --query user.type": ("user", 0),
-    "az account show --query user.name": ("client", 0),
-    "az ad signed-in-user show": ("person", 0),
-    "az ad sp show --id client": ("pipeline", 0),
-    "az deployment sub create": (f"rg-demo\nsignin-abc\n{URL}\n{BLOB_URL}", 0),
-    "az group show --name rg-demo": ("demo", 0),
-    "az resource list": ("everything that there is", 0),
-}
+from .shell import BLOB_URL, URL, Shell
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path, "az", "python3", "curl", answers=ANSWERS)
+    return Shell(tmp_path, "az", "python3", "curl")
 
 
 def option(command: list[str], name: str) -> list[str]:
