@@ -47,8 +47,11 @@ def _publisher(blob_url: str | None) -> Publisher:
     if blob_url:
         from azure.identity import DefaultAzureCredential  # here, since the other commands need not wait for it
 
-        credential = DefaultAzureCredential()
-        credential.get_token(_SCOPE)  # asked here, since the storage SDK would ask again and again for 90 seconds
+        try:
+            credential = DefaultAzureCredential(process_timeout=60)
+        except ValueError as error:  # AZURE_TOKEN_CREDENTIALS names none that there is
+            raise StepFailed(str(error)) from None
+        credential.get_token(_SCOPE)  # asked here, since the storage SDK would ask again and again
         return Publisher(blob_url, credential)
     connection_string = os.environ.get(CONNECTION_STRING)
     if not connection_string:

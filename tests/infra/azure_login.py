@@ -39,19 +39,24 @@ def certificate(folder: Path) -> Certificate:
     return files
 
 
-def signed_in_az(folder: Path, *, issuer: str = "https://sts.windows.net/tenant/") -> dict[str, str]:
-    """An environment whose `az` answers `az account get-access-token` with a token for storage from this issuer."""
+def signed_in(folder: Path, program: str, *, issuer: str = "https://sts.windows.net/tenant/") -> dict[str, str]:
+    """An environment whose `az` or `azd` answers every question with a token for storage from this issuer."""
     now = int(time.time())
     claims = {"aud": "https://storage.azure.com", "iss": issuer, "iat": now, "nbf": now - 60, "exp": now + 3600}
-    answer = {
-        "accessToken": jwt.encode(claims, "a key that nobody checks, of length enough"),
-        "expires_on": now + 3600,
-        "subscription": "subscription",
-        "tenant": "tenant",
-        "tokenType": "Bearer",
-    }
-    az = folder / "bin" / "az"
-    az.parent.mkdir()
-    az.write_text(f"#!/bin/sh\necho {shlex.quote(json.dumps(answer))}\n")
-    az.chmod(0o755)
-    return {"PATH": f"{az.parent}:/usr/bin:/bin", "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential"}
+    token = jwt.encode(claims, "a key that nobody checks, of length enough")
+    expires_on = datetime.datetime.fromtimestamp(now + 3600, datetime.UTC)
+    answer, credential = {
+        "az": (
+            {"accessToken": token, "expires_on": now + 3600, "tenant": "tenant", "tokenType": "Bearer"},
+            "AzureCliCredential",
+        ),
+        "azd": (
+            {"token": token, "expiresOn": expires_on.strftime("%Y-%m-%dT%H:%M:%SZ")},
+            "AzureDeveloperCliCredential",
+        ),
+    }[program]
+    script = folder / "bin" / program
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\necho {shlex.quote(json.dumps(answer))}\n")
+    script.chmod(0o755)
+    return {"PATH": f"{script.parent}:/usr/bin:/bin", "AZURE_TOKEN_CREDENTIALS": credential}

@@ -23,7 +23,7 @@ from .shell import Shell
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 # What the documents take for set.
-TAKEN_FOR_SET = {"AZURE_CLIENT_ID": "client", "TableConnectionString": "AccountName=a"}
+TAKEN_FOR_SET = {"TableConnectionString": "AccountName=account"}
 
 Asked = Mapping[str, list[list[str]]]
 

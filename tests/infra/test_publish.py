@@ -21,7 +21,7 @@ from local.publish import assets
 from local.storage import Account, Azurite, Certificate
 from signin.content import CONTAINER
 
-from .azure_login import certificate, signed_in_az
+from .azure_login import certificate, signed_in
 
 PATIENCE = 60  # seconds
 
@@ -52,10 +52,11 @@ def private_account(tmp_path: Path, tls: Certificate) -> Iterator[Account]:
         azurite.stop()
 
 
+@pytest.mark.parametrize("program", ["az", "azd"])
 def test_whoever_is_signed_in_publishes_into_a_container_that_nobody_else_may_read(
-    private_account: Account, tls: Certificate, tmp_path: Path
+    private_account: Account, tls: Certificate, tmp_path: Path, program: str
 ) -> None:
-    environment = signed_in_az(tmp_path) | {"REQUESTS_CA_BUNDLE": str(tls.file)}
+    environment = signed_in(tmp_path, program) | {"REQUESTS_CA_BUNDLE": str(tls.file)}
     result = publish("--blob-url", private_account.blob_url, environment=environment)
     assert result.returncode == 0, result.stderr
     names = {asset.name for asset in assets()}
@@ -87,15 +88,20 @@ def test_without_an_address_it_says_what_to_give() -> None:
 
 
 def test_without_a_sign_in_it_says_how_to_sign_in(tmp_path: Path) -> None:
-    environment = signed_in_az(tmp_path)
+    environment = signed_in(tmp_path, "az")
     (tmp_path / "bin/az").write_text("#!/bin/sh\necho 'Please run: az login' >&2\nexit 1\n")
     assert "`az login`" in complaint(publish("--blob-url", "https://account.invalid", environment=environment))
+
+
+def test_a_kind_of_sign_in_that_there_is_not_is_named() -> None:
+    environment = {"AZURE_TOKEN_CREDENTIALS": "NoSuchCredential"}
+    assert "AZURE_TOKEN_CREDENTIALS" in complaint(publish("--blob-url", "https://a.invalid", environment=environment))
 
 
 def test_a_sign_in_to_another_cloud_is_named_as_such(
     private_account: Account, tls: Certificate, tmp_path: Path
 ) -> None:
-    environment = signed_in_az(tmp_path, issuer="https://elsewhere.example/") | {"REQUESTS_CA_BUNDLE": str(tls.file)}
+    environment = signed_in(tmp_path, "az", issuer="https://elsewhere.example/") | {"REQUESTS_CA_BUNDLE": str(tls.file)}
     result = publish("--blob-url", private_account.blob_url, environment=environment)
     assert "does not accept the sign-in" in complaint(result)
 
@@ -107,7 +113,7 @@ def test_a_malformed_connection_string_is_told_without_repeating_it() -> None:
 
 
 def test_an_account_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
-    result = publish("--blob-url", "https://127.0.0.1:9/account", environment=signed_in_az(tmp_path))
+    result = publish("--blob-url", "https://127.0.0.1:9/account", environment=signed_in(tmp_path, "az"))
     assert "is the address right?" in complaint(result)
 
 
