@@ -1,5 +1,6 @@
 """The routes of the app. What they do is in `signin/`."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from signin.app import current
 from signin.health import problems_of
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+methods_of: dict[str, tuple[str, ...]] = {}
 
 
 def route(path: str, *methods: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -19,6 +21,7 @@ def route(path: str, *methods: str) -> Callable[[Callable[..., Any]], Callable[.
         handler = answers.answering_errors(handler)
         for name, template in ((handler.__name__, path), (f"api_{handler.__name__}", f"api/{path}")):
             app.function_name(name)(app.route(template, methods=methods)(handler))
+            methods_of[template] = methods
         return handler
 
     return register
@@ -33,7 +36,7 @@ async def signin(req: func.HttpRequest) -> func.HttpResponse:
 @route("negotiate", "POST")
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Hand out a live connection again; counts nothing."""
-    return answers.negotiation(current().hub.client_access())
+    return answers.negotiation(await asyncio.wrap_future(current().hub.client_access()))
 
 
 @route("stats", "GET", "HEAD")
@@ -48,10 +51,22 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
     return answers.health(problems_of(current()))
 
 
+@route("badge.svg", "GET", "HEAD")
+async def badge(req: func.HttpRequest) -> func.HttpResponse:
+    """The total as a picture; counts nothing."""
+    return answers.badge(await current().statistics(), max_age=current().broadcast_interval)
+
+
 # The host tries routes in the order of function names, and the first that matches wins: a name that sorts before
-# another would take its requests.
-@app.route("{*path}", methods=["GET", "HEAD"])
+# another would take its requests. A method that a route does not have falls through to here, hence all methods.
+@app.route("{*path}")
 @answers.answering_errors
-def website(req: func.HttpRequest) -> func.HttpResponse:
-    """The static content."""
-    return answers.page(current().content.get(req.route_params.get("path", ""), req.method, req.headers))
+async def website(req: func.HttpRequest) -> func.HttpResponse:
+    """The static content; and a word on methods, also those of the other routes."""
+    path = req.route_params.get("path", "")
+    allowed = methods_of.get(path.lower().removesuffix("/"), ("GET", "HEAD"))
+    if req.method not in allowed:
+        return answers.wrong_method(req.method, allowed)
+    query = req.url.partition("?")[2]
+    result = await current().content.get(path, req.method, req.headers, query)
+    return answers.page(result, req, current().page_headers)

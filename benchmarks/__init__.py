@@ -6,6 +6,7 @@
     bench.py     what is measured on: Azurite with fresh accounts, the proxy that counts, the SignalR emulator
     process.py   a process that does one load after the other
     loads.py     the loads: visits to the app, bare transactions, visits to the C# sample's algorithm
+    constant/    an app whose only function returns the same bytes each time
     proxy.py     storage requests, counted on the wire
 
 Whatever is compared is measured alternating in the same run, since a machine is not equally fast all the time, and on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from benchmarks import loads
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, quantity
 from benchmarks.process import Process
+from local.child import Child
 from local.node import REPOSITORY
 from local.services import functions_host
 from local.storage import Account
@@ -44,7 +46,7 @@ class Plan:
     burst: int = 1000  # visits at once
     many_earlier_visits: int = 20_000
     earlier_visits: Sequence[int] = (0, 1_000, 10_000)  # where the C# sample's algorithm is compared
-    transactions: int = 20  # full ones, in a round
+    transactions: int = 50  # full ones, in a round
     processes: int = 4
     commits: int = 1000  # of all processes together
     warm_up: int = 1000  # visits over HTTP
@@ -197,24 +199,52 @@ def http_host(bench: Bench, plan: Plan) -> list[Figure]:
             host = functions_host(bench.settings(_one_year_old(bench)), workers=workers)
             stack.callback(host.stop)
             (urls[workers],) = host.wait_until_ready()
-            asyncio.run(_browse(urls[workers], plan.warm_up))
+            asyncio.run(_request(f"{urls[workers]}/signin", plan.warm_up))
         for _ in range(plan.rounds):
             for workers, rate in rates.items():
-                rate.append(visits / asyncio.run(_browse(urls[workers], visits)))
+                rate.append(visits / asyncio.run(_request(f"{urls[workers]}/signin", visits)))
     return [
         Figure(f"visits/s through the local HTTP host, {workers} process{'es' if workers > 1 else ''}", median(rate))
         for workers, rate in rates.items()
     ]
 
 
-async def _browse(url: str, count: int) -> float:
-    """So many visits over HTTP, at some connections at once; the seconds that they took."""
+def static_content(bench: Bench, plan: Plan) -> list[Figure]:
+    """The homepage through the local Functions host, beside a function that does nothing but return its bytes."""
+    account = bench.account()
+    account.publish().close()
+    requests = plan.transactions * MAX_VISITS
+    our_rates: list[float] = []
+    constant_rates: list[float] = []
+    with ExitStack() as stack:
+        app, constant = functions_host(bench.settings(account)), _constant_host()
+        for host in (app, constant):
+            stack.callback(host.stop)
+            (url,) = host.wait_until_ready()
+            asyncio.run(_request(url, plan.warm_up))
+        for _ in range(plan.rounds):
+            our_rates.append(requests / asyncio.run(_request(app.addresses[0], requests)))
+            constant_rates.append(requests / asyncio.run(_request(constant.addresses[0], requests)))
+    measure = "homepages/s / answers/s of a function that returns the same bytes"
+    return [_ratio(measure, median(our_rates), median(constant_rates), at_least=0.7)]
+
+
+def _constant_host() -> Child:
+    """The local Functions host with the app in constant/."""
+    command = [sys.executable, "-m", "local.functions", "--port", "0"]
+    folder = REPOSITORY / "benchmarks" / "constant"
+    return Child("The constant app", command, {**os.environ, "PYTHONPATH": str(REPOSITORY)}, folder=folder)
+
+
+async def _request(url: str, count: int) -> float:
+    """So many requests over HTTP, at some connections at once; the seconds that they took."""
     visits = iter(range(count))
     user_agents = cycle(loads.USER_AGENTS)
 
     async def visitor() -> None:
         for _ in visits:
-            async with http.get(f"{url}/signin", headers={"User-Agent": next(user_agents)}) as response:
+            headers = {"User-Agent": next(user_agents), "Accept-Encoding": "identity"}
+            async with http.get(url, headers=headers) as response:
                 response.raise_for_status()
                 await response.read()
 
@@ -293,6 +323,7 @@ MEASURES: Mapping[str, Callable[[Bench, Plan], list[Figure]]] = {
     "One process": one_process,
     "Several processes": several_processes,
     "Local HTTP host": http_host,
+    "Static content": static_content,
     "A lone visit": latency,
     "User-Agents": user_agents,
     "Imports": imports,

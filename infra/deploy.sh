@@ -55,7 +55,7 @@ outputs=$(az deployment sub create \
 read -r group app app_url blob_url <<<"$(tr '\n' ' ' <<<"$outputs")"
 
 echo "Publishing the content to $blob_url ..."
-AZURE_TOKEN_CREDENTIALS=AzureCliCredential python3 dev.py publish --blob-url "$blob_url"
+AZURE_TOKEN_CREDENTIALS=AzureCliCredential python3 dev.py publish --blob-url "$blob_url" --site "$app_url"
 
 echo "Deploying the app to $app ..."
 python3 dev.py package --output .local/app.zip

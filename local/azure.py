@@ -21,17 +21,18 @@ _ROLE_SECONDS = 600.0  # how long a role may take to have effect: Azure names te
 _PAUSE_SECONDS = 10.0
 
 
-def publish(blob_url: str | None, note: Note, sleep: Callable[[float], None] = time.sleep) -> list[str]:
+def publish(blob_url: str | None, site: str, note: Note, sleep: Callable[[float], None] = time.sleep) -> list[str]:
     """Make the container hold the content; the names of the blobs that had to change. Raises StepFailed.
 
-    With a url it is done as whoever is signed in to azd or az (AZURE_TOKEN_CREDENTIALS chooses, as for every program
-    that uses azure-identity), without one by the connection string in the environment.
+    `site` is the address of the app, without a trailing slash; "" where it is not known. With a url of Blob Storage it
+    is done as whoever is signed in to azd or az (AZURE_TOKEN_CREDENTIALS chooses, as for every program that uses
+    azure-identity), without one by the connection string in the environment.
     """
     logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # what is wrong is said once, below
     deadline = time.monotonic() + _ROLE_SECONDS
     while True:
         try:
-            with closing(_publisher(blob_url)) as publisher:
+            with closing(_publisher(blob_url, site)) as publisher:
                 return publisher.publish()
         except HttpResponseError as error:
             if _code(error) != "AuthorizationPermissionMismatch" or time.monotonic() > deadline:
@@ -43,7 +44,7 @@ def publish(blob_url: str | None, note: Note, sleep: Callable[[float], None] = t
             raise StepFailed(reason) from None
 
 
-def _publisher(blob_url: str | None) -> Publisher:
+def _publisher(blob_url: str | None, site: str) -> Publisher:
     if blob_url:
         from azure.identity import DefaultAzureCredential  # here, since the other commands need not wait for it
 
@@ -52,12 +53,12 @@ def _publisher(blob_url: str | None) -> Publisher:
         except ValueError as error:  # AZURE_TOKEN_CREDENTIALS names none that there is
             raise StepFailed(str(error)) from None
         credential.get_token(_SCOPE)  # asked here, since the storage SDK would ask again and again
-        return Publisher(blob_url, credential)
+        return Publisher(blob_url, site, credential)
     connection_string = os.environ.get(CONNECTION_STRING)
     if not connection_string:
         raise StepFailed(f"Where to? Give --blob-url, or set {CONNECTION_STRING} in the environment.")
     try:
-        return Publisher(connection_string)
+        return Publisher(connection_string, site)
     except ValueError:  # its words may hold a part of it
         raise StepFailed(f"{CONNECTION_STRING} is not the connection string of a storage account.") from None
 

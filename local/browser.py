@@ -1,4 +1,4 @@
-"""A headless Chromium, for the tests and the screenshots."""
+"""A headless Chromium, for the tests, the screenshots and the audit."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ from local.progress import StepFailed
 _QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
+def flags() -> list[str]:
+    """What to start a Chromium with on this machine."""
+    # Its sandbox does not work for root, the user of most containers.
+    sandbox = ["--no-sandbox"] if sys.platform != "win32" and os.geteuid() == 0 else []
+    return [*_QUIET, *sandbox]
+
+
 @contextmanager
 def running_browser(arguments: Sequence[str] = ()) -> Iterator[Browser]:
     """A browser for as long as the context lasts. Raises StepFailed where there is none."""
     executable = chromium.find()
     if executable is None:
         raise StepFailed("There is no Chromium on this machine: `python3 dev.py test` installs one.")
-    # Chromium's sandbox does not work for root, the user of most containers.
-    sandbox = ["--no-sandbox"] if sys.platform != "win32" and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable,
-            args=[*_QUIET, *sandbox, *arguments],
+            args=[*flags(), *arguments],
             ignore_default_args=["--disable-back-forward-cache"],  # visitors have it
         )
         yield browser

@@ -42,6 +42,7 @@ class Child:
         environment: Mapping[str, str] | None = None,
         addresses: int = 1,
         on_end: OnEnd | None = None,
+        folder: Path = REPOSITORY,
     ) -> None:
         self.name = name
         self.addresses: list[str] = []
@@ -51,7 +52,7 @@ class Child:
         self._is_ready = threading.Event()
         self._process = subprocess.Popen(
             command,
-            cwd=REPOSITORY,
+            cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -19,6 +19,7 @@ from azure.core.exceptions import AzureError
 from local import azure, chromium, package
 from local.child import Child
 from local.node import install_packages
+from local.page_audit import audit_page
 from local.progress import StepFailed, step
 from local.publish import Publisher
 from local.services import FLAGS, Ports, check_ports, functions_host, services
@@ -36,8 +37,10 @@ def main() -> None:
         if options.command == "bench":
             bench(quick=options.quick)
             return
+        if options.command == "audit-page":
+            sys.exit(0 if audit_page() else 1)
         if options.command == "publish":
-            publish(options.blob_url)
+            publish(options.blob_url, options.site or "")
             return
         if options.command == "package":
             package.build(options.output)
@@ -116,17 +119,20 @@ def bench(*, quick: bool) -> None:
         print(f"Written to {suite.RESULTS}")
 
 
-def publish(blob_url: str | None) -> None:
+def publish(blob_url: str | None, site: str) -> None:
     """Publish the content into a storage account in Azure, and name what has changed."""
     install_packages()
     with step("Content") as note:
-        changed = azure.publish(blob_url, note)
+        changed = azure.publish(blob_url, site, note)
     for name in changed:
         print(f"Published {name}")
 
 
 def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
-    """Publish what changes in `content/`, until stopped. Raises StepFailed when one of the servers ends."""
+    """Publish what changes in `content/`, until stopped; what cannot be published is shown and waits for a better one.
+
+    Raises StepFailed when one of the servers ends.
+    """
     with suppress(KeyboardInterrupt):
         while True:
             try:
@@ -137,6 +143,9 @@ def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
             try:
                 changed = publisher.publish()
             except (AzureError, OSError):  # a file half saved, Azurite about to end: the next round tells
+                continue
+            except StepFailed as error:
+                print(error, flush=True)
                 continue
             for name in changed:
                 print(f"Published {name}", flush=True)
@@ -166,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     everything = commands.add_parser("run", help="run everything (the default)")
     but_the_app = commands.add_parser("services", help="run all but the Functions host, for `func start`")
     commands.add_parser("test", help="run all tests; further arguments go to pytest", add_help=False)
+    commands.add_parser("audit-page", help="score the homepage with Lighthouse; exit code 1 below what it has to reach")
     benchmark = commands.add_parser("bench", help="measure, and write benchmarks/results.md")
     benchmark.add_argument("--quick", action="store_true", help="measure a little of each, and write nothing")
 
@@ -176,6 +186,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="e.g. https://myaccount.blob.core.windows.net, as whoever is signed in to azd or az; "
         f"default: the connection string in {azure.CONNECTION_STRING}",
+    )
+    publishing.add_argument(
+        "--site",
+        type=_https_url,
+        metavar="URL",
+        help="address of the app, under which social networks look for the page's picture",
     )
     packaging = commands.add_parser("package", help="build the zip archive that is deployed")
     packaging.add_argument(
@@ -202,8 +218,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _https_url(text: str) -> str:
     if not re.fullmatch(r"https://[\w.-]+(:\d+)?(/\w+)?/?", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is not like https://myaccount.blob.core.windows.net")
-    return text
+        raise argparse.ArgumentTypeError(f"{text!r} is not like https://www.example.com")
+    return text.rstrip("/")
 
 
 def _port(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Node, which comes as a PyPI package, and the npm packages of package.json."""
+"""Node, which comes as a PyPI package, and the npm packages of a package.json."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from local.progress import run, step
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODULES = REPOSITORY / "node_modules"
 
-_STAMP = MODULES / ".installed"
-
 # The program itself: the `node` on the virtual environment's path is a script whose death would leave it running.
 NODE = Path(ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")
 _NPM = Path(ROOT_DIR, "lib/node_modules/npm/bin/npm-cli.js")
 
 
-def install_packages() -> None:
-    """Make node_modules hold what package-lock.json says; nothing happens where it already does."""
-    wanted = hashlib.sha256((REPOSITORY / "package-lock.json").read_bytes()).hexdigest()
-    if _STAMP.exists() and _STAMP.read_text() == wanted:
+def install_packages(folder: Path = REPOSITORY, title: str = "Browser libraries, Azurite") -> None:
+    """Make a folder's node_modules hold what its package-lock.json says; nothing happens where it already does."""
+    stamp = folder / "node_modules/.installed"
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
         return
-    _STAMP.unlink(missing_ok=True)  # whatever becomes of this attempt
-    with step("Browser libraries, Azurite") as note:
+    stamp.unlink(missing_ok=True)  # whatever becomes of this attempt
+    with step(title) as note:
         hint = "Is the npm registry reachable? Run the command again to continue."
         path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        run([NODE, _NPM, "ci", "--prefix", REPOSITORY], note, hint, environment=os.environ | {"PATH": path})
-    _STAMP.write_text(wanted)
+        run([NODE, _NPM, "ci", "--prefix", folder], note, hint, environment=os.environ | {"PATH": path})
+    stamp.write_text(wanted)

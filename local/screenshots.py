@@ -1,20 +1,25 @@
-"""The pictures in `docs/`, of the real homepage: `python -m local.screenshots` takes them anew."""
+"""The pictures in `docs/`, of the real homepage, and those in `content/images/`: `python -m local.screenshots`."""
 
 from __future__ import annotations
 
+import random
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
-import requests
 from playwright.sync_api import Browser, ViewportSize, expect
 
 from local.browser import running_browser
 from local.node import REPOSITORY, install_packages
 from local.progress import StepFailed, step
 from local.services import Ports, functions_host, services
+from signin.table import VisitTable
+from signin.user_agent import identify
+from signin.visit import Visit
 
 _USUAL_URL = f"http://127.0.0.1:{Ports().app}"  # where readers will find the page; here it is at a free port
 
@@ -53,12 +58,33 @@ class Picture:
     height: int
     color_scheme: Literal["light", "dark"] = "light"
     scale: int = 1
+    path: str = "/"
 
 
 _PICTURES = (
     Picture("homepage.png", 1280, 800),
     Picture("homepage-dark.png", 1280, 800, color_scheme="dark"),
     Picture("homepage-phone.png", 390, 844, scale=2),
+    Picture("presentation.png", 1280, 720, path="/?present"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Icon:
+    """A file in `content/images/` that shows `favicon.svg`; the background is what its round corners leave free."""
+
+    name: str
+    size: int
+    background: str = "transparent"
+
+
+_IMAGES = REPOSITORY / "content/images"
+_TEAL = "#0b6e69"  # of favicon.svg
+_ICONS = (
+    Icon("icon-192.png", 192),
+    Icon("icon-512.png", 512),
+    Icon("icon-180.png", 180, _TEAL),  # iOS and Android cut these to shapes of their own
+    Icon("icon-maskable-512.png", 512, _TEAL),
 )
 
 
@@ -66,12 +92,13 @@ def main() -> None:
     try:
         install_packages()
         with services(Ports(app=0, signalr=0, blob=0, queue=0, table=0)) as running:
+            with step("Visits"):
+                record(VisitTable.from_connection_string(running.settings["TableConnectionString"]))
             host = functions_host(running.settings)
             try:
                 (url,) = host.wait_until_ready()
-                with step("Visits"):
-                    sign_in_everybody(url)
                 with step("Pictures"), running_browser([_showing_at_usual_address(url)]) as browser:
+                    draw_images(browser)
                     for picture in _PICTURES:
                         take(picture, browser)
             finally:
@@ -80,14 +107,23 @@ def main() -> None:
         sys.exit(str(error))
 
 
-def sign_in_everybody(url: str) -> None:
-    """Send the visits to the app, some at a time."""
+def record(table: VisitTable) -> None:
+    """Put the visits of the last hour into the table, as the app would have."""
+    head = table.read(shard=0)
+    everybody = list(visits(datetime.now(UTC)))
+    for first in range(0, len(everybody), 99):  # as many as a transaction takes
+        head = table.commit(0, head, everybody[first : first + 99])
 
-    def sign_in(user_agent: str) -> None:
-        requests.post(f"{url}/signin", headers={"User-Agent": user_agent}, timeout=30).raise_for_status()
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(sign_in, (user_agent for user_agent, visits in _VISITS.items() for _ in range(visits))))
+def visits(now: datetime) -> Iterator[Visit]:
+    """A few early visits, then everybody within minutes of the code being shown; the same with every call."""
+    chance = random.Random(2026)
+    for user_agent, count in _VISITS.items():
+        client = identify(user_agent)
+        for number in range(count):
+            minutes_ago = chance.uniform(0, 60) if chance.random() < 0.25 else chance.gammavariate(4, 5)
+            at = now - timedelta(minutes=min(minutes_ago, 59))
+            yield Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{client.os}-{client.browser}-{number}", client.os, client.browser, at)
 
 
 def take(picture: Picture, browser: Browser) -> None:
@@ -100,10 +136,29 @@ def take(picture: Picture, browser: Browser) -> None:
         locale="en-US",
     )
     page = context.new_page()
-    page.goto(_USUAL_URL)
+    page.goto(f"{_USUAL_URL}{picture.path}")
     expect(page.get_by_test_id("status")).to_have_text("Live", timeout=30_000)
     page.screenshot(path=REPOSITORY / "docs" / picture.name)
     context.close()
+
+
+def draw_images(browser: Browser) -> None:
+    """The icons of `favicon.svg` that have to be PNG, and the picture that social networks show."""
+    page = browser.new_page(bypass_csp=True)  # the page's own styles are not inline
+    picture = f"data:image/svg+xml;base64,{b64encode((_IMAGES / 'favicon.svg').read_bytes()).decode()}"
+    for icon in _ICONS:
+        page.set_viewport_size(ViewportSize(width=icon.size, height=icon.size))
+        page.set_content(
+            f'<body style="margin: 0; background: {icon.background}"><img src="{picture}" width="{icon.size}">'
+        )
+        page.screenshot(path=_IMAGES / icon.name, omit_background=True)
+
+    page.set_viewport_size(ViewportSize(width=1200, height=630))
+    page.goto(f"{_USUAL_URL}/404.html")  # for its font and colours
+    page.evaluate("html => document.body.innerHTML = html", (REPOSITORY / "local/preview.html").read_text("utf-8"))
+    page.evaluate("document.fonts.ready")
+    page.screenshot(path=_IMAGES / "preview.png")
+    page.close()
 
 
 def _showing_at_usual_address(url: str) -> str:

@@ -11,8 +11,16 @@ The path of a visit, one module a step:
     broadcaster.py  the newest statistics to every open page, at most once per interval
     signalr.py      client tokens and the REST API of Azure SignalR Service
 
-Beside it: content.py serves the static page from Blob Storage, health.py checks the three services,
-settings.py reads the environment, app.py puts the parts together, answers.py turns results into HTTP.
+The path of a page:
+
+    content.py         which blob a path means, an index, a redirect, or the 404 page
+    cache.py           what is in memory, and when Blob Storage is asked; of bounded size by lru.py
+    blobs.py           the container, read over HTTP
+    representation.py  encoding, conditions and ranges
+    security.py        the headers that keep a page to what it is meant to do
+
+Beside them: badge.py draws the total, health.py checks the three services, settings.py reads the environment, app.py
+puts the parts together, answers.py turns results into HTTP.
 
 For operators there is `python -m signin` (commands.py): audit.py counts every row anew, adopt.py brings in the visits
 of Microsoft's C# sample, export.py writes CSV.

@@ -6,17 +6,21 @@ import functools
 import inspect
 import json
 import logging
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 
 from signin.app import SignIn
+from signin.badge import badge as draw
+from signin.blobs import ContentUnavailable
 from signin.committer import NotAcknowledged
-from signin.content import ContentUnavailable, Page
+from signin.representation import Page
+from signin.security import STRICT_TRANSPORT
 from signin.settings import SettingsError
-from signin.signalr import ClientAccess
+from signin.signalr import ClientAccess, SignalRError
 from signin.statistics import Statistics
 from signin.table import StorageError
 
@@ -51,9 +55,38 @@ def health(problems: Mapping[str, str | None]) -> func.HttpResponse:
     return _response(200 if is_well else 503, "{\n  " + ",\n  ".join(lines) + "\n}\n")
 
 
-def page(result: Page) -> func.HttpResponse:
-    """A blob, or the reason why there is none."""
-    return func.HttpResponse(result.body, status_code=result.status, headers=dict(result.headers))
+def page(result: Page, req: func.HttpRequest, page_headers: Mapping[str, str]) -> func.HttpResponse:
+    """A blob, or the reason why there is none; with headers that every page has."""
+    headers = {**page_headers, **result.headers}
+    if _is_secure(req):
+        headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+    return func.HttpResponse(result.body, status_code=result.status, headers=headers)
+
+
+def _is_secure(req: func.HttpRequest) -> bool:
+    """Whether the visitor came by https, which in Azure ends at the front end."""
+    protocol: str = req.headers.get("x-forwarded-proto", req.url)
+    return protocol.startswith("https")
+
+
+def badge(value: Statistics, max_age: float) -> func.HttpResponse:
+    """The total as an SVG that any site may show, and keep for so many seconds."""
+    headers = {
+        "Content-Type": "image/svg+xml",
+        "Cache-Control": f"public, max-age={math.ceil(max_age)}",
+        "Content-Security-Policy": "default-src 'none'",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return func.HttpResponse(draw(value.total), headers=headers)
+
+
+def wrong_method(method: str, allowed: Iterable[str]) -> func.HttpResponse:
+    """405 that says which methods there are, or 204 where that was the question."""
+    headers = {"Allow": ", ".join(allowed), "X-Content-Type-Options": "nosniff"}
+    if method == "OPTIONS":
+        return func.HttpResponse(status_code=204, headers=headers)
+    return func.HttpResponse("Method not allowed.\n", status_code=405, headers=headers)
 
 
 def error(problem: Exception) -> func.HttpResponse:
@@ -67,7 +100,9 @@ def error(problem: Exception) -> func.HttpResponse:
             return _json({"error": f"The app is not set up: {problem}", "recorded": "no"}, 500)
         case NotAcknowledged():  # logged once for all visits of a batch
             content = {"error": f"The visit was not acknowledged: {problem}", "recorded": problem.recorded}
-        case StorageError() | ContentUnavailable():
+        case ContentUnavailable():  # logged once as long as it lasts
+            content = {"error": str(problem), "recorded": "no"}
+        case StorageError() | SignalRError():
             logger.error("%s", problem)
             content = {"error": str(problem), "recorded": "no"}
         case _:
@@ -118,6 +153,5 @@ def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:
 
 
 def _response(status: int, text: str) -> func.HttpResponse:
-    return func.HttpResponse(
-        text, status_code=status, headers={"Content-Type": "application/json", "Cache-Control": "no-store"}
-    )
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return func.HttpResponse(text, status_code=status, headers=headers)

@@ -9,22 +9,27 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from signin.broadcaster import Broadcaster
 from signin.committer import Committer
 from signin.content import Content
 from signin.counter import ShardCounter
+from signin.identity import STORAGE_SCOPE, Bearer, Credential, Identity
+from signin.security import page_headers
 from signin.settings import Settings
-from signin.signalr import ClientAccess, Hub
+from signin.signalr import ClientAccess, Hub, SignalRError
 from signin.statistics import Statistics
-from signin.table import StorageError, VisitTable
+from signin.table import StorageError
+from signin.turns import Turns
 from signin.visit import visit_of
 
 HUB = "signinsamplehub"
 
 _CLOSE_SECONDS = 5.0
 _REFRESH_SECONDS = 1.0
+_ACCESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,15 @@ class App:
     """The live visitor counter of one worker process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._interval = settings.broadcast_interval
-        self.table = VisitTable.from_connection_string(settings.table_connection_string)
+        self.broadcast_interval = settings.broadcast_interval
+        self.table = settings.table.connect()
         self.hub = Hub(settings.signalr, HUB)
-        self.content = Content(settings.blob_url)
-        self._counter = ShardCounter(self.table, max_age=self._interval)
-        self._broadcaster = Broadcaster(self.hub, self._counter, self._interval)
+        self.content = Content(settings.blob_url, _authorization(settings.blob_identity))
+        self.page_headers = page_headers(settings.signalr.client_endpoint)
+        self._counter = ShardCounter(self.table, max_age=self.broadcast_interval)
+        self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self.broadcast_interval)
         self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
+        self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
     async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
         """Count the visit that the request's headers tell of, if any, and answer once it is durable.
@@ -54,24 +61,37 @@ class App:
         """
         visit = visit_of(headers)
         if visit is None:
-            return SignIn(self.hub.client_access(), await self.statistics())
-        submitted = asyncio.wrap_future(self._committer.submit(visit))
+            return SignIn(await self._granted(self.hub.client_access()), await self.statistics())
+        committed = self._committed(self._committer.submit(visit))
         # What else is needed is done while the commit is under way, so that it costs the visitor no time.
         refreshing = None
         if not self._counter.is_current:
             refreshing = asyncio.create_task(self._refresh(committing=self._committer.shard))
         access = self.hub.client_access()
-        await submitted
+        await committed
         if refreshing is not None:
             await refreshing
         if not self._counter.is_current:  # the commit has met another process
             await self._refresh()
-        return SignIn(access, self._counter.value())
+        return SignIn(await self._granted(access), self._counter.value())
 
     async def statistics(self) -> Statistics:
         """The statistics, at most two broadcast intervals old. Raises StorageError."""
         await asyncio.to_thread(self._counter.refresh)
         return self._counter.value()
+
+    async def _granted(self, access: Future[ClientAccess]) -> ClientAccess:
+        """Access to the live updates; without a token where none comes in time, since the visit counts all the same."""
+        if not access.done():
+            with contextlib.suppress(SignalRError, TimeoutError):
+                await asyncio.wait_for(asyncio.wrap_future(access), _ACCESS_SECONDS)
+        return access.result() if access.done() and access.exception() is None else self.hub.no_access
+
+    def _committed(self, batch: Future[None]) -> asyncio.Future[None]:
+        """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""
+        if self._latest_batch is None or self._latest_batch[0] is not batch:
+            self._latest_batch = (batch, asyncio.wrap_future(batch))
+        return asyncio.shield(self._latest_batch[1])  # a visitor who leaves must not take the others along
 
     async def _refresh(self, committing: int | None = None) -> None:
         """Read the other shards; those that do not answer in time count as last known."""
@@ -86,6 +106,15 @@ class App:
         """
         self._committer.close(_CLOSE_SECONDS)
         self._broadcaster.close(_CLOSE_SECONDS)
+        self.content.close()
+
+
+def _authorization(identity: Identity | None) -> Bearer | None:
+    """What lets us read the content where it is not for everybody."""
+    if identity is None:
+        return None
+    credential = Credential(identity)
+    return Bearer(lambda: credential.get_token(STORAGE_SCOPE).token)
 
 
 _app: App | None = None

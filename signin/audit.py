@@ -15,7 +15,8 @@ from itertools import islice
 from signin.adopt import SAMPLE, sample_visits
 from signin.history import RESOLUTIONS
 from signin.statistics import Statistics
-from signin.table import MAX_SHARDS, STATISTICS_KEY, Head, VisitTable, partition, visit_in
+from signin.table import MAX_SHARDS, Head, VisitTable, partition
+from signin.turns import TURNS
 from signin.visit import Visit
 
 _AT_ONCE = 1000  # rows in memory: a page
@@ -134,7 +135,7 @@ def audit(table: VisitTable, advance: Callable[[int], None]) -> Audit:
             for _, is_adopted in sample_visits(table):
                 not_adopted += not is_adopted
                 advance(1)
-        else:
+        elif name != TURNS:
             elsewhere[name] = 0
             for _ in table.rows(name):
                 elsewhere[name] += 1
@@ -147,16 +148,12 @@ def _audit_shard(table: VisitTable, shard: int, advance: Callable[[int], None]) 
     counted = Statistics()
     strange: list[str] = []
     strange_rows = 0
-    rows = (row for row in table.rows(partition(shard)) if row["RowKey"] != STATISTICS_KEY)
+    rows = table.visits(shard)
     while page := list(islice(rows, _AT_ONCE)):
-        visits: list[Visit] = []
-        for row in page:
-            try:
-                visits.append(visit_in(row))
-            except ValueError:
-                strange_rows += 1
-                strange = [*strange, row["RowKey"]][:_NAMED]
-        counted = counted.counting(visits)
+        not_visits = [row for row in page if isinstance(row, str)]
+        strange_rows += len(not_visits)
+        strange = [*strange, *not_visits][:_NAMED]
+        counted = counted.counting(row for row in page if isinstance(row, Visit))
         advance(len(page))
     return ShardAudit(shard, counted, before, table.read(shard), strange_rows, strange)
 

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import time
+from contextlib import suppress
 
 from signin.counter import ShardCounter
 from signin.signalr import Hub, SignalRError
-from signin.table import StorageError
+from signin.table import FenceMoved, StorageError
+from signin.turns import Totals, Turns
 
 logger = logging.getLogger(__name__)
 
 TARGET = "updateSignInStats"
 
-_LONGEST_PAUSE = 30.0  # seconds between attempts while the service refuses
+_LONGEST_PAUSE = 30.0  # seconds between attempts while the service fails, unless it asks for more
 
 
 class Broadcaster:
     """Sends at once when the last broadcast is older than the interval, else at the interval's end.
 
+    The interval is kept by all processes together, see turns.py; one without company need not ask whose turn it is.
+
     What is sent is the whole state at that moment, so that a failed broadcast loses nothing: the next one carries
     everything. After a failure it tries again by itself, at growing intervals.
     """
 
-    def __init__(self, hub: Hub, counter: ShardCounter, interval: float) -> None:
+    def __init__(self, hub: Hub, counter: ShardCounter, turns: Turns, interval: float) -> None:
         self._hub = hub
         self._counter = counter
+        self._turns = turns
         self._interval = interval
         self._is_pending = False
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._is_failing = False
+        self._back_off = interval
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
         self._thread.start()
 
@@ -48,34 +56,67 @@ class Broadcaster:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        pause = self._interval
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._is_pending or self._closing.is_set())
                 if not self._is_pending:
                     return
                 self._is_pending = False
-            if self._send():
-                pause = self._interval
-            elif self._closing.is_set():
-                return
-            else:
+            try:
+                pause = self._round()
+            except Exception as error:  # whatever it is, this thread has to go on
+                if self._closing.is_set():
+                    return
                 self.changed()
-                pause = max(self._interval, min(2 * pause, _LONGEST_PAUSE))
+                pause = self._failed(error)
             self._closing.wait(pause)
 
-    def _send(self) -> bool:
-        """Broadcast what is known now; whether the service took it. Logs when that changes, not each time."""
+    def _round(self) -> float:
+        """Broadcast, if it is our turn and there is something to tell; the seconds until the next round."""
+        next_round = time.monotonic() + self._interval
+        if not self._counter.has_company:
+            self._send()
+            return next_round - time.monotonic()
+        last = self._turns.latest()
+        if last.has_told(self._counter.totals()):
+            return 0.0
+        if last.remaining > 0 and not self._closing.is_set():
+            self.changed()
+            # Whoever sent last comes first: it costs the others a read to see that all is told, and no vain write.
+            return last.remaining + random.uniform(0.02, 0.1) * self._interval
         try:
-            self._counter.look_around()
-            self._hub.broadcast(TARGET, self._counter.value().summary())
-        except Exception as error:  # whatever it is, this thread has to go on
-            if not self._is_failing:
-                is_defect = not isinstance(error, SignalRError | StorageError)
-                logger.warning("broadcasts fail, visits are counted all the same: %s", error, exc_info=is_defect)
-            self._is_failing = True
-            return False
+            turn = self._turns.take(last, self._interval)
+        except FenceMoved:
+            self.changed()
+            return 0.0
+        try:
+            told = self._send()
+        except SignalRError as error:
+            if error.retry_after:  # it is meant for all of us
+                with suppress(StorageError):
+                    self._turns.take(turn, error.retry_after)
+            raise
+        with suppress(StorageError):  # then somebody tells it again
+            self._turns.note(turn, told)
+        return next_round - time.monotonic()
+
+    def _send(self) -> Totals:
+        """Broadcast what is known now, and return how much that is. Raises StorageError and SignalRError."""
+        self._counter.look_around()
+        told = self._counter.totals()
+        self._hub.broadcast(TARGET, self._counter.value().summary())
         if self._is_failing:
             logger.info("broadcasts work again")
         self._is_failing = False
-        return True
+        self._back_off = self._interval
+        return told
+
+    def _failed(self, error: Exception) -> float:
+        """Log it, unless that was done before, and return the seconds to wait before the next attempt."""
+        if not self._is_failing:
+            is_defect = not isinstance(error, SignalRError | StorageError)
+            logger.warning("broadcasts fail, visits are counted all the same: %s", error, exc_info=is_defect)
+        self._is_failing = True
+        self._back_off = max(self._interval, min(2 * self._back_off, _LONGEST_PAUSE))
+        asked_for = error.retry_after if isinstance(error, SignalRError) else 0.0
+        return max(self._back_off, asked_for)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from signin.adopt import SAMPLE, adopt
 from signin.audit import audit
 from signin.export import export
-from signin.settings import SettingsError, table_connection_string
+from signin.settings import SettingsError, TableSettings
 from signin.table import MAX_SHARDS, StorageError, VisitTable
 
 _WELL = 0
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
 
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of everything that the SDK sends again
     try:
-        table = VisitTable.from_connection_string(table_connection_string(os.environ))
+        table = TableSettings.from_environment(os.environ).connect()
         with _Progress() as progress:
             outcome = command.run(table, progress)
         sys.stdout.write(outcome.output)

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from signin.counter import ShardCounter
@@ -23,8 +23,8 @@ from signin.visit import Visit
 
 logger = logging.getLogger(__name__)
 
-MAX_WAITING = 10_000  # visits; more are turned away at once rather than kept waiting in memory
-QUEUE_SECONDS = 10.0  # a visit that was not taken up by then is given back, not recorded
+MAX_WAITING = 100  # batches; further visits are turned away at once rather than kept waiting in memory
+QUEUE_SECONDS = 10.0  # a batch that was not taken up by then is given back, not recorded
 COMMIT_SECONDS = 10.0  # no new attempt at a batch is begun after this time
 
 _FIRST_PAUSE = 0.05
@@ -53,10 +53,12 @@ class Table(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    visit: Visit
-    done: Future[None]
+class _Batch:
+    """Visits that will share a transaction, and what tells their visitors how it ended."""
+
     until: float
+    visits: list[Visit] = field(default_factory=list)
+    done: Future[None] = field(default_factory=Future)
 
 
 class Committer:
@@ -69,7 +71,7 @@ class Committer:
         self._table = table
         self._counter = counter
         self._on_commit = on_commit
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Batch] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
         self._shard = 0
@@ -84,17 +86,23 @@ class Committer:
         return self._shard
 
     def submit(self, visit: Visit) -> Future[None]:
-        """Queue a visit; the future is done once it is durable and counted, or fails with NotAcknowledged."""
-        done: Future[None] = Future()
+        """Queue a visit; the future is done once it is durable and counted, or fails with NotAcknowledged.
+
+        The visits of a batch share their future, so that whoever waits is woken once for all of them. It cannot be
+        cancelled.
+        """
         with self._changed:
             if self._is_closing:
-                done.set_exception(NotAcknowledged("this process is shutting down", recorded="no"))
-            elif len(self._waiting) >= MAX_WAITING:
-                done.set_exception(NotAcknowledged(f"{MAX_WAITING} visits are waiting already", recorded="no"))
-            else:
-                self._waiting.append(_Waiting(visit, done, until=time.monotonic() + QUEUE_SECONDS))
+                return _failed("this process is shutting down")
+            if not self._waiting or len(self._waiting[-1].visits) == MAX_VISITS:
+                if len(self._waiting) == MAX_WAITING:
+                    return _failed(f"{MAX_WAITING * MAX_VISITS} visits are waiting already")
+                self._waiting.append(_Batch(until=time.monotonic() + QUEUE_SECONDS))
+                self._waiting[-1].done.set_running_or_notify_cancel()
                 self._changed.notify()
-        return done
+            batch = self._waiting[-1]
+            batch.visits.append(visit)
+            return batch.done
 
     def close(self, timeout: float) -> None:
         """Take no more visits, commit the waiting ones, and return when done or after `timeout` seconds."""
@@ -105,42 +113,34 @@ class Committer:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            visits = [waiting.visit for waiting in batch]
             try:
-                statistics = self._commit(visits)
+                statistics = self._commit(batch.visits)
             except Exception as error:
                 self._head = None
                 if not isinstance(error, NotAcknowledged):  # a defect of ours, but this thread has to go on
-                    logger.exception("a commit of %d visits failed unexpectedly", len(visits))
+                    logger.exception("a commit of %d visits failed unexpectedly", len(batch.visits))
                     error = NotAcknowledged("an internal error; see the log", recorded="unknown")
                 else:
-                    logger.error("%d visits were not acknowledged: %s", len(visits), error)
-                for waiting in batch:
-                    waiting.done.set_exception(error)
+                    logger.error("%d visits were not acknowledged: %s", len(batch.visits), error)
+                batch.done.set_exception(error)
                 if error.recorded == "unknown":  # it may have been, and then everybody should see it
                     self._on_commit()
             else:
                 self._counter.record(self._shard, statistics)
-                for waiting in batch:
-                    waiting.done.set_result(None)
+                batch.done.set_result(None)
                 self._on_commit()
 
-    def _next_batch(self) -> list[_Waiting]:
-        """Wait for visits and take up to 99 of them; an empty list is the end."""
-        with self._changed:
-            while True:
+    def _next_batch(self) -> _Batch | None:
+        """Wait for visits and take the oldest batch of them; None is the end."""
+        while True:
+            with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._is_closing)
-                batch: list[_Waiting] = []
-                while self._waiting and len(batch) < MAX_VISITS:
-                    waiting = self._waiting.popleft()
-                    if not waiting.done.set_running_or_notify_cancel():
-                        continue  # whoever asked has gone
-                    if waiting.until < time.monotonic():
-                        waiting.done.set_exception(NotAcknowledged("Table Storage is too slow", recorded="no"))
-                        continue
-                    batch.append(waiting)
-                if batch or self._is_closing:
-                    return batch
+                if not self._waiting:
+                    return None
+                batch = self._waiting.popleft()
+            if time.monotonic() <= batch.until:
+                return batch
+            batch.done.set_exception(NotAcknowledged("Table Storage is too slow", recorded="no"))
 
     def _commit(self, visits: Sequence[Visit]) -> Statistics:
         """Write the visits exactly once; the shard's statistics with them. Raises NotAcknowledged.
@@ -197,3 +197,9 @@ class Committer:
         logger.info("shard %s is crowded, going on in shard %s", partition(self._shard), partition(choice))
         self._shard = choice
         self._conflicts.clear()
+
+
+def _failed(reason: str) -> Future[None]:
+    done: Future[None] = Future()
+    done.set_exception(NotAcknowledged(reason, recorded="no"))
+    return done

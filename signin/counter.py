@@ -40,6 +40,7 @@ class ShardCounter:
         self._known_at: dict[int, float] = {}
         self._own: int | None = None
         self._doubts = 1
+        self._doubted_at = time.monotonic()
         self._settled_doubts = 0
         self._walk_lock = threading.Lock()
         self._walked_at = float("-inf")
@@ -54,6 +55,12 @@ class ShardCounter:
         """Take note that there may be others, since an etag was read anew."""
         with self._lock:
             self._doubts += 1
+            self._doubted_at = time.monotonic()
+
+    def totals(self) -> dict[int, int]:
+        """How many visits of each shard are known."""
+        with self._lock:
+            return {shard: statistics.total for shard, statistics in self._shards.items()}
 
     def value(self) -> Statistics:
         """The sum over all known shards; the same object until one of them changes."""
@@ -67,6 +74,11 @@ class ShardCounter:
         """How many shards are known. They are opened in order, without gaps."""
         with self._lock:
             return max(self._shards, default=-1) + 1
+
+    @property
+    def has_company(self) -> bool:
+        """Whether other processes have counted visits, or might have within the last two `max_age`."""
+        return not self._is_alone() or time.monotonic() - self._doubted_at < 2 * self._max_age
 
     @property
     def is_current(self) -> bool:

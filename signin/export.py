@@ -6,7 +6,8 @@ import csv
 from collections.abc import Callable
 from typing import TextIO
 
-from signin.table import MAX_SHARDS, STATISTICS_KEY, VisitTable, partition, visit_in
+from signin.table import MAX_SHARDS, VisitTable, partition
+from signin.visit import Visit
 
 
 def export(table: VisitTable, output: TextIO, advance: Callable[[int], None]) -> int:
@@ -15,21 +16,16 @@ def export(table: VisitTable, output: TextIO, advance: Callable[[int], None]) ->
     The time is UTC with milliseconds, 2026-11-23T09:15:00.123Z. `advance` is told of each number of rows dealt with.
     Raises StorageError.
     """
-    names = {partition(shard) for shard in range(MAX_SHARDS)}
-    shards = [name for name in table.partitions() if name in names]  # where that fails, there is not even a header
+    names = set(table.partitions())  # where that fails, there is not even a header
     lines = csv.writer(output, lineterminator="\n")
     lines.writerow(["time", "os", "browser"])
     left_out = 0
-    for shard in shards:
-        for row in table.rows(shard):
-            if row["RowKey"] == STATISTICS_KEY:
-                continue
-            try:
-                visit = visit_in(row)
-            except ValueError:
-                left_out += 1
+    for shard in range(MAX_SHARDS):
+        for row in table.visits(shard) if partition(shard) in names else ():
+            if isinstance(row, Visit):
+                time = row.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                lines.writerow([time, row.os, row.browser])
             else:
-                time = visit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-                lines.writerow([time, visit.os, visit.browser])
+                left_out += 1
             advance(1)
     return left_out

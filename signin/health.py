@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from signin.app import App
-from signin.content import ContentUnavailable
+from signin.blobs import ContentUnavailable
 from signin.signalr import SignalRError
 from signin.table import StorageError
 

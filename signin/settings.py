@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from signin.signalr import ConnectionString
+from signin.connection_string import ConnectionString
+from signin.identity import Credential, Identity, is_confidential
 from signin.table import VisitTable
 
 T = TypeVar("T")
@@ -18,11 +19,44 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Every setting, checked. `blob_url` is a base url without a trailing slash, `broadcast_interval` is in seconds."""
+class TableSettings:
+    """Where the table is: a connection string with a key, or a url and who we are there."""
 
-    table_connection_string: str = field(repr=False)
+    connection_string: str = field(default="", repr=False)
+    url: str = ""
+    identity: Identity = field(default_factory=Identity)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> TableSettings:
+        """The only settings that an operator's command needs. Raises SettingsError.
+
+        Names as the Azure Functions host has them for connections by identity: TableConnectionString__tableServiceUri
+        (or __serviceUri) with __credential and __clientId.
+        """
+        name = "TableConnectionString"
+        service = f"{name}__tableServiceUri"
+        url = _text(environment, service) or _text(environment, f"{name}__serviceUri")
+        if _text(environment, name) or not url:
+            return cls(_read(environment, name, _table_connection_string))
+        return cls(url=_check(service, url, _table_url), identity=_identity(environment, name) or Identity())
+
+    def connect(self) -> VisitTable:
+        """Sends nothing."""
+        if self.connection_string:
+            return VisitTable.from_connection_string(self.connection_string)
+        return VisitTable.from_url(self.url, Credential(self.identity))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, checked. `broadcast_interval` is in seconds.
+
+    `blob_url` is a base url without a trailing slash; `blob_identity` is who we are there, None being anybody.
+    """
+
+    table: TableSettings
     blob_url: str
+    blob_identity: Identity | None
     signalr: ConnectionString
     broadcast_interval: float
 
@@ -31,35 +65,51 @@ class Settings:
         """Read and check all settings. Raises SettingsError that names everything that is wrong."""
         problems: list[str] = []
 
-        def read(name: str, check: Callable[[str], T], default: str = "") -> T | None:
+        def read(reading: Callable[[], T]) -> T | None:
             try:
-                return _read(environment, name, check, default)
+                return reading()
             except SettingsError as problem:
                 problems.append(str(problem))
                 return None
 
-        table_connection_string = read("TableConnectionString", _table_connection_string)
-        blob_url = read("BlobHost", _blob_url)
-        signalr = read("AzureSignalRConnectionString", ConnectionString.parse)
-        broadcast_interval = read("BroadcastIntervalSeconds", _seconds, default="1")
-        if table_connection_string is None or blob_url is None or signalr is None or broadcast_interval is None:
+        table = read(lambda: TableSettings.from_environment(environment))
+        blob_url = read(lambda: _read(environment, "BlobHost", _blob_url))
+        blob_identity = read(lambda: _identity(environment, "BlobHost"))
+        signalr = read(lambda: _read(environment, "AzureSignalRConnectionString", ConnectionString.parse))
+        broadcast_interval = read(lambda: _read(environment, "BroadcastIntervalSeconds", _seconds, default="1"))
+        if blob_identity is not None and blob_url is not None and not is_confidential(blob_url):
+            problems.append("BlobHost is malformed: an identity's tokens are sent by https only")
+        if problems or table is None or blob_url is None or signalr is None or broadcast_interval is None:
             raise SettingsError("; ".join(problems))
-        return cls(table_connection_string, blob_url, signalr, broadcast_interval)
+        return cls(table, blob_url, blob_identity, signalr, broadcast_interval)
 
 
-def table_connection_string(environment: Mapping[str, str]) -> str:
-    """The one setting that an operator's command needs. Raises SettingsError."""
-    return _read(environment, "TableConnectionString", _table_connection_string)
+def _text(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(name, "").strip()
 
 
 def _read(environment: Mapping[str, str], name: str, check: Callable[[str], T], default: str = "") -> T:
-    text = environment.get(name, "").strip() or default
+    text = _text(environment, name) or default
     if not text:
         raise SettingsError(f"{name} is not set")
+    return _check(name, text, check)
+
+
+def _check(name: str, text: str, check: Callable[[str], T]) -> T:
     try:
         return check(text)
     except ValueError as error:
         raise SettingsError(f"{name} is malformed: {error}") from None
+
+
+def _identity(environment: Mapping[str, str], name: str) -> Identity | None:
+    """Who we are for a connection of this name; None where no setting says."""
+    credential, client_id = _text(environment, f"{name}__credential"), _text(environment, f"{name}__clientId")
+    if credential not in ("", "managedidentity"):
+        raise SettingsError(f"{name}__credential is malformed: it can only be managedidentity")
+    if not credential and not client_id:
+        return None
+    return Identity(is_managed=bool(credential), client_id=client_id or None)
 
 
 def _table_connection_string(text: str) -> str:
@@ -69,6 +119,12 @@ def _table_connection_string(text: str) -> str:
     except ValueError:  # the SDK's words may hold a part of it
         raise ValueError("it is not the connection string of a storage account") from None
     return text
+
+
+def _table_url(text: str) -> str:
+    if not re.fullmatch(r"https://[\w.-]+(:\d{1,5})?(/[\w-]+)?/?", text, re.ASCII):
+        raise ValueError("it is not the https url of a storage account's tables")
+    return text.rstrip("/")
 
 
 def _blob_url(text: str) -> str:

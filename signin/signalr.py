@@ -1,104 +1,27 @@
-"""Azure SignalR Service in serverless mode: the connection string, client tokens, and broadcasts by REST."""
+"""Azure SignalR Service in serverless mode: client tokens, and broadcasts by REST."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
+from random import getrandbits
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import jwt
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
+from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
+
+from signin.connection_string import ConnectionString
+from signin.identity import SIGNALR_SCOPE, Bearer, Credential, IdentityError
+from signin.tokens import Expiring, Renewed
 
 CLIENT_TOKEN_SECONDS = 3600  # an open connection outlives its token
 _REST_TOKEN_SECONDS = 3600
-_REST_TOKEN_MARGIN = 300
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to answer
-
-
-class ConnectionStringError(ValueError):
-    """A SignalR connection string that cannot be used; the message names the property and never its secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionString:
-    """What a SignalR connection string says; urls are without a trailing slash.
-
-    `endpoint` is what tokens are made out to. Clients and the REST API are sent to `client_endpoint` and
-    `server_endpoint`, which differ from it where a proxy stands in front of the service.
-    """
-
-    endpoint: str
-    access_key: str = field(repr=False)
-    client_endpoint: str
-    server_endpoint: str
-
-    @classmethod
-    def parse(cls, text: str) -> ConnectionString:
-        """Parse `Endpoint=…;AccessKey=…;Version=1.0;…` as the service's own SDKs do. Raises ConnectionStringError."""
-        properties = _properties(text)
-        if "endpoint" not in properties:
-            raise ConnectionStringError("Endpoint is missing")
-        version = properties.get("version", "1.0")
-        if not re.fullmatch(r"1\.\d+(?:[\w.-]+)?", version, re.ASCII):
-            raise ConnectionStringError("Version is not supported, only 1.x")
-        auth_type = properties.get("authtype", "").lower()
-        if auth_type in ("azure", "azure.msi", "azure.app"):
-            raise ConnectionStringError(f"AuthType={auth_type} is not supported yet; use an AccessKey")
-        if not properties.get("accesskey"):
-            raise ConnectionStringError("AccessKey is missing")
-        endpoint = _with_port(_url("Endpoint", properties["endpoint"]), properties.get("port"))
-        return cls(
-            endpoint=endpoint,
-            access_key=properties["accesskey"],
-            client_endpoint=_url("ClientEndpoint", properties.get("clientendpoint", endpoint)),
-            server_endpoint=_url("ServerEndpoint", properties.get("serverendpoint", endpoint)),
-        )
-
-
-def _properties(text: str) -> dict[str, str]:
-    """The properties by lower-case name. There is no quoting; a part without "=" is passed over, as the SDKs do."""
-    parts = [part for part in text.split(";") if part.strip()]
-    if len(parts) < 2:
-        raise ConnectionStringError("it needs at least Endpoint=… and AccessKey=…, separated by ';'")
-    properties: dict[str, str] = {}
-    for part in parts:
-        name, equals, value = part.partition("=")
-        name = name.strip().lower()
-        if not equals:
-            continue
-        if name in properties:
-            raise ConnectionStringError(f"{name!r} is given twice")
-        properties[name] = value.strip()
-    return properties
-
-
-def _url(name: str, value: str) -> str:
-    value = value.rstrip("/")
-    try:
-        parts = urlsplit(value)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
-    except ValueError:
-        is_usable = False
-    if not is_usable or " " in value:
-        raise ConnectionStringError(f"{name} is not an absolute http or https url")
-    return value
-
-
-def _with_port(url: str, port: str | None) -> str:
-    if port is None:
-        return url
-    if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 1 <= int(port) <= 65535:
-        raise ConnectionStringError("Port is not a number from 1 to 65535")
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return parts._replace(netloc=f"{host}:{port}").geturl()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +33,11 @@ class ClientAccess:
 
 
 class SignalRError(Exception):
-    """The service did not do what was asked; the message says why."""
+    """The service did not do what was asked; the message says why. `retry_after`: for how many seconds not to ask."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class Hub:
@@ -119,8 +46,9 @@ class Hub:
     def __init__(self, connection: ConnectionString, name: str) -> None:
         self._connection = connection
         self._name = name
-        self._token = ""
-        self._token_expires = 0.0
+        self._client_path = f"/client/?hub={name}"
+        self._credential = Credential(connection.identity) if connection.identity else None
+        self._generated = Renewed(self._generate_access)
         self._session = requests.Session()
         # A kept-alive connection may have been closed meanwhile. A broadcast carries the whole state, so sending one
         # twice does no harm.
@@ -128,63 +56,100 @@ class Hub:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
 
-    def client_access(self) -> ClientAccess:
-        """A url and a fresh token for one client. Sends nothing."""
-        path = f"/client/?hub={self._name}"
-        token = self._sign(self._connection.endpoint + path, CLIENT_TOKEN_SECONDS)
-        return ClientAccess(self._connection.client_endpoint + path, token)
+    def client_access(self) -> Future[ClientAccess]:
+        """A url and a token for one client, or SignalRError.
+
+        With an access key it is a token of the client's own, and the future is done. Without one the service makes the
+        tokens, which takes a request; so clients share one, which says nothing about any of them.
+        """
+        if self._credential is not None:
+            return self._generated.get()
+        access: Future[ClientAccess] = Future()
+        access.set_result(self._access(self._sign(self._client_path, CLIENT_TOKEN_SECONDS)))
+        return access
+
+    @property
+    def no_access(self) -> ClientAccess:
+        """The url, and no token: whoever gets it has to ask again."""
+        return self._access("")
 
     def broadcast(self, target: str, arguments: Sequence[Any]) -> None:
         """Call `target` with `arguments` at every connected client. Raises SignalRError."""
-        path = f"/api/v1/hubs/{self._name}"
-        now = time.time()
-        if now > self._token_expires - _REST_TOKEN_MARGIN:
-            self._token = self._sign(self._connection.endpoint + path, _REST_TOKEN_SECONDS)
-            self._token_expires = now + _REST_TOKEN_SECONDS
-        answer = self._request("POST", path, self._token, {"target": target, "arguments": list(arguments)})
-        if answer.status_code != requests.codes.accepted:
-            raise _refusal(answer)
+        self._request(
+            "POST", f"/api/v1/hubs/{self._name}", {"target": target, "arguments": list(arguments)}, answers=(202,)
+        )
 
     def check(self) -> None:
-        """Ask whether the service is there and takes our key, by a question without an effect. Raises SignalRError."""
-        path = f"/api/v1/hubs/{self._name}/connections/none"
-        answer = self._request("HEAD", path, self._sign(self._connection.endpoint + path, _REST_TOKEN_SECONDS))
-        if answer.status_code not in (200, 404):  # 404: no connection has this id
-            raise _refusal(answer)
+        """Ask whether the service is there and lets us in, by a question without an effect. Raises SignalRError."""
+        self._request("HEAD", f"/api/v1/hubs/{self._name}/connections/none", answers=(200, 404))  # 404: no such client
 
-    def _request(self, method: str, path: str, token: str, content: object = None) -> requests.Response:
+    def _access(self, token: str) -> ClientAccess:
+        return ClientAccess(self._connection.client_endpoint + self._client_path, token)
+
+    def _generate_access(self) -> Expiring[ClientAccess]:
+        until = time.time() + CLIENT_TOKEN_SECONDS
+        path = f"/api/hubs/{self._name}/:generateToken"
+        query = f"api-version=2022-11-01&minutesToExpire={CLIENT_TOKEN_SECONDS // 60}"
+        answer = self._request("POST", path, query=query, answers=(200,))
         try:
-            return self._session.request(
+            return Expiring(self._access(answer.json()["token"]), until)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SignalRError(
+                "SignalR answered without a token: check that Endpoint is that of the service"
+            ) from error
+
+    def _request(
+        self, method: str, path: str, content: object = None, *, query: str = "", answers: tuple[int, ...]
+    ) -> requests.Response:
+        """One request to the REST API, answered with one of these statuses. Raises SignalRError."""
+        try:
+            answer = self._session.request(
                 method,
                 self._connection.server_endpoint + path,
+                params=query,
                 json=content,
-                auth=_Bearer(token),
+                auth=Bearer(lambda: self._rest_token(path)),
                 timeout=_TIMEOUT,
                 allow_redirects=False,
             )
+        except IdentityError as error:
+            raise SignalRError(f"SignalR cannot be asked: {error}") from error
         except (requests.RequestException, ValueError) as error:  # ValueError: a host name that cannot be one
             raise SignalRError(f"SignalR did not answer ({type(error).__name__})") from error
+        if answer.status_code not in answers:
+            raise self._refusal(answer)
+        return answer
 
-    def _sign(self, audience: str, seconds: int) -> str:
-        """A token for `audience`: HS256 with the key's UTF-8 bytes, `aud` and `exp` being all that the service needs.
+    def _rest_token(self, path: str) -> str:
+        if self._credential is not None:
+            return self._credential.get_token(SIGNALR_SCOPE).token
+        return self._sign(path, _REST_TOKEN_SECONDS)
+
+    def _sign(self, path: str, seconds: int) -> str:
+        """A token for a path: HS256 with the key's UTF-8 bytes, `aud` and `exp` being all that the service needs.
 
         No `nbf` or `iat`: a clock a little ahead of the service's would make the token invalid.
         """
-        claims = {"aud": audience, "exp": int(time.time()) + seconds, "jti": uuid4().hex}
+        audience = self._connection.endpoint + path
+        claims = {"aud": audience, "exp": int(time.time()) + seconds, "jti": f"{getrandbits(128):032x}"}
         return jwt.encode(claims, self._connection.access_key, algorithm="HS256")
 
+    def _refusal(self, answer: requests.Response) -> SignalRError:
+        reason = answer.headers.get("WWW-Authenticate", answer.reason)
+        if self._credential is not None and answer.status_code in (401, 403):
+            advice = "give the app's identity the role SignalR REST API Owner on the SignalR resource"
+        else:
+            advice = _ADVICE.get(answer.status_code, "check AzureSignalRConnectionString")
+        try:
+            retry_after = Retry().get_retry_after(answer.raw) or 0.0
+        except InvalidHeader:
+            retry_after = 0.0
+        return SignalRError(f"SignalR answered {answer.status_code} {reason}: {advice}", retry_after)
 
-class _Bearer(AuthBase):
-    """A bearer token. As a header of the request it would yield to a .netrc that has an entry for the host."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-def _refusal(answer: requests.Response) -> SignalRError:
-    reason = answer.headers.get("WWW-Authenticate", answer.reason)
-    return SignalRError(f"SignalR answered {answer.status_code} {reason}: check AzureSignalRConnectionString")
+_ADVICE = {
+    401: "check the AccessKey in AzureSignalRConnectionString, and this machine's clock",
+    403: "check that its network rules let this app in",
+    404: "check that the service is in serverless mode",
+    429: "its quota is used up: give it more units, or raise BroadcastIntervalSeconds",
+}

@@ -1,9 +1,10 @@
 """The visits table: one partition is a shard, and a shard counts itself.
 
-    PartitionKey  RowKey                             properties
-    "00"          "20261123T091500.123456Z-<uuid4>"  OS, Browser                      one row per visit
-    "00"          "0-SignIn-<guid>-20180716T…Z"      OS, Browser                      the same (see adopt.py)
-    "00"          "stats"                            Total, ByOS, ByBrowser, History  the sum of those rows
+    PartitionKey  RowKey                              properties
+    "00"          "20261123T091500.123456Z-<random>"  OS, Browser                      one row per visit
+    "00"          "0-SignIn-<guid>-20180716T…Z"       OS, Browser                      the same (see adopt.py)
+    "00"          "stats"                             Total, ByOS, ByBrowser, History  the sum of those rows
+    "broadcast"   "turn"                              At, Seconds, Sent                see turns.py
 
 Visits and the sum are written in one entity group transaction (at most 100 rows of one partition), fenced by
 the stats row's etag: the sum is right at every instant, and nobody ever has to read the visits to know it.
@@ -31,6 +32,7 @@ from azure.data.tables import EdmType, EntityProperty, TableClient, TableEntity,
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from signin.history import History
+from signin.identity import Credential, IdentityError
 from signin.statistics import Statistics
 from signin.visit import Visit
 
@@ -39,8 +41,13 @@ STATISTICS_KEY = "stats"
 MAX_VISITS = 99  # in one transaction: the service takes 100 operations, one is the stats row
 MAX_SHARDS = 100  # two digits; some 10 busy shards already reach what a storage account can take
 
-_CONNECT_SECONDS = 2.0
-_READ_SECONDS = 5.0
+_PATIENCE: dict[str, Any] = {
+    # The SDK would silently send a batch again after a 500 or 503 and an update after a lost reply, and so report a
+    # commit that happened as one that failed. Whoever calls decides what to send again.
+    "retry_total": 0,
+    "connection_timeout": 2.0,  # seconds; both are 300 by default
+    "read_timeout": 5.0,
+}
 _PAGE_SECONDS = 30.0  # the service itself takes up to 5 s for a page of rows
 _PAGE_RETRIES = 4  # within some 10 s
 _NO_CONNECTION = (NewConnectionError, ConnectTimeoutError)
@@ -51,6 +58,13 @@ _FENCE_MOVED = (
     TableErrorCode.RESOURCE_NOT_FOUND,
     TableErrorCode.ENTITY_NOT_FOUND,
 )
+
+_ADVICE: Mapping[str, str] = {
+    "AuthorizationPermissionMismatch": "give the app's identity the role Storage Table Data Contributor on it",
+    "AuthorizationFailure": "check that the storage account's network rules let this app in",
+    "KeyBasedAuthenticationNotPermitted": "it takes no keys: set TableConnectionString__tableServiceUri instead",
+}
+_OTHER_ADVICE = "check the key in TableConnectionString"
 
 _TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
@@ -100,26 +114,18 @@ class VisitTable:
     @classmethod
     def from_connection_string(cls, connection_string: str) -> VisitTable:
         """Raises ValueError for a malformed connection string. Sends nothing."""
-        return cls(
-            TableClient.from_connection_string(
-                connection_string,
-                TABLE_NAME,
-                # The SDK would silently send a batch again after a 500 or 503 and an update after a lost reply, and so
-                # report a commit that happened as one that failed. Whoever calls decides what to send again.
-                retry_total=0,
-                connection_timeout=_CONNECT_SECONDS,  # both are 300 s by default
-                read_timeout=_READ_SECONDS,
-            )
-        )
+        return cls(TableClient.from_connection_string(connection_string, TABLE_NAME, **_PATIENCE))
+
+    @classmethod
+    def from_url(cls, url: str, credential: Credential) -> VisitTable:
+        """The table at the https url of an account's tables, by identity. Sends nothing."""
+        return cls(TableClient(url, TABLE_NAME, credential=credential, **_PATIENCE))
 
     def read(self, shard: int) -> Head:
         """The shard's stats row. Raises StorageError."""
-        try:
-            row = self._client.get_entity(partition(shard), STATISTICS_KEY)
-        except Exception as error:
-            if _is_missing_row(error):
-                return Head(Statistics(), etag=None)
-            raise _storage_error(error) from error
+        row = self.row(partition(shard), STATISTICS_KEY)
+        if row is None:
+            return Head(Statistics(), etag=None)
         try:
             return Head(_statistics_of(row), etag=row.metadata["etag"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -127,23 +133,41 @@ class VisitTable:
 
     def holds(self, shard: int, visit: Visit) -> bool:
         """Whether the visit's row is in the shard. Raises StorageError."""
+        return self.row(partition(shard), visit.key, select=["RowKey"]) is not None
+
+    def row(self, partition_key: str, row_key: str, select: list[str] | None = None) -> TableEntity | None:
+        """One row, or the selected properties of it; None where there is none. Raises StorageError."""
         try:
-            self._client.get_entity(partition(shard), visit.key, select=["RowKey"])
+            return self._client.get_entity(partition_key, row_key, select=select)
         except Exception as error:
             if _is_missing_row(error):
-                return False
+                return None
             raise _storage_error(error) from error
-        return True
+
+    def write(self, row: TableEntity, etag: str | None) -> str:
+        """Replace the row if it is still at the etag (None: if it does not exist); its new etag.
+
+        Raises FenceMoved or another StorageError.
+        """
+        try:
+            if etag is None:
+                return str(self._client.create_entity(row)["etag"])
+            condition = MatchConditions.IfNotModified
+            written = self._client.update_entity(row, mode=UpdateMode.REPLACE, etag=etag, match_condition=condition)
+            return str(written["etag"])
+        except ResourceExistsError as error:  # the SDK does not tell the code of a single insert's error
+            raise FenceMoved("another process has written the row") from error
+        except Exception as error:
+            raise _storage_error(error) from error
 
     def commit(self, shard: int, head: Head, visits: Sequence[Visit]) -> Head:
         """Add up to 99 visits and move the stats row on from `head`, all or nothing; the new head.
 
         Raises FenceMoved, Refused, NotSent or Unanswered. After the latter the same call may be repeated: whatever
-        becomes of the first attempt, at most one of them commits.
+        becomes of the first attempt, at most one of them commits. If the first one did, its repetition is a FenceMoved,
+        be it that it stops at a visit's row (409) or at the etag (412).
         """
         statistics = head.statistics.counting(visits)
-        # The visits come first, since operations are processed in this order: where an attempt whose reply was lost
-        # did commit, its repetition stops at a visit's row (409) rather than at the etag, which it moved itself (412).
         operations = [
             *(("create", _visit_row(shard, visit)) for visit in visits),
             _write_statistics(shard, statistics, head.etag),
@@ -174,6 +198,12 @@ class VisitTable:
             yield row["PartitionKey"]
             query = f"PartitionKey gt {_quoted(row['PartitionKey'])}"
 
+    def visits(self, shard: int) -> Iterator[Visit | str]:
+        """The visits of a shard, and the keys of rows that are not visits, in order of RowKey. Raises StorageError."""
+        for row in self.rows(partition(shard)):
+            if row["RowKey"] != STATISTICS_KEY:
+                yield _visit_in(row)
+
     def rows(self, partition_key: str, prefix: str = "") -> Iterator[TableEntity]:
         """The rows of a partition whose RowKey begins with the prefix, in order of RowKey. Raises StorageError.
 
@@ -199,17 +229,20 @@ def partition(shard: int) -> str:
     return f"{shard:02}"
 
 
-def visit_in(row: TableEntity) -> Visit:
-    """The visit that a row of a shard records. Raises ValueError where it records none."""
-    time = _TIME.search(row["RowKey"])
-    if time is None or not isinstance(row.get("OS"), str) or not isinstance(row.get("Browser"), str):
-        raise ValueError(f"the row {row['RowKey']} is not a visit")
-    return Visit(row["RowKey"], row["OS"], row["Browser"], datetime.fromisoformat(time.group()))
-
-
 def _quoted(text: str) -> str:
     """The text as a literal of an OData filter."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _visit_in(row: TableEntity) -> Visit | str:
+    """The visit that the row records, or its key where it records none."""
+    time = _TIME.search(row["RowKey"])
+    if time is None or not isinstance(row.get("OS"), str) or not isinstance(row.get("Browser"), str):
+        return str(row["RowKey"])
+    try:
+        return Visit(row["RowKey"], row["OS"], row["Browser"], datetime.fromisoformat(time.group()))
+    except ValueError:  # no such date
+        return str(row["RowKey"])
 
 
 def _visit_row(shard: int, visit: Visit) -> TableEntity:
@@ -263,6 +296,8 @@ def _storage_error(error: Exception) -> StorageError:
 
     Anything not told apart here is an Unanswered: a reply cut short is not even an AzureError.
     """
+    if isinstance(error, IdentityError):
+        return NotSent(f"Table Storage cannot be asked: {error}")
     if isinstance(error, ServiceRequestError) and isinstance(error.inner_exception, _NO_CONNECTION):
         return NotSent("Table Storage cannot be reached: check that it runs and what TableConnectionString names")
     code = _code(error)
@@ -272,7 +307,7 @@ def _storage_error(error: Exception) -> StorageError:
         return FenceMoved(f"other processes keep writing to the same shard ({code})")
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if status in (401, 403) or isinstance(error, ClientAuthenticationError):
-        return Refused(f"Table Storage refuses access ({code}): check the key in TableConnectionString")
+        return Refused(f"Table Storage refuses access ({code}): {_ADVICE.get(code, _OTHER_ADVICE)}")
     if status == 400:
         return Refused(f"Table Storage cannot do what it was asked ({code})")
     return Unanswered(f"Table Storage did not answer, or not clearly ({code})")

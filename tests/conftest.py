@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import hypothesis
 import pytest
 
 from local.child import Child
@@ -16,6 +17,12 @@ from local.services import functions_host, settings_for, signalr_emulator
 from local.storage import Account, Azurite
 
 _ACCOUNTS = [f"account{number}" for number in range(1000)]
+
+# The same examples each time, and a busy machine is no defect.
+hypothesis.settings.register_profile(
+    "tests", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-// A distribution as a list of bars: readable as a plain list, and each bar slides to its place when the order changes.
+// A distribution as bars: a table to those who read it, and each row slides to its place when the order changes.
 
 import { formatCount, formatShare } from "./format.js";
 import { prefersReducedMotion } from "./motion.js";
@@ -6,67 +6,73 @@ import { prefersReducedMotion } from "./motion.js";
 /** @typedef {import("./snapshot.js").Share} Share */
 
 const SLIDE = { duration: 500, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" };
+const GLOW = { duration: 1_500, easing: "ease-in" };
 
 export class Bars {
-  #list;
+  #rows;
   #template;
   /** @type {Map<string, HTMLElement>} */
-  #items = new Map();
+  #rowOf = new Map();
 
   /**
-   * @param {HTMLElement} list
-   * @param {HTMLTemplateElement} template of one item
+   * @param {HTMLElement} rows the body of the table
+   * @param {HTMLTemplateElement} template of one row
    */
-  constructor(list, template) {
-    this.#list = list;
+  constructor(rows, template) {
+    this.#rows = rows;
     this.#template = template;
   }
 
   /** @param {Share[]} shares in the order to show */
   show(shares) {
-    const places = new Map([...this.#items.values()].map((item) => [item, item.getBoundingClientRect()]));
+    const moving = !prefersReducedMotion();
+    const places = new Map([...this.#rowOf.values()].map((row) => [row, row.getBoundingClientRect()]));
     shares.forEach((share, position) => {
-      const item = this.#itemFor(share.label);
-      item.dataset.count = String(share.count);
-      fill(item, ".bar-count", formatCount(share.count));
-      fill(item, ".bar-share", formatShare(share.ratio));
-      item.style.setProperty("--share", String(share.ratio));
-      if (this.#list.children[position] !== item) this.#list.insertBefore(item, this.#list.children[position] ?? null);
+      const row = this.#rowFor(share.label);
+      const grown = row.dataset.count !== undefined && row.dataset.count !== String(share.count);
+      row.dataset.count = String(share.count);
+      const count = fill(row, ".bar-count", formatCount(share.count));
+      fill(row, ".bar-share", formatShare(share.ratio));
+      row.style.setProperty("--share", String(share.ratio));
+      if (this.#rows.children[position] !== row) this.#rows.insertBefore(row, this.#rows.children[position] ?? null);
+      if (grown && moving) count.animate({ color: ["var(--accent)"] }, GLOW);
     });
-    if (!prefersReducedMotion()) slide(places);
+    if (moving) slide(places);
   }
 
   /** @param {string} label */
-  #itemFor(label) {
-    const known = this.#items.get(label);
+  #rowFor(label) {
+    const known = this.#rowOf.get(label);
     if (known) return known;
     const fragment = /** @type {DocumentFragment} */ (this.#template.content.cloneNode(true));
-    const item = /** @type {HTMLElement} */ (fragment.firstElementChild);
-    item.dataset.label = label;
-    fill(item, ".bar-label", label);
-    this.#items.set(label, item);
-    return item;
+    const row = /** @type {HTMLElement} */ (fragment.firstElementChild);
+    row.dataset.label = label;
+    fill(row, ".bar-label", label);
+    this.#rowOf.set(label, row);
+    return row;
   }
 }
 
 /**
- * @param {HTMLElement} item
+ * @param {HTMLElement} row
  * @param {string} selector
  * @param {string} text
  */
-function fill(item, selector, text) {
-  /** @type {HTMLElement} */ (item.querySelector(selector)).textContent = text;
+function fill(row, selector, text) {
+  const cell = /** @type {HTMLElement} */ (row.querySelector(selector));
+  cell.textContent = text;
+  return cell;
 }
 
 /**
- * Lets each item that has moved glide there from where it was.
+ * Lets each row that has moved glide there from where it was.
  *
- * @param {Map<HTMLElement, DOMRect>} places where the items were
+ * @param {Map<HTMLElement, DOMRect>} places where the rows were
  */
 function slide(places) {
-  for (const [item, before] of places) {
-    const after = item.getBoundingClientRect();
+  for (const [row, before] of places) {
+    const after = row.getBoundingClientRect();
     const [x, y] = [before.x - after.x, before.y - after.y];
-    if (x || y) item.animate({ translate: [`${x}px ${y}px`, "0 0"] }, SLIDE);
+    if (x || y) row.animate({ translate: [`${x}px ${y}px`, "0 0"] }, SLIDE);
   }
 }

@@ -1,4 +1,4 @@
-// Numbers as the visitor's own locale writes them.
+// Numbers and times as the visitor's own locale writes them.
 
 /**
  * @param {number} count
@@ -6,6 +6,16 @@
  */
 export function formatCount(count, locale) {
   return new Intl.NumberFormat(locale).format(count);
+}
+
+/**
+ * A count with its noun.
+ *
+ * @param {number} count
+ * @param {string} [locale]
+ */
+export function formatCheckIns(count, locale) {
+  return `${formatCount(count, locale)} ${count === 1 ? "check-in" : "check-ins"}`;
 }
 
 /**
@@ -19,4 +29,33 @@ export function formatShare(ratio, locale) {
   if (ratio > 0 && ratio < 0.01) return `<${percent.format(0.01)}`;
   if (ratio > 0.99 && ratio < 1) return `>${percent.format(0.99)}`;
   return percent.format(ratio);
+}
+
+/**
+ * How long ago something was, as precisely as anybody wants to know: "just now", "3 min ago", "2 h ago".
+ *
+ * @param {number} ms
+ */
+export function formatAge(ms) {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return "just now";
+  return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
+}
+
+/** @type {Record<import("./history.js").Range, Intl.DateTimeFormatOptions>} */
+const TIMES = {
+  minutes: { hour: "2-digit", minute: "2-digit" },
+  hours: { weekday: "short", hour: "2-digit", minute: "2-digit" },
+  days: { day: "numeric", month: "short", timeZone: "UTC" }, // the app's days are those of UTC
+};
+
+/**
+ * When an interval begins, in words that tell it from its neighbours.
+ *
+ * @param {number} time ms since 1970
+ * @param {import("./history.js").Range} range
+ * @param {string} [locale]
+ */
+export function formatTime(time, range, locale) {
+  return new Intl.DateTimeFormat(locale, TIMES[range]).format(time);
 }

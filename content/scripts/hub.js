@@ -1,4 +1,6 @@
-// The SignalR hub that pushes the statistics. The client library is a classic script: its one global is `signalR`.
+// The SignalR hub that pushes the statistics.
+
+import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 
 /**
  * @param {import("./api.js").Endpoint} endpoint
@@ -6,7 +8,6 @@
  * @returns {import("./connection.js").Hub}
  */
 export function openHub({ url, accessToken }, onUpdate) {
-  const { HubConnectionBuilder, LogLevel } = globalThis.signalR;
   const hub = new HubConnectionBuilder()
     .withUrl(url, { accessTokenFactory: () => accessToken, timeout: 15_000 })
     .configureLogging(LogLevel.Error)

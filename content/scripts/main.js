@@ -1,40 +1,52 @@
 // The page: be counted once, then stay live.
 
-import qrcode from "../lib/qrcode-generator-2.0.4.mjs";
+import makeCode from "qrcode-generator";
+
+import { createAnnouncer } from "./announcer.js";
 import { fetchStats, negotiate, postSignIn } from "./api.js";
 import { createCatchUp } from "./catch-up.js";
 import { LiveConnection } from "./connection.js";
 import { openHub } from "./hub.js";
+import { setUpPresentation } from "./presentation.js";
 import { sleep } from "./retry.js";
+import { passOn, wayToShare } from "./share.js";
 import { signIn } from "./signin.js";
-import { newer, snapshot } from "./snapshot.js";
-import { showAddress, showProblem, showSnapshot, showState } from "./view.js";
+import { merge, snapshot } from "./snapshot.js";
+import * as view from "./view.js";
+
+const REREAD = 300_000; // ms between readings of the statistics, which put the history right
+const TICK = 5_000; // ms
 
 /** @type {import("./snapshot.js").Snapshot | null} */
 let latest = null;
+let heardAt = 0;
 /** @type {import("./view.js").Problem | null} */
 let signInProblem = null;
 /** @type {import("./view.js").Problem | null} */
 let readingProblem = null;
-
-/** @param {import("./snapshot.js").Snapshot} next */
-function accept(next) {
-  const previous = latest;
-  latest = newer(latest, next);
-  if (latest !== previous) showSnapshot(latest);
-  showProblems();
-}
-
-/** Being unable to read the statistics is worth a word only as long as there are none to show. */
-function showProblems() {
-  showProblem(signInProblem ?? (latest ? null : readingProblem));
-}
 
 const alarm = new EventTarget();
 const wake = () => alarm.dispatchEvent(new Event("wake"));
 
 /** @param {number} ms */
 const waitOrWake = (ms) => sleep(ms, alarm);
+
+const announce = createAnnouncer({ say: view.announce, wait: sleep });
+
+/** @param {import("./snapshot.js").Snapshot} next */
+function accept(next) {
+  latest = merge(latest, next);
+  heardAt = performance.now();
+  view.showSnapshot(latest);
+  view.showAge(0);
+  announce(latest.total);
+  showProblems();
+}
+
+/** Being unable to read the statistics is worth a word only as long as there are none to show. */
+function showProblems() {
+  view.showProblem(signInProblem ?? (latest ? null : readingProblem));
+}
 
 const catchUp = createCatchUp({
   fetchStats,
@@ -49,21 +61,11 @@ const catchUp = createCatchUp({
 const connection = new LiveConnection({
   negotiate,
   open: (endpoint) => openHub(endpoint, (total, byOS, byBrowser) => accept(snapshot(total, byOS, byBrowser))),
-  onState: showState,
+  onState: view.showState,
   onAttempt: catchUp,
   wait: waitOrWake,
   isOnline: () => navigator.onLine,
   now: () => performance.now(),
-});
-
-// A socket does not survive the loss of the network, and an open one would keep the page out of the back/forward cache.
-addEventListener("offline", () => connection.drop());
-addEventListener("pagehide", () => connection.drop());
-
-addEventListener("online", wake);
-addEventListener("pageshow", wake);
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") wake();
 });
 
 let connecting = false;
@@ -82,14 +84,42 @@ function onAnswer(answer) {
   void connection.run(answer.recorded === "yes" ? answer.endpoint : undefined);
 }
 
+/** Counts the visitor in; a page that the browser prepares in advance may never be seen. */
+async function enter() {
+  if (/** @type {Document & { prerendering?: boolean }} */ (document).prerendering) {
+    await new Promise((resolve) => document.addEventListener("prerenderingchange", resolve, { once: true }));
+  }
+  await signIn({ post: postSignIn, onAnswer, wait: waitOrWake });
+}
+
+void enter();
+
+// A socket does not survive the loss of the network, and an open one would keep the page out of the back/forward cache.
+addEventListener("offline", () => connection.drop());
+addEventListener("pagehide", () => connection.drop());
+
+addEventListener("online", wake);
+addEventListener("pageshow", wake);
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") wake();
+});
+view.tryNowButton.addEventListener("click", wake);
+
+setInterval(() => {
+  if (latest === null) return;
+  view.showSnapshot(merge(latest, latest)); // time goes on, also when nobody comes
+  view.showAge(performance.now() - heardAt);
+}, TICK);
+setInterval(() => {
+  if (latest !== null && document.visibilityState === "visible") void catchUp();
+}, REREAD * (0.8 + 0.4 * Math.random())); // never all pages together
+
 const address = location.origin + location.pathname;
-const code = qrcode(0, "M");
+const code = makeCode(0, "M");
 code.addData(address);
 code.make();
-showAddress(address, code);
+view.showAddress(address, code);
 
-// A page that the browser prepares in advance may never be seen.
-if (document.prerendering) {
-  await new Promise((resolve) => document.addEventListener("prerenderingchange", resolve, { once: true }));
-}
-void signIn({ post: postSignIn, onAnswer });
+view.showSharing(wayToShare(navigator));
+view.shareButton.addEventListener("click", async () => view.showShared(await passOn(address, navigator)));
+setUpPresentation(view.presentButton, view.showPresentation);

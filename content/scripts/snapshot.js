@@ -1,13 +1,16 @@
 // The statistics as the page keeps them. They only grow: of two snapshots, the one with the higher total is newer.
 
+import { advance, fromJson } from "./history.js";
+
 /**
  * @typedef {Readonly<Record<string, number>>} Counts visits by label
- * @typedef {{ total: number, byOS: Counts, byBrowser: Counts }} Snapshot
+ * @typedef {import("./history.js").History} History
+ * @typedef {{ total: number, byOS: Counts, byBrowser: Counts, history: History | null }} Snapshot
  * @typedef {{ label: string, count: number, ratio: number }} Share ratio: 0 to 1, of the sum of all counts
  */
 
 /**
- * The arguments of a live update, in the order in which the hub sends them.
+ * The arguments of a live update, in the order in which the hub sends them. It has no history.
  *
  * @param {number} total
  * @param {Counts} byOS
@@ -16,26 +19,34 @@
  */
 export function snapshot(total, byOS, byBrowser) {
   if (!Number.isInteger(total)) throw new TypeError(`The total must be a whole number, not ${total}.`);
-  return { total, byOS, byBrowser };
+  return { total, byOS, byBrowser, history: null };
 }
 
 /**
  * The statistics object of an answer of the app.
  *
- * @param {{ totalNumber: number, byOS: Counts, byBrowser: Counts }} stats
+ * @param {{ totalNumber: number, byOS: Counts, byBrowser: Counts, history?: Parameters<typeof fromJson>[0] }} stats
+ * @param {number} [now] ms
+ * @returns {Snapshot}
  */
-export function fromStats({ totalNumber, byOS, byBrowser }) {
-  return snapshot(totalNumber, byOS, byBrowser);
+export function fromStats({ totalNumber, byOS, byBrowser, history }, now = Date.now()) {
+  return { ...snapshot(totalNumber, byOS, byBrowser), history: history ? fromJson(history, now) : null };
 }
 
 /**
- * The newer of two snapshots, whichever arrived first.
+ * What is known after one more snapshot, whichever was made first: the higher total, and the history that was read
+ * last; visits that it does not have yet came just now.
  *
  * @param {Snapshot | null} current
  * @param {Snapshot} next
+ * @param {number} [now] ms
+ * @returns {Snapshot}
  */
-export function newer(current, next) {
-  return current !== null && current.total >= next.total ? current : next;
+export function merge(current, next, now = Date.now()) {
+  if (current === null) return next;
+  const newer = next.total > current.total ? next : current;
+  const read = next.history ? next : current;
+  return { ...newer, history: read.history && advance(read.history, newer.total - read.total, now) };
 }
 
 /**
@@ -49,5 +60,5 @@ export function shares(counts) {
   const sum = entries.reduce((subtotal, [, count]) => subtotal + count, 0);
   return entries
     .map(([label, count]) => ({ label, count, ratio: count / sum }))
-    .sort((a, b) => b.count - a.count || a.label.localeCompare(b.label));
+    .toSorted((a, b) => b.count - a.count || a.label.localeCompare(b.label));
 }

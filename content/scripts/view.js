@@ -1,8 +1,10 @@
 // What the visitor sees: the only module that knows the elements of the page.
 
 import { Bars } from "./bars.js";
+import { HistoryChart } from "./chart.js";
 import { Counter } from "./counter.js";
-import { formatCount } from "./format.js";
+import { find, write } from "./dom.js";
+import { formatAge, formatCount } from "./format.js";
 import { prefersReducedMotion } from "./motion.js";
 import { drawCode } from "./qr.js";
 import { shares } from "./snapshot.js";
@@ -17,25 +19,41 @@ import { shares } from "./snapshot.js";
 const STATE_NAMES = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline" };
 
 const TITLE = document.title;
+const RIPPLE = { duration: 2_000, easing: "ease-out" };
 
 const status = find("[data-testid=status]");
-const error = find("[data-testid=error]");
-const ripple = find(".ripple");
+const problemNote = find("[data-testid=problem]");
+const gain = find(".gain");
 const barTemplate = /** @type {HTMLTemplateElement} */ (find("#bar"));
 const counter = new Counter(find("[data-testid=total]"));
 const byOS = new Bars(find("[data-testid=by-os]"), barTemplate);
 const byBrowser = new Bars(find("[data-testid=by-browser]"), barTemplate);
+const chart = new HistoryChart(find(".history"));
+
+/** @type {number | null} */
+let shownTotal = null;
+
+export const presentButton = find("[data-testid=present]");
+export const shareButton = find("[data-testid=share]");
+export const tryNowButton = find("[data-testid=problem] button");
 
 /** @param {Snapshot} snapshot */
-export function showSnapshot(snapshot) {
+export function showSnapshot({ total, byOS: systems, byBrowser: browsers, history }) {
   document.body.classList.remove("loading");
-  document.title = `(${formatCount(snapshot.total)}) ${TITLE}`;
-  counter.show(snapshot.total);
-  byOS.show(shares(snapshot.byOS));
-  byBrowser.show(shares(snapshot.byBrowser));
-  if (!prefersReducedMotion()) {
-    ripple.animate({ scale: [0.3, 3.5], opacity: [0.6, 0] }, { duration: 2_000, easing: "ease-out" });
-  }
+  if (history) chart.show(history);
+  if (total === shownTotal) return;
+  document.title = `(${formatCount(total)}) ${TITLE}`;
+  write(find("[data-testid=caption]"), captionOf(total));
+  counter.show(total);
+  byOS.show(shares(systems));
+  byBrowser.show(shares(browsers));
+  if (!prefersReducedMotion()) celebrate(shownTotal === null ? 0 : total - shownTotal);
+  shownTotal = total;
+}
+
+/** @param {number} ms since the numbers were known to be right */
+export function showAge(ms) {
+  write(find("[data-testid=age]"), `updated ${formatAge(ms)}`);
 }
 
 /** @param {State} state */
@@ -46,9 +64,36 @@ export function showState(state) {
 
 /** @param {Problem | null} problem */
 export function showProblem(problem) {
-  error.hidden = problem === null;
+  problemNote.hidden = problem === null;
   write(find(".problem-headline"), problem?.headline ?? "");
   write(find(".problem-detail"), problem?.detail ?? "");
+}
+
+/** @param {string} text for those who listen to the page */
+export function announce(text) {
+  write(find("[data-testid=announcement]"), text);
+}
+
+/** @param {import("./share.js").Way} way */
+export function showSharing(way) {
+  shareButton.hidden = way === "none";
+  write(shareButton, way === "share" ? "Share" : "Copy the link");
+}
+
+/** @param {import("./share.js").Outcome} outcome */
+export function showShared(outcome) {
+  if (outcome === "shared") return;
+  const text = outcome === "copied" ? "Copied" : "Cannot be copied";
+  announce(text);
+  const label = shareButton.textContent ?? "";
+  write(shareButton, text);
+  setTimeout(() => write(shareButton, label), 2_000);
+}
+
+/** @param {boolean} presenting */
+export function showPresentation(presenting) {
+  document.body.classList.toggle("presenting", presenting);
+  write(presentButton, presenting ? "Leave" : "Present");
 }
 
 /**
@@ -62,25 +107,19 @@ export function showAddress(address, code) {
   qr.setAttribute("aria-label", `QR code of ${address}`);
   qr.setAttribute("viewBox", `0 0 ${size} ${size}`);
   find("[data-testid=qr] path").setAttribute("d", path);
-  find(".address").textContent = address;
+  write(find(".address"), address.replace(/^https:\/\/|\/$/g, ""));
 }
 
-/**
- * Leaves a text that has not changed alone, or a screen reader would announce it again.
- *
- * @param {HTMLElement} element
- * @param {string} text
- */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+/** @param {number} total */
+function captionOf(total) {
+  if (total === 0) return "check-ins: be the first";
+  return total === 1 ? "check-in, the very first" : "check-ins and counting";
 }
 
-/**
- * @param {string} selector
- * @returns {HTMLElement}
- */
-function find(selector) {
-  const element = document.querySelector(selector);
-  if (!element) throw new Error(`The page has no ${selector}.`);
-  return /** @type {HTMLElement} */ (element);
+/** @param {number} more than before */
+function celebrate(more) {
+  find(".ripple").animate({ scale: [0.3, 3.5], opacity: [0.6, 0] }, RIPPLE);
+  if (more === 0) return;
+  write(gain, `+${formatCount(more)}`);
+  gain.animate({ opacity: [0, 1, 1, 0], translate: ["0 0.3em", "0 0", "0 0", "0 -0.3em"] }, RIPPLE);
 }

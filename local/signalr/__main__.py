@@ -1,4 +1,4 @@
-"""`python -m local.signalr [--port 8888] [--access-key KEY]`: runs until it is stopped or its standard input ends."""
+"""`python -m local.signalr [--port 8888] [--help]`: runs until it is stopped or its standard input ends."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.signalr", description="A local Azure SignalR Service.")
     parser.add_argument("--port", type=int, default=8888, help="port on 127.0.0.1; 0 takes a free one (default: 8888)")
     parser.add_argument("--access-key", type=_access_key, default=DEVELOPMENT_KEY, metavar="KEY")
+    parser.add_argument(
+        "--trust-identity-token",
+        action="append",
+        default=[],
+        metavar="TOKEN",
+        help="take this bearer token on REST calls too, as Azure takes a managed identity's; may be repeated",
+    )
     options = parser.parse_args()
     _log_to_stderr()
     try:
-        asyncio.run(run(options.port, options.access_key))
+        asyncio.run(run(create_app(options.access_key, options.trust_identity_token), options.port))
     except BrokenPipeError:  # whoever started us is gone already
         sys.exit(1)
     except (OSError, OverflowError) as error:
         sys.exit(f"The SignalR emulator cannot listen at port {options.port}: {error}. Choose another with --port.")
 
 
-async def run(port: int, access_key: str) -> None:
+async def run(app: web.Application, port: int) -> None:
     """Serve until stopped; say where on standard output."""
     # Before the announcement: whoever reads that may stop us at once.
     stopped = asyncio.create_task(until_stopped())
-    async with listening(create_app(access_key), port) as url:
+    async with listening(app, port) as url:
         print(f"SignalR emulator is listening at {url}", flush=True)
         await stopped
 

@@ -1,13 +1,13 @@
-"""The endpoints that browsers and other SignalR clients use: negotiate, and the WebSocket itself."""
+"""The endpoints that browsers and other SignalR clients use: negotiate, then whatever their transport needs."""
 
 from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from local.signalr import conversation, tokens
-from local.signalr.conversation import INTERVALS
-from local.signalr.hubs import CLOSE_TIMEOUT, HUBS, hub_name
-from local.signalr.protocol import MAX_FRAME_BYTES
+from local.signalr import tokens
+from local.signalr.connection import Connection
+from local.signalr.hubs import HUBS, hub_name
+from local.signalr.transports import TRANSPORTS, LongPolling, ServerSentEvents, Transport, WebSocket
 
 # The version of the negotiate protocol that is spoken to clients who know it.
 NEGOTIATE_VERSION = 1
@@ -23,7 +23,7 @@ async def preflight(request: web.Request) -> web.Response:
     return web.Response(
         status=204,
         headers={
-            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, DELETE",
             hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, X-Requested-With, X-SignalR-User-Agent",
         },
     )
@@ -51,7 +51,9 @@ async def negotiate(request: web.Request) -> web.Response:
     answer = {
         "negotiateVersion": version,
         "connectionId": connection.id,
-        "availableTransports": [{"transport": "WebSockets", "transferFormats": ["Text"]}],
+        "availableTransports": [
+            {"transport": transport.name, "transferFormats": transport.formats} for transport in TRANSPORTS
+        ],
     }
     if version:
         answer["connectionToken"] = connection.token
@@ -60,34 +62,63 @@ async def negotiate(request: web.Request) -> web.Response:
 
 @routes.get("/client/", allow_head=False)
 @routes.get("/client", allow_head=False)
-async def connect(request: web.Request) -> web.WebSocketResponse:
-    """The WebSocket of a negotiated connection; without an id, of a new one."""
+async def receive(request: web.Request) -> web.StreamResponse:
+    """Receive on a negotiated connection; a WebSocket without an id is a new one."""
     hub = _authorized_hub(request)
-    hubs = request.app[HUBS]
+    asked = _transport_asked_for(request)
+    if asked is WebSocket and not request.query.get("id"):
+        connection = request.app[HUBS].negotiate(hub, NEGOTIATE_VERSION)
+    else:
+        connection = _negotiated(request, hub)
+    transport = connection.transport
+    if transport is None:
+        transport = asked(connection)
+        connection.open(transport)
+    elif not isinstance(transport, asked):
+        raise web.HTTPBadRequest(text="Cannot change transports mid-connection.")
+    elif asked is not LongPolling:
+        raise web.HTTPConflict(text="The connection is already active.")
+    return await transport.serve(request)
+
+
+@routes.post("/client/")
+@routes.post("/client")
+async def send(request: web.Request) -> web.Response:
+    """Send on a connection whose transport only receives."""
+    connection = _negotiated(request, _authorized_hub(request))
+    if isinstance(connection.transport, WebSocket):
+        raise web.HTTPMethodNotAllowed("POST", ["GET"], text="POST requests are not allowed for WebSocket connections.")
+    connection.receive(await request.read())
+    return web.Response()
+
+
+@routes.delete("/client/")
+@routes.delete("/client")
+async def leave(request: web.Request) -> web.Response:
+    """End a long polling connection, which has nothing else to end it by."""
+    connection = _negotiated(request, _authorized_hub(request))
+    if not isinstance(connection.transport, LongPolling):
+        raise web.HTTPBadRequest(text="Cannot terminate this connection using the DELETE endpoint.")
+    connection.lost()
+    return web.Response(status=202)
+
+
+def _transport_asked_for(request: web.Request) -> type[Transport]:
+    if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+        return WebSocket
+    if "text/event-stream" in request.headers.get(hdrs.ACCEPT, ""):
+        return ServerSentEvents
+    return LongPolling
+
+
+def _negotiated(request: web.Request, hub: str) -> Connection:
     token = request.query.get("id")
-    if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
-        raise web.HTTPBadRequest(text="Connection ID required" if token is None else "Only WebSockets are offered.")
-    connection = hubs.negotiate(hub, NEGOTIATE_VERSION) if token is None else hubs.negotiated(hub, token)
+    if not token:
+        raise web.HTTPBadRequest(text="Connection ID required")
+    connection = request.app[HUBS].negotiated(hub, token)
     if connection is None:
         raise web.HTTPNotFound(text="No Connection with that ID")
-    if connection.active:
-        raise web.HTTPConflict(text="The connection is already active.")
-    socket = web.WebSocketResponse(timeout=CLOSE_TIMEOUT, compress=False, max_msg_size=MAX_FRAME_BYTES)
-    connection.attach(socket, request.transport)
-    try:
-        await _upgrade(socket, request)
-        await conversation.converse(connection, socket, hubs, request.app[INTERVALS])
-    finally:
-        hubs.remove(connection)
-    await socket.close()
-    return socket
-
-
-async def _upgrade(socket: web.WebSocketResponse, request: web.Request) -> None:
-    try:
-        await socket.prepare(request)
-    except ValueError as error:  # aiohttp lets it through for header values that are not ASCII
-        raise web.HTTPBadRequest(text="The WebSocket headers are malformed.") from error
+    return connection
 
 
 def _authorized_hub(request: web.Request) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from local.signalr import client, rest, tokens
-from local.signalr.conversation import INTERVALS, Intervals
-from local.signalr.hubs import CLOSE_TIMEOUT, HUBS, Hubs
+from local.signalr import client, counters, rest, tokens
+from local.signalr.connection import Intervals
+from local.signalr.counters import COUNTERS, Counters
+from local.signalr.hubs import HUBS, Hubs
+from local.signalr.transports.web_socket import CLOSE_TIMEOUT
 
 HOST = "127.0.0.1"
 
@@ -17,14 +19,24 @@ HOST = "127.0.0.1"
 MAX_HEADER_BYTES = 16 * 1024
 
 
-def create_app(access_key: str = tokens.DEVELOPMENT_KEY, intervals: Intervals | None = None) -> web.Application:
-    """The emulator. On shutdown it closes its connections and asks their clients to connect again."""
+def create_app(
+    access_key: str = tokens.DEVELOPMENT_KEY,
+    trusted_identity_tokens: Collection[str] = (),
+    intervals: Intervals | None = None,
+) -> web.Application:
+    """The emulator. On shutdown it closes its connections and asks their clients to connect again.
+
+    `trusted_identity_tokens` are taken on REST calls in place of one that the key has signed: the access tokens, opaque
+    to the emulator, of an identity that Azure would let in without the key.
+    """
     app = web.Application(client_max_size=rest.MAX_BODY_BYTES)
     app[tokens.ACCESS_KEY] = access_key
-    app[INTERVALS] = intervals or Intervals()
-    app[HUBS] = Hubs(connect_within=app[INTERVALS].connect)
+    app[tokens.TRUSTED_IDENTITY_TOKENS] = frozenset(trusted_identity_tokens)
+    app[COUNTERS] = Counters()
+    app[HUBS] = Hubs(intervals or Intervals(), app[COUNTERS])
     app.add_routes(client.routes)
     app.add_routes(rest.routes)
+    app.add_routes(counters.routes)
     app.on_response_prepare.append(client.allow_origin)
     app.on_shutdown.append(_close_connections)
     return app
@@ -36,6 +48,7 @@ async def listening(app: web.Application, port: int) -> AsyncIterator[str]:
     runner = web.AppRunner(
         app,
         access_log=None,
+        handler_cancellation=True,  # a client that hangs up is noticed at once, and not when it is next sent something
         shutdown_timeout=CLOSE_TIMEOUT,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
@@ -49,4 +62,4 @@ async def listening(app: web.Application, port: int) -> AsyncIterator[str]:
 
 
 async def _close_connections(app: web.Application) -> None:
-    await app[HUBS].close()
+    app[HUBS].close()

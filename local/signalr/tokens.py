@@ -7,6 +7,7 @@ the signature only; here audience and expiry count as they do in Azure.
 from __future__ import annotations
 
 import logging
+import time
 
 import jwt
 from aiohttp import web
@@ -14,6 +15,7 @@ from aiohttp import web
 # The development key of Microsoft's emulator (asrs-emulator), so that one connection string serves for both.
 DEVELOPMENT_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 ACCESS_KEY = web.AppKey("access_key", str)
+TRUSTED_IDENTITY_TOKENS = web.AppKey("trusted_identity_tokens", frozenset[str])
 
 # The service's limit, in characters.
 MAX_TOKEN_LENGTH = 4096
@@ -43,7 +45,7 @@ def authorize(request: web.Request, token: str | None, *resources: str) -> None:
     Raises `HTTPUnauthorized`, with the service's `WWW-Authenticate`.
     """
     try:
-        check(token or "", request.app[ACCESS_KEY], audiences(request.host, *resources))
+        check(token or "", request.app[ACCESS_KEY], audiences(request.host, _port(request), *resources))
     except InvalidTokenError as error:
         needed = f"http://{request.host}{resources[0]}"
         logger.warning(
@@ -59,15 +61,29 @@ def bearer_token(request: web.Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def audiences(host: str, *resources: str) -> frozenset[str]:
-    """What a token's `aud` may be when `host` (`name` or `name:port`) is asked for one of the resources.
+def issue(request: web.Request, resource: str, seconds: int, user: str | None) -> str:
+    """A token for a resource, a path on the host that was asked, which is valid from now on for so long."""
+    now = int(time.time())
+    claims = {"aud": f"http://{request.host}{resource}", "iat": now, "nbf": now, "exp": now + seconds}
+    return jwt.encode(claims | ({"nameid": user} if user else {}), request.app[ACCESS_KEY], "HS256")
 
-    Some SDKs put the port into the audience and some leave it out; the service takes both.
+
+def audiences(host: str, port: int | None, *resources: str) -> frozenset[str]:
+    """What a token's `aud` may be when `host` (`name` or `name:port`) is asked, at this port, for one of the resources.
+
+    Some SDKs put the port into the audience and some leave it out; the service takes both. Some clients leave it out of
+    the host.
     """
-    name, _, port = host.lower().partition(":")
+    name, _, port_asked_for = host.lower().partition(":")
     names = LOOPBACK_NAMES if name in LOOPBACK_NAMES else {name}
-    authorities = {*names, *(f"{name}:{port}" for name in names)}
+    authorities = {f"{name}{suffix}" for name in names for suffix in ("", f":{port_asked_for or port}")}
     return frozenset(f"http://{authority}{resource}" for authority in authorities for resource in resources)
+
+
+def _port(request: web.Request) -> int | None:
+    """The port that the request has come to; None if the client has gone already."""
+    address = request.transport and request.transport.get_extra_info("sockname")
+    return address[1] if address else None
 
 
 def check(token: str, access_key: str, audiences: frozenset[str]) -> None:

@@ -21,6 +21,7 @@ from signin.app import HUB
 from signin.broadcaster import TARGET
 from signin.statistics import Statistics
 from signin.table import STATISTICS_KEY, TABLE_NAME
+from signin.turns import TURNS
 
 from .user_agents import FIREFOX_ON_LINUX
 
@@ -51,7 +52,7 @@ class Site:
 def recorded(account: Account) -> Statistics:
     """What the visits in the table add up to; the stats rows must say the same."""
     with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as table:
-        rows = list(table.list_entities())
+        rows = [row for row in table.list_entities() if row["PartitionKey"] != TURNS]
     visits = [row for row in rows if row["RowKey"] != STATISTICS_KEY]
     shards = [row for row in rows if row["RowKey"] == STATISTICS_KEY]
     counted = Statistics(

@@ -40,6 +40,7 @@ def test_both_pages_follow_a_burst_of_visits_to_its_exact_end(site: Site, accoun
     assert recorded(account).total == 102
     for visitor in both:
         visitor.expect(recorded(account))
+        assert sum(visitor.columns) == 102
         for numbers in (visitor.shown.totals, visitor.shown.numbers):
             assert all(earlier < later for earlier, later in pairwise(numbers)), f"a number went back: {numbers}"
 

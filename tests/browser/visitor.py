@@ -51,7 +51,7 @@ class Visitor:
         self.problems: list[str] = []
         self.status = page.get_by_test_id("status")
         self.total = page.get_by_test_id("total")
-        self.error = page.get_by_test_id("error")
+        self.problem = page.get_by_test_id("problem")
         self._site = site
         self._tolerated: list[str] = []
         page.add_init_script(_RECORDER)
@@ -60,6 +60,11 @@ class Visitor:
         page.on("websocket", lambda socket: self._check_origin(socket.url))
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.problems.append(f"uncaught {error}"))
+
+    @property
+    def url(self) -> str:
+        """Of the homepage."""
+        return f"{self._site.url}/"
 
     @property
     def shown(self) -> Shown:
@@ -74,9 +79,15 @@ class Visitor:
     def bars(self, by: str) -> list[tuple[str, int]]:
         """The bars of a distribution, "by-os" or "by-browser", from top to bottom."""
         bars: list[tuple[str, int]] = self.page.get_by_test_id(by).evaluate(
-            "list => [...list.children].map(({ dataset }) => [dataset.label, Number(dataset.count)])"
+            "rows => [...rows.children].map(({ dataset }) => [dataset.label, Number(dataset.count)])"
         )
         return [(label, count) for label, count in bars]
+
+    @property
+    def columns(self) -> list[int]:
+        """The visits in each interval that the chart over time shows, the oldest first."""
+        counts = self.page.get_by_test_id("plot").get_attribute("data-counts") or ""
+        return [int(count) for count in counts.split()]
 
     def expect_state(self, state: str) -> None:
         expect(self.status).to_have_attribute("data-state", state)

@@ -95,10 +95,16 @@ class Broadcast(NamedTuple):
 class Histories(RuleBasedStateMachine):
     """Each visit has an operating system of its own, so that a value tells which visits are counted in it."""
 
-    @initialize(seed=st.integers(0, 2**32 - 1), crowded=st.integers(1, 3), shards=st.integers(0, 3))
-    def begin(self, seed: int, crowded: int, shards: int) -> None:
+    @initialize(
+        seed=st.integers(0, 2**32 - 1),
+        crowded=st.integers(1, 3),
+        shards=st.integers(0, 3),
+        blames_the_last=st.booleans(),
+    )
+    def begin(self, seed: int, crowded: int, shards: int, blames_the_last: bool = False) -> None:
         self.clock = Clock()
         self.service = TableService()
+        self.service.blames_the_last = blames_the_last
         for shard in range(shards):
             self.service.visit_table().open(shard)
         self.surroundings = ExitStack()

@@ -101,7 +101,7 @@ def test_azd_publishes_by_a_command_that_dev_py_understands(system: str) -> None
     hooks = (REPOSITORY / "azure.yaml").read_text().split(f"    {system}:\n")[1].split("    windows:\n")[0]
     (command,) = re.findall(r"dev\.py (.*)", hooks)
     address = "https://account.blob.core.windows.net"
-    parse(re.sub(r'"?\$(env:)?blobUrl"?', address, command).split())
+    parse(re.sub(r'"?\$(env:)?(blobUrl|appUrl)"?', address, command).split())
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from signin.content import CONTAINER
 from .azure_login import certificate, signed_in
 
 PATIENCE = 60  # seconds
+SITE = "https://app.example"
 
 
 def publish(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -57,14 +58,18 @@ def test_whoever_is_signed_in_publishes_into_a_container_that_nobody_else_may_re
     private_account: Account, tls: Certificate, tmp_path: Path, program: str
 ) -> None:
     environment = signed_in(tmp_path, program) | {"REQUESTS_CA_BUNDLE": str(tls.file)}
-    result = publish("--blob-url", private_account.blob_url, environment=environment)
+    result = publish("--blob-url", private_account.blob_url, "--site", SITE, environment=environment)
     assert result.returncode == 0, result.stderr
     names = {asset.name for asset in assets()}
     assert {f"Published {name}" for name in names} <= set(result.stdout.splitlines())
     anonymous = requests.get(f"{private_account.blob_url}/{CONTAINER}/index.html", verify=str(tls.file), timeout=10)
     assert anonymous.status_code in (401, 403, 404), "anybody may read it"
+    with ContainerClient.from_connection_string(
+        private_account.connection_string, CONTAINER, connection_verify=str(tls.file)
+    ) as container:
+        assert f'content="{SITE}/' in container.download_blob("index.html", encoding="utf-8").readall()
 
-    again = publish("--blob-url", private_account.blob_url, environment=environment)
+    again = publish("--blob-url", private_account.blob_url, "--site", SITE, environment=environment)
     assert again.returncode == 0, again.stderr
     assert "Published" not in again.stdout
 
@@ -131,7 +136,7 @@ class Refusals:
         self.code, self.times = code, times
         self.asked = 0
 
-    def __call__(self, blob_url: str | None) -> Refusals:
+    def __call__(self, blob_url: str | None, site: str) -> Refusals:
         self.asked += 1
         if self.asked <= self.times:
             error = HttpResponseError(response=SimpleNamespace(status_code=403, reason="Forbidden"))
@@ -150,7 +155,7 @@ def test_a_role_that_was_given_a_moment_ago_is_waited_for(monkeypatch: pytest.Mo
     monkeypatch.setattr(azure, "_publisher", refusals := Refusals("AuthorizationPermissionMismatch", times=3))
     pauses: list[float] = []
     notes: list[str] = []
-    assert azure.publish("https://account", notes.append, pauses.append) == ["index.html"]
+    assert azure.publish("https://account", "", notes.append, pauses.append) == ["index.html"]
     assert refusals.asked == 4
     assert len(pauses) == 3
     assert notes == ["waiting for the role to take effect"] * 3
@@ -166,7 +171,7 @@ def test_a_role_that_never_comes_is_not_waited_for_for_ever(monkeypatch: pytest.
 
     monkeypatch.setattr("local.azure.time.monotonic", lambda: clock)
     with pytest.raises(StepFailed, match="Storage Blob Data Contributor"):
-        azure.publish("https://account", lambda _: None, sleep)
+        azure.publish("https://account", "", lambda _: None, sleep)
 
 
 @pytest.mark.parametrize(
@@ -175,5 +180,5 @@ def test_a_role_that_never_comes_is_not_waited_for_for_ever(monkeypatch: pytest.
 def test_what_waiting_would_not_help_is_told_at_once(monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
     monkeypatch.setattr(azure, "_publisher", refusals := Refusals(code, times=1))
     with pytest.raises(StepFailed, match=words):
-        azure.publish("https://account", lambda _: None, lambda _: None)
+        azure.publish("https://account", "", lambda _: None, lambda _: None)
     assert refusals.asked == 1

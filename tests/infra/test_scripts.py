@@ -32,7 +32,7 @@ def test_deploy_makes_the_infrastructure_publishes_deploys_and_waits_until_all_i
     assert option(provision, "--parameters") == [
         *("environmentName=demo", "location=westeurope", "principalId=person", "signalRSku=Standard_S1")
     ]
-    assert publish == ["python3", "dev.py", "publish", "--blob-url", BLOB_URL]
+    assert publish == ["python3", "dev.py", "publish", "--blob-url", BLOB_URL, "--site", URL]
     assert package[:3] == ["python3", "dev.py", "package"]
     assert deploy[:5] == ["az", "functionapp", "deployment", "source", "config-zip"]
     assert (option(deploy, "--resource-group"), option(deploy, "--name")) == (["rg-demo"], ["signin-abc"])

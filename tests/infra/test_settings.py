@@ -106,7 +106,6 @@ def test_the_deployed_settings_are_for_an_identity_and_hold_no_key() -> None:
     assert [value for value in values.values() if "Key=" in value and "InstrumentationKey=" not in value] == []
 
 
-@pytest.mark.xfail(raises=SettingsError, strict=True, reason="the app does not understand identity-based settings yet")
 def test_the_app_understands_the_deployed_settings() -> None:
     settings = Settings.from_environment(deployed_values())
     assert settings.blob_url == "https://stdataabc.blob.core.windows.net"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -10,13 +9,15 @@ import aiohttp
 import jwt
 import pytest
 
+from local.publish import assets
 from local.signalr.tokens import DEVELOPMENT_KEY
 from tests.functions.running_host import Reply
-from tests.signalr.clients import javascript, python_client
+from tests.signalr.clients import javascript, pysignalr
 
 from .conftest import Site
-from .visitors import CRAWLER, EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, PATIENCE, SAFARI_ON_IOS, visit
+from .visitors import CRAWLER, EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IOS, visit
 
+METHODS = {"signin": "GET, POST", "negotiate": "POST"}  # where it is not GET and HEAD
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["at /", "at /api/"])
 
 
@@ -92,29 +93,45 @@ def test_health_has_a_line_for_each_part(site: Site, prefix: str) -> None:
 @pytest.mark.parametrize(
     ("method", "route"),
     [
-        *((method, "signin") for method in ("HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")),
+        *((method, "signin") for method in ("HEAD", "PUT", "DELETE", "PATCH")),
         *((method, "negotiate") for method in ("GET", "HEAD", "PUT")),
         *((method, route) for method in ("POST", "PUT", "DELETE") for route in ("stats", "health")),
         *((method, "") for method in ("POST", "PUT", "DELETE")),
     ],
 )
-def test_a_wrong_method_is_404_and_counts_nothing(site: Site, prefix: str, method: str, route: str) -> None:
+def test_a_wrong_method_is_405_and_counts_nothing(site: Site, prefix: str, method: str, route: str) -> None:
     before = site.total()
-    assert site.request(f"{prefix}/{route}", method).status == 404
+    reply = site.request(f"{prefix}/{route}", method)
+    assert (reply.status, reply.headers["Allow"]) == (405, METHODS.get(route, "GET, HEAD"))
+    assert site.total() == before
+
+
+@PREFIXES
+@pytest.mark.parametrize("route", ["signin", "negotiate", "stats", "badge.svg", ""])
+def test_options_tells_the_methods_and_counts_nothing(site: Site, prefix: str, route: str) -> None:
+    before = site.total()
+    reply = site.request(f"{prefix}/{route}", "OPTIONS")
+    assert (reply.status, reply.headers["Allow"]) == (204, METHODS.get(route, "GET, HEAD"))
+    assert site.total() == before
+
+
+@PREFIXES
+def test_the_badge_shows_the_total_on_any_site_and_counts_nothing(site: Site, prefix: str) -> None:
+    before = site.total()
+    for method in ("GET", "HEAD"):
+        reply = site.request(f"{prefix}/badge.svg", method, headers={"User-Agent": FIREFOX_ON_LINUX})
+        assert (reply.status, reply.headers["Content-Type"]) == (200, "image/svg+xml")
+        assert reply.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        assert reply.headers["Cache-Control"] == "public, max-age=1"
+        assert (f"visits: {before:,}<".encode() in reply.body) == (method == "GET")
     assert site.total() == before
 
 
 def test_the_homepage_and_what_it_needs_are_served(site: Site) -> None:
-    for target, content_type in {
-        "/": "text/html; charset=utf-8",
-        "/index.html": "text/html; charset=utf-8",
-        "/styles/home.css": "text/css; charset=utf-8",
-        "/scripts/main.js": "text/javascript; charset=utf-8",
-        "/images/favicon.svg": "image/svg+xml",
-    }.items():
-        reply = site.request(target)
-        assert (reply.status, reply.headers["Content-Type"]) == (200, content_type), target
-        assert reply.headers["X-Content-Type-Options"] == "nosniff", target
+    for asset in assets():
+        reply = site.request(f"/{asset.name}")
+        assert (reply.status, reply.headers["Content-Type"]) == (200, asset.content_type), asset.name
+        assert reply.headers["X-Content-Type-Options"] == "nosniff", asset.name
     assert site.request("/").body == site.request("/index.html").body
 
 
@@ -172,10 +189,12 @@ async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
 
 @PREFIXES
 async def test_a_page_that_negotiates_sees_the_next_visitor(site: Site, prefix: str) -> None:
-    async with aiohttp.ClientSession() as http, python_client(site.url + prefix, {}) as received:
+    async with aiohttp.ClientSession() as http, pysignalr(site.url + prefix) as page:
+        assert await page.event() == ["connected", None]
         next_one = await visit(http, site.url)
-        async with asyncio.timeout(PATIENCE):
-            while (arguments := await received.get())[0] < next_one.total:
-                pass
+        event, arguments = await page.event()
+        while arguments[0] < next_one.total:
+            event, arguments = await page.event()
     stats = next_one.content["stats"]
+    assert event == "updateSignInStats"
     assert arguments[:3] == [stats["totalNumber"], stats["byOS"], stats["byBrowser"]]

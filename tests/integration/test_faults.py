@@ -284,7 +284,7 @@ ROUTES = [
     ("POST", "/negotiate"),
     ("POST", "/api/negotiate"),
     ("GET", "/"),
-    ("GET", "/styles/home.css"),
+    ("GET", "/images/favicon.svg"),
 ]
 WELL: Mapping[str, str] = {
     "TableConnectionString": "UseDevelopmentStorage=true",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from azure.data.tables import TableClient
+from azure.data.tables import TableClient, TableEntity
 
 from local.storage import DEVELOPMENT_KEY, Account, Azurite
 from signin.statistics import Statistics
@@ -181,3 +181,18 @@ def test_a_reply_that_is_lost_is_unanswered_and_its_commit_is_sent_once(
         table_of(proxied).commit(0, NOTHING, [visit])
     assert len(table_proxy.asked) == 1, "only the committer may decide to send again"
     assert table.holds(0, visit)
+
+
+def test_a_row_is_written_over_only_where_nobody_else_has_written_it(table: VisitTable, account: Account) -> None:
+    row = TableEntity(PartitionKey="broadcast", RowKey="turn", Seconds=1.0)
+    etag = table.write(row, etag=None)
+    with pytest.raises(FenceMoved):
+        table.write(row, etag=None)
+    newer = table.write(row, etag)
+    with pytest.raises(FenceMoved):
+        table.write(row, etag)
+    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
+        client.delete_entity(row)
+    assert table.row("broadcast", "turn") is None
+    with pytest.raises(FenceMoved):
+        table.write(row, newer)

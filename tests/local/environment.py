@@ -26,7 +26,7 @@ ANY_PORTS = [f"--{name}port=0" for name in ("", "signalr-", "blob-", "queue-", "
 def copy_repository(folder: Path) -> Path:
     """A copy whose files a test may change, and which has data of its own; it shares what npm has installed."""
     for name in ("content", "local", "signin"):
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     for name in ("dev.py", "function_app.py", "host.json", "package-lock.json"):
         shutil.copy(REPOSITORY / name, folder)
     (folder / "node_modules").symlink_to(REPOSITORY / "node_modules", target_is_directory=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,13 +13,17 @@ import pytest
 import requests
 
 from local import publish
-from local.publish import LIBRARIES, Publisher, assets, library_name
+from local.bundle import FOLDER
+from local.progress import StepFailed
+from local.publish import Publisher, assets
 from local.storage import Account
 from signin.content import CONTAINER, is_blob_name
 
 REPOSITORY = Path(__file__).parents[2]
 CONTENT = REPOSITORY / "content"
 PAGES = ["index.html", "404.html"]
+
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 @pytest.fixture
@@ -35,17 +40,35 @@ def publisher(account: Account, content: Path) -> Iterator[Publisher]:
         yield publisher
 
 
+def bundled(name: str, suffix: str) -> str:
+    """The name under which a script or a style sheet is published now."""
+    (found,) = [
+        asset.name for asset in assets() if re.fullmatch(rf"{FOLDER}/{name}-\w+{re.escape(suffix)}", asset.name)
+    ]
+    return found
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
 def read(account: Account, name: str) -> requests.Response:
     """The blob, as anybody may read it."""
     return requests.get(f"{account.blob_url}/{CONTAINER}/{name}", timeout=10)
 
 
-def test_every_file_is_published_as_it_is_for_anybody_to_read(publisher: Publisher, account: Account) -> None:
+def test_everything_is_published_for_anybody_to_read(publisher: Publisher, account: Account) -> None:
     published = publisher.publish()
     assert sorted(published) == sorted(asset.name for asset in assets())
     for asset in assets():
         blob = read(account, asset.name)
-        assert (blob.status_code, blob.content) == (200, asset.path.read_bytes()), asset.name
+        assert (blob.status_code, blob.content) == (200, asset.data), asset.name
+
+
+def test_what_is_not_bundled_is_published_as_it_is() -> None:
+    published = {asset.name: asset.data for asset in assets()}
+    for name in ("images/favicon.svg", "images/preview.png", "site.webmanifest", "robots.txt"):
+        assert published[name] == (CONTENT / name).read_bytes()
 
 
 def test_types_and_cache_headers_are_those_a_browser_needs(
@@ -53,16 +76,16 @@ def test_types_and_cache_headers_are_those_a_browser_needs(
 ) -> None:
     (content / "data.bin.unheard-of").write_bytes(b"\0")
     publisher.publish()
-    script, page = "text/javascript; charset=utf-8", "text/html; charset=utf-8"
-    revalidate, keep = "no-cache", "public, max-age=31536000, immutable"
+    page = "text/html; charset=utf-8"
     expected = {
-        "index.html": (page, revalidate),
-        "404.html": (page, revalidate),
-        "styles/theme.css": ("text/css; charset=utf-8", revalidate),
-        "scripts/main.js": (script, revalidate),
-        "images/favicon.svg": ("image/svg+xml", revalidate),
-        "data.bin.unheard-of": ("application/octet-stream", revalidate),
-        **{library_name(package): (script, keep) for package in LIBRARIES},
+        "index.html": (page, "no-cache"),
+        "404.html": (page, "no-cache"),
+        "images/favicon.svg": ("image/svg+xml", "no-cache"),
+        "site.webmanifest": ("application/manifest+json", "no-cache"),
+        "data.bin.unheard-of": ("application/octet-stream", "no-cache"),
+        bundled("main", ".css"): ("text/css; charset=utf-8", IMMUTABLE),
+        bundled("main", ".js"): ("text/javascript; charset=utf-8", IMMUTABLE),
+        bundled("instrument-sans-latin-wght-normal", ".woff2"): ("font/woff2", IMMUTABLE),
     }
     headers = {name: read(account, name).headers for name in expected}
     assert {name: (of["Content-Type"], of["Cache-Control"]) for name, of in headers.items()} == expected
@@ -70,22 +93,73 @@ def test_types_and_cache_headers_are_those_a_browser_needs(
 
 def test_only_what_has_changed_is_uploaded(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
-    etag = read(account, "404.html").headers["ETag"]
+    etag = read(account, "index.html").headers["ETag"]
     assert publisher.publish() == []
 
-    (content / "index.html").write_text("A new page.")
+    append(content / "404.html", "<!-- A new version. -->")
     (content / "images" / "new.txt").write_text("A new file.")
-    assert publisher.publish() == ["images/new.txt", "index.html"]
-    assert read(account, "index.html").text == "A new page."
+    assert publisher.publish() == ["images/new.txt", "404.html"]
+    assert read(account, "404.html").text.endswith("<!-- A new version. -->")
     assert read(account, "images/new.txt").text == "A new file."
-    assert read(account, "404.html").headers["ETag"] == etag
+    assert read(account, "index.html").headers["ETag"] == etag
+
+
+def test_as_long_as_nothing_changes_nothing_is_bundled(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    publisher.publish()
+    monkeypatch.delattr(publish, "bundle")
+    assert publisher.publish() == []
+
+
+def test_a_script_that_changes_gets_another_name_and_the_page_names_it(
+    publisher: Publisher, account: Account, content: Path
+) -> None:
+    publisher.publish()
+    before = bundled("main", ".js")
+    append(content / "scripts" / "main.js", "console.log('a new version');")
+    changed = publisher.publish()
+    after = bundled("main", ".js")
+    assert after != before
+    assert changed.index(after) < changed.index("index.html"), "The page names a script that is not there yet."
+    assert after in read(account, "index.html").text
+
+
+def test_a_page_that_was_loaded_just_before_still_finds_its_bundles_and_later_ones_clear_them_away(
+    publisher: Publisher, account: Account, content: Path
+) -> None:
+    publisher.publish()
+    versions = [bundled("main", ".js")]
+    for number in (1, 2):
+        append(content / "scripts" / "main.js", f"console.log({number});")
+        with closing(Publisher(account.connection_string)) as restarted:  # from what is in the container alone
+            restarted.publish()
+        versions.append(bundled("main", ".js"))
+    assert [read(account, name).status_code for name in versions] == [404, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"), [("scripts/format.js", "export function {"), ("styles/home.css", '@import "missing.css";')]
+)
+def test_what_cannot_be_bundled_is_said_once_and_leaves_what_is_published_alone(
+    publisher: Publisher, account: Account, content: Path, path: str, text: str
+) -> None:
+    publisher.publish()
+    page = read(account, "index.html").text
+    whole = (content / path).read_text(encoding="utf-8")
+    (content / path).write_text(text + whole)
+    with pytest.raises(StepFailed, match=path):
+        publisher.publish()
+    assert publisher.publish() == []
+    assert read(account, "index.html").text == page
+
+    (content / path).write_text(f"{whole}\n/* mended */")
+    publisher.publish()
 
 
 def test_what_is_gone_is_deleted(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
-    (content / "404.html").unlink()
-    assert publisher.publish() == ["404.html"]
-    assert read(account, "404.html").status_code == 404
+    (content / "robots.txt").unlink()
+    assert publisher.publish() == ["robots.txt"]
+    assert read(account, "robots.txt").status_code == 404
     assert publisher.publish() == []
 
 
@@ -93,16 +167,16 @@ def test_a_restart_uploads_and_deletes_only_what_changed_meanwhile(
     publisher: Publisher, account: Account, content: Path
 ) -> None:
     publisher.publish()
-    (content / "index.html").write_text("A new page.")
-    (content / "404.html").unlink()
+    append(content / "index.html", "<!-- A new version. -->")
+    (content / "robots.txt").unlink()
     with closing(Publisher(account.connection_string)) as restarted:
-        assert restarted.publish() == ["index.html", "404.html"]
+        assert restarted.publish() == ["index.html", "robots.txt"]
         assert restarted.publish() == []
 
 
 def test_the_hidden_files_of_editors_and_systems_are_not_published(publisher: Publisher, content: Path) -> None:
     (content / ".DS_Store").write_bytes(b"")
-    (content / "styles" / ".theme.css.swp").write_bytes(b"")
+    (content / "images" / ".favicon.svg.swp").write_bytes(b"")
     assert [name for name in publisher.publish() if "/." in f"/{name}"] == []
 
 
@@ -112,13 +186,22 @@ def test_every_name_is_one_that_the_app_serves() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_refers_to_is_published(page: str) -> None:
-    names = {asset.name for asset in assets()}
-    html = (CONTENT / page).read_text(encoding="utf-8")
+    published = {asset.name: asset.data for asset in assets()}
+    html = published[page].decode()
     references = {reference.removeprefix("/") for reference in re.findall(r'\b(?:src|href)="([^"#]*)"', html)}
-    assert references - {"", "./"} <= names
+    references |= {reference[1:] for reference in re.findall(r'"og:image" content="([^"]*)"', html)}
+    assert references - {"", "./"} <= published.keys()
 
 
-def test_the_libraries_are_published_under_the_names_by_which_the_content_refers_to_them() -> None:
-    texts = [path.read_text(encoding="utf-8") for path in CONTENT.rglob("*") if path.suffix in (".html", ".js")]
-    references = {name for text in texts for name in re.findall(r"\blib/[\w.-]+", text)}
-    assert references == {library_name(package) for package in LIBRARIES}
+def test_the_picture_for_social_networks_has_the_full_address_of_the_site() -> None:
+    (page,) = [asset.data.decode() for asset in assets("https://signin.example") if asset.name == "index.html"]
+    assert '<meta property="og:image" content="https://signin.example/images/preview.png">' in page
+
+
+def test_the_first_view_is_small() -> None:
+    """What is loaded before the numbers show; icons and source maps are not."""
+    first_view = [
+        asset for asset in assets() if asset.name == "index.html" or asset.name.endswith((".js", ".css", ".woff2"))
+    ]
+    sizes = {asset.name: len(gzip.compress(asset.data)) for asset in first_view}
+    assert sum(sizes.values()) < 80_000, f"Compressed: {sizes}"

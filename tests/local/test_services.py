@@ -41,7 +41,7 @@ def test_the_example_settings_are_those_of_the_services_at_their_default_ports()
 
 
 def table(settings: Settings) -> tuple[str, str, str]:
-    with TableServiceClient.from_connection_string(settings.table_connection_string) as client:
+    with TableServiceClient.from_connection_string(settings.table.connection_string) as client:
         assert isinstance(client.credential, AzureNamedKeyCredential)
         return client.url.rstrip("/"), *client.credential.named_key
 
@@ -60,3 +60,17 @@ def test_the_app_runs_elsewhere_with_the_values_that_services_prints(start: Star
     assert b"<title>" in get(f"{app.url}/")
     assert visit(app.url) == 1
     assert [part["ok"] for part in json.loads(get(f"{app.url}/health")).values()] == [True, True, True]
+
+
+def test_a_script_with_a_mistake_is_shown_and_published_once_it_is_mended(start: Start, repository: Path) -> None:
+    services = start("services", *ANY_PORTS[1:])
+    services.wait_for_line("Ready for `func start`")
+    script = repository / "content/scripts/format.js"
+    whole = script.read_text(encoding="utf-8")
+
+    script.write_text(f"export function {whole}", encoding="utf-8")
+    services.wait_for_line("The page cannot be bundled")
+    services.wait_for_line("    scripts/format.js:")
+    script.write_text(f"{whole}\nconsole.log('mended');\n", encoding="utf-8")
+    services.wait_for_line("Published assets/main-")
+    services.wait_for_line("Published index.html")

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { between, smallestOfSameLength } from "../../content/scripts/counter.js";
-import { formatCount, formatShare } from "../../content/scripts/format.js";
+import { formatAge, formatCheckIns, formatCount, formatShare, formatTime } from "../../content/scripts/format.js";
 
 test("counts have the thousands separators of the locale", () => {
   assert.equal(formatCount(1234567, "en-US"), "1,234,567");
@@ -32,4 +32,18 @@ test("the count-up begins where it was, never turns back, and ends at the exact 
 test("the first count-up begins with as many digits as it ends with", () => {
   const begin = [0, 7, 10, 99, 18_447].map(smallestOfSameLength);
   assert.deepEqual(begin, [0, 0, 10, 10, 10_000]);
+});
+
+test("one check-in is not check-ins", () => {
+  assert.deepEqual([0, 1, 1_234].map((n) => formatCheckIns(n, "en-US")), ["0 check-ins", "1 check-in", "1,234 check-ins"]);
+});
+
+test("an age is told in minutes, then in hours", () => {
+  const [second, minute, hour] = [1_000, 60_000, 3_600_000];
+  const ages = [0, 59 * second, minute, 59 * minute, hour, 30 * hour].map(formatAge);
+  assert.deepEqual(ages, ["just now", "just now", "1 min ago", "59 min ago", "1 h ago", "30 h ago"]);
+});
+
+test("a day is one of UTC, as the app counts them, wherever the visitor is", () => {
+  assert.equal(formatTime(Date.parse("2026-11-23T00:00:00Z"), "days", "en-US"), "Nov 23");
 });

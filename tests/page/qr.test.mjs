@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import qrcode from "qrcode-generator";
+import makeCode from "qrcode-generator";
 
 import { drawCode } from "../../content/scripts/qr.js";
 
 function codeOf(text) {
-  const code = qrcode(0, "M");
+  const code = makeCode(0, "M");
   code.addData(text);
   code.make();
   return code;

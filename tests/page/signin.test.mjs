@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { fetchStats, negotiate, postSignIn } from "../../content/scripts/api.js";
 import { signIn } from "../../content/scripts/signin.js";
+import { fromStats } from "../../content/scripts/snapshot.js";
 
 const STATS = { totalNumber: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 } };
 const COUNTED = { authInfo: { serviceUrl: "https://x/client/?hub=h", accessToken: "t" }, stats: STATS };
@@ -43,7 +44,7 @@ test("a counted visit comes with where to connect and with the statistics", asyn
     {
       recorded: "yes",
       endpoint: { url: "https://x/client/?hub=h", accessToken: "t" },
-      snapshot: { total: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 } },
+      snapshot: { total: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, history: null },
     },
   ]);
 });
@@ -105,7 +106,7 @@ test("negotiating and reading the statistics go to their own routes", async (t) 
     () => json(200, STATS),
   );
   assert.deepEqual(await negotiate(), endpoint);
-  assert.deepEqual(await fetchStats(), { total: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 } });
+  assert.deepEqual(await fetchStats(), fromStats(STATS));
   assert.deepEqual(requests, ["POST negotiate", "GET stats"]);
 });
 

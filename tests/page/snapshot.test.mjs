@@ -1,36 +1,83 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fromStats, newer, shares, snapshot } from "../../content/scripts/snapshot.js";
+import { fromStats, merge, shares, snapshot } from "../../content/scripts/snapshot.js";
 
+const NOW = Date.parse("2026-11-23T11:35:20Z");
 const AT_3 = snapshot(3, { Windows: 2, macOS: 1 }, { Chrome: 3 });
 const AT_4 = snapshot(4, { Windows: 3, macOS: 1 }, { Chrome: 4 });
 
+/** Statistics as the app answers them, all visits in the newest two minutes. */
+function stats(totalNumber, minutes) {
+  const of = (start) => ({ start, counts: minutes });
+  const start = "2026-11-23T11:34:00Z";
+  return { totalNumber, byOS: {}, byBrowser: {}, history: { minutes: of(start), hours: of(start), days: of(start) } };
+}
+
+const read = (totalNumber, minutes, now = NOW) => fromStats(stats(totalNumber, minutes), now);
+const minutes = ({ history }) => history.series.minutes.counts;
+
 test("the first snapshot is taken", () => {
-  assert.equal(newer(null, AT_3), AT_3);
+  assert.equal(merge(null, AT_3), AT_3);
 });
 
 test("the highest total wins, in whichever order the snapshots arrive", () => {
-  assert.equal(newer(AT_3, AT_4), AT_4);
-  assert.equal(newer(AT_4, AT_3), AT_4);
+  assert.deepEqual(merge(AT_3, AT_4), AT_4);
+  assert.deepEqual(merge(AT_4, AT_3), AT_4);
 });
 
 test("a snapshot with the same total changes nothing", () => {
-  assert.equal(newer(AT_3, { ...AT_3 }), AT_3);
+  assert.deepEqual(merge(AT_3, { ...AT_3, byOS: {} }), AT_3);
 });
 
 test("a snapshot of an empty table is a snapshot", () => {
   const empty = snapshot(0, {}, {});
-  assert.equal(newer(null, empty), empty);
+  assert.equal(merge(null, empty), empty);
 });
 
-test("the statistics of an answer become a snapshot, and members that are not known yet are left out", () => {
-  const stats = { totalNumber: 3, byOS: { Windows: 2, macOS: 1 }, byBrowser: { Chrome: 3 }, history: [1, 2] };
-  assert.deepEqual(fromStats(stats), AT_3);
+test("what an update adds to the total is added to the newest interval", () => {
+  const updated = merge(read(5, [2, 3]), snapshot(9, {}, {}), NOW + 1_000);
+  assert.deepEqual([updated.total, minutes(updated)], [9, [2, 7]]);
+});
+
+test("an update from before adds nothing", () => {
+  const updated = merge(read(5, [2, 3]), snapshot(4, {}, {}), NOW + 1_000);
+  assert.deepEqual([updated.total, minutes(updated)], [5, [2, 3]]);
+});
+
+test("a reading puts right what the updates were taken for", () => {
+  const guessed = merge(read(5, [2, 3]), snapshot(9, {}, {}), NOW + 1_000);
+  const corrected = merge(guessed, read(9, [5, 4]), NOW + 2_000);
+  assert.deepEqual([corrected.total, minutes(corrected)], [9, [5, 4]]);
+});
+
+test("a reading that is older than the updates lacks their visits, which are added", () => {
+  const updated = merge(read(5, [2, 3]), snapshot(9, {}, {}), NOW + 1_000);
+  const merged = merge(updated, read(7, [3, 4]), NOW + 2_000);
+  assert.deepEqual([merged.total, minutes(merged)], [9, [3, 6]]);
+});
+
+test("however the same news arrive, the history adds up to the total", () => {
+  const news = [read(5, [2, 3]), snapshot(9, {}, {}), read(7, [3, 4]), snapshot(8, {}, {}), read(10, [4, 6])];
+  for (let turn = 0; turn < news.length; turn++) {
+    const order = [...news.slice(turn), ...news.slice(0, turn)];
+    const merged = order.reduce((current, next) => merge(current, next, NOW + 3_000), null);
+    assert.equal(merged.total, 10);
+    assert.equal(minutes(merged).reduce((sum, count) => sum + count), 10, `beginning with news ${turn}`);
+  }
+});
+
+test("as time goes on so does the history, without any news", () => {
+  const current = read(5, [2, 3]);
+  assert.deepEqual(minutes(merge(current, current, NOW + 60_000)), [3, 0]);
+});
+
+test("the statistics of an app without a history are statistics", () => {
+  assert.deepEqual(fromStats({ totalNumber: 3, byOS: { Windows: 2, macOS: 1 }, byBrowser: { Chrome: 3 } }), AT_3);
 });
 
 test("statistics without a whole total are refused", () => {
-  for (const totalNumber of [undefined, null, "3", 1.5, NaN]) {
+  for (const totalNumber of [undefined, null, "3", 1.5, Number.NaN]) {
     assert.throws(() => fromStats({ totalNumber, byOS: {}, byBrowser: {} }), TypeError);
   }
 });

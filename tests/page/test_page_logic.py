@@ -1,18 +1,34 @@
-"""The homepage's logic, tested by Node's own test runner and reported as one test of this suite."""
+"""The homepage's scripts, by Node's tools: their own tests, their types and the linter, a test of this suite each."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import pytest
+
+from local.node import MODULES, NODE, REPOSITORY
+
 TESTS = Path(__file__).parent
-NODE = Path(sys.executable).parent / ("node.exe" if os.name == "nt" else "node")
 
 
-def test_the_logic_of_the_page() -> None:
-    assert NODE.exists(), f"{NODE} is missing: install requirements-dev.txt into this environment."
-    files = sorted(str(file) for file in TESTS.glob("*.test.mjs"))
-    run = subprocess.run([NODE, "--test", *files], capture_output=True, text=True, encoding="utf-8", timeout=120)
-    assert run.returncode == 0, f"The page's own tests failed:\n{run.stdout}{run.stderr}"
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["--test", *sorted(map(str, TESTS.glob("*.test.mjs")))], id="tests"),
+        pytest.param([MODULES / "typescript/bin/tsc", "--project", "."], id="types"),
+        pytest.param([MODULES / "eslint/bin/eslint.js", "--max-warnings=0", "content", "tests", "local"], id="linter"),
+    ],
+)
+def test_the_scripts_of_the_page_pass(command: list[str | Path]) -> None:
+    run = subprocess.run(
+        [NODE, *command],
+        cwd=REPOSITORY,
+        env=os.environ | {"TZ": "America/New_York"},  # a day there is not one of UTC, whatever this machine's is
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert run.returncode == 0, f"{run.stdout}{run.stderr}"

@@ -1,75 +1,237 @@
-"""SignalR clients that nobody here wrote: @microsoft/signalr in Node, and pysignalr."""
+"""SignalR clients that nobody here wrote, all driven in one way."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Browser, Page
 from pysignalr.client import SignalRClient
+from signalrcore.hub_connection_builder import HubConnectionBuilder
+from signalrcore.types import HttpTransportType, HubProtocolEncoding
 
+from local.browser import running_browser
 from local.node import NODE
 
-LISTENER = Path(__file__).with_name("listener.mjs")
+HERE = Path(__file__).parent
+TARGET = "updateSignInStats"
+PATIENCE = 20.0  # seconds
 
 
-class Listener:
-    """The JavaScript client in its own process."""
+class Client(ABC):
+    """A client that connects by itself, and says what happens to it."""
+
+    @abstractmethod
+    async def event(self) -> list[Any]:
+        """The next `[name, detail]`.
+
+        connected; failed with a message; updateSignInStats with the arguments; reconnecting; reconnected; closed,
+        perhaps with a message.
+        """
+
+    @abstractmethod
+    async def invoke(self) -> None:
+        """Call a hub method."""
+
+
+# --- @microsoft/signalr in Node
+
+
+class NodeClient(Client):
+    """A process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def event(self) -> Any:
-        """The next `[event, detail]`."""
+    async def event(self) -> list[Any]:
         assert self._process.stdout
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             line = await self._process.stdout.readline()
         assert line, "the client ended; what it said is above, in the captured stderr"
-        return json.loads(line)
+        event: list[Any] = json.loads(line)
+        return event
 
     async def invoke(self) -> None:
-        """Have the client call a hub method."""
         assert self._process.stdin
         self._process.stdin.write(b"\n")
         await self._process.stdin.drain()
 
 
 @asynccontextmanager
-async def javascript(*arguments: str) -> AsyncIterator[Listener]:
+async def javascript(url: str, token: str = "", transport: str = "", protocol: str = "json") -> AsyncIterator[Client]:
+    """@microsoft/signalr; without a token the URL is an app's, without a transport it takes the first that works."""
+    options = json.dumps({"url": url, "token": token, "transport": transport, "protocol": protocol})
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(NODE, str(LISTENER), *arguments, stdin=pipe, stdout=pipe)
+    process = await asyncio.create_subprocess_exec(NODE, HERE / "listener.mjs", options, stdin=pipe, stdout=pipe)
     try:
-        yield Listener(process)
+        yield NodeClient(process)
     finally:
         assert process.stdin
         process.stdin.close()
         await process.wait()
 
 
+# --- @microsoft/signalr and @aspnet/signalr in a browser
+
+CONNECT = """async (options) => {
+    const events = [], waiting = [];
+    globalThis.nextEvent = () => events.shift() ?? new Promise((resolve) => waiting.push(resolve));
+    const report = (event) => waiting.length ? waiting.shift()(event) : events.push(event);
+    const { connect } = await import("/scripts/connection.mjs");
+    globalThis.connection = connect(signalR, options, report);
+}"""
+
+
+class BrowserThread:
+    """A browser in a thread of its own: Playwright's event loop and pytest's do not get on in one."""
+
+    def __init__(self, executor: ThreadPoolExecutor, browser: Browser) -> None:
+        self._executor = executor
+        self._browser = browser
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Have the thread do something."""
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+
+    def open_page(self, url: str) -> Page:
+        """A page in a context of its own."""
+        page = self._browser.new_context().new_page()
+        page.goto(url)
+        return page
+
+
+@contextmanager
+def browser_thread() -> Iterator[BrowserThread]:
+    """Chromium."""
+    with ThreadPoolExecutor(1) as executor:
+        stack = ExitStack()
+        browser = executor.submit(stack.enter_context, running_browser()).result()
+        try:
+            yield BrowserThread(executor, browser)
+        finally:
+            executor.submit(stack.close).result()
+
+
+class BrowserClient(Client):
+    """A page."""
+
+    def __init__(self, thread: BrowserThread, page: Page) -> None:
+        self._thread = thread
+        self._page = page
+
+    async def event(self) -> list[Any]:
+        event: list[Any] = await self._thread.call(self._page.evaluate, "nextEvent()")
+        return event
+
+    async def invoke(self) -> None:
+        await self._thread.call(self._page.evaluate, "connection.then((it) => { it.invoke('hello').catch(() => {}) })")
+
+
 @asynccontextmanager
-async def python_client(url: str, headers: dict[str, str]) -> AsyncIterator[asyncio.Queue[Any]]:
-    """A connected pysignalr client; yields the arguments it receives."""
-    received: asyncio.Queue[Any] = asyncio.Queue()
-    connected = asyncio.Event()
+async def in_browser(
+    thread: BrowserThread, page_url: str, url: str, token: str = "", transport: str = ""
+) -> AsyncIterator[Client]:
+    """The JavaScript client that the page has; what comes after its URL is as in `javascript`."""
+    page: Page = await thread.call(thread.open_page, page_url)
+    try:
+        await thread.call(page.evaluate, CONNECT, {"url": url, "token": token, "transport": transport})
+        yield BrowserClient(thread, page)
+    finally:
+        await thread.call(page.context.close)
+
+
+# --- Python
+
+
+class PythonClient(Client):
+    """What the two Python clients report comes from their callbacks."""
+
+    def __init__(self, invoke: Callable[[], Any]) -> None:
+        self._events: asyncio.Queue[list[Any]] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._invoke = invoke
+
+    def report(self, name: str, detail: Any = None) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self._events.put_nowait, [name, detail])
+
+    async def event(self) -> list[Any]:
+        async with asyncio.timeout(PATIENCE):
+            return await self._events.get()
+
+    async def invoke(self) -> None:
+        await self._invoke()
+
+
+@asynccontextmanager
+async def pysignalr(url: str, token: str = "") -> AsyncIterator[Client]:
+    """pysignalr, which has WebSockets and JSON; without a token the URL is an app's."""
+    connection = SignalRClient(url, headers=_authorization(token))
+    client = PythonClient(lambda: connection.send("hello", []))
+    opened = 0
 
     async def on_open() -> None:
-        connected.set()
+        nonlocal opened
+        opened += 1
+        client.report("reconnected" if opened > 1 else "connected")
 
-    client = SignalRClient(url, headers=headers)
-    client.on_open(on_open)
-    client.on("updateSignInStats", received.put)
-    running_client = asyncio.create_task(client.run())
+    async def on_close() -> None:
+        client.report("reconnecting")
+
+    async def on_statistics(arguments: list[Any]) -> None:
+        client.report(TARGET, arguments)
+
+    async def run() -> None:
+        try:
+            await connection.run()
+        except Exception as error:
+            client.report("closed" if opened else "failed", f"{type(error).__name__}: {error}")
+
+    connection.on_open(on_open)
+    connection.on_close(on_close)
+    connection.on(TARGET, on_statistics)
+    running = asyncio.create_task(run())
     try:
-        async with asyncio.timeout(20):
-            await connected.wait()
-        yield received
+        yield client
     finally:
-        others = asyncio.all_tasks() - {running_client}
-        running_client.cancel()
+        others = asyncio.all_tasks() - {running}
+        running.cancel()
         # It leaves tasks behind that close its WebSocket.
-        await asyncio.wait({running_client})
+        await asyncio.wait({running})
         if closing := asyncio.all_tasks() - others:
             await asyncio.wait(closing, timeout=10)
+
+
+@asynccontextmanager
+async def signalrcore(url: str, token: str = "", transport: str = "", protocol: str = "json") -> AsyncIterator[Client]:
+    """signalrcore, which runs in threads; arguments as in `javascript`."""
+    options: dict[str, Any] = {"headers": _authorization(token)}
+    if transport:
+        options["transport"] = HttpTransportType(transport)
+    encoding = HubProtocolEncoding.binary if protocol == "messagepack" else HubProtocolEncoding.text
+    connection = HubConnectionBuilder().with_url(url, options).with_hub_protocol(encoding).build()
+    client = PythonClient(lambda: asyncio.to_thread(connection.send, "hello", []))
+    connection.on_open(lambda: client.report("connected"))
+    connection.on_close(lambda: client.report("closed"))
+    connection.on(TARGET, lambda arguments: client.report(TARGET, arguments))
+    try:
+        await asyncio.to_thread(connection.start)
+    except Exception as error:
+        client.report("failed", f"{type(error).__name__}: {error}")
+    try:
+        yield client
+    finally:
+        await asyncio.to_thread(connection.stop)
+        if connection.transport:  # it leaves its socket open where the service has ended the connection
+            connection.transport._client.sock.close()
+
+
+def _authorization(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}

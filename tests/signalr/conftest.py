@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import jwt
 import pytest
+from aiohttp import web
 
-from local.signalr.conversation import Intervals
-from local.signalr.hubs import HUBS, Hubs
+from local.signalr.connection import Intervals
+from local.signalr.hubs import HUBS
 from local.signalr.server import create_app, listening
 from local.signalr.tokens import DEVELOPMENT_KEY
 
@@ -75,6 +76,17 @@ class Service:
         ) as response:
             assert response.status == 202, await response.text()
 
+    async def counters(self) -> dict[str, int]:
+        """The emulator's counters, as it tells them."""
+        async with self.http.get(f"{self.url}/emulator/counters") as response:
+            assert response.status == 200
+            counters: dict[str, int] = await response.json()
+            return counters
+
+    async def connections(self) -> int:
+        """How many clients are connected now."""
+        return (await self.counters())["connections"]
+
     async def negotiate(self, hub: str = "chat", version: int = 1) -> Any:
         """The answer to a client's negotiation."""
         async with self.http.post(
@@ -106,17 +118,19 @@ class Service:
 class Emulator(Service):
     """An emulator in this process, which may be looked into."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession, hubs: Hubs) -> None:
+    def __init__(self, url: str, http: aiohttp.ClientSession, app: web.Application) -> None:
         super().__init__(url, http)
-        self.hubs = hubs
+        self.hubs = app[HUBS]
 
 
 @asynccontextmanager
-async def running(intervals: Intervals | None = None) -> AsyncIterator[Emulator]:
+async def running(
+    intervals: Intervals | None = None, trusted_identity_tokens: Collection[str] = ()
+) -> AsyncIterator[Emulator]:
     """An emulator at a free port."""
-    app = create_app(intervals=intervals)
+    app = create_app(trusted_identity_tokens=trusted_identity_tokens, intervals=intervals)
     async with listening(app, 0) as url, aiohttp.ClientSession() as http:
-        yield Emulator(url, http, app[HUBS])
+        yield Emulator(url, http, app)
 
 
 @pytest.fixture

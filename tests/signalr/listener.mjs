@@ -1,31 +1,18 @@
-// A page's SignalR connection, run by Node: `node listener.mjs URL [TOKEN]`. With a token the URL is the service's;
-// without one it is the app's, whose /negotiate names the service. Every event becomes a line of JSON on standard
-// output. It lasts as long as its standard input.
+// A connection in Node: `node listener.mjs '{"url": …, "token": …, "transport": …, "protocol": …}'`, all but the first
+// may be missing. Every event becomes a line of JSON on standard output; every line of standard input calls a hub
+// method. It lasts as long as its standard input.
 
-import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import * as signalR from "@microsoft/signalr";
+import { MessagePackHubProtocol } from "@microsoft/signalr-protocol-msgpack";
+import { connect } from "./connection.mjs";
 
-const [url, token] = process.argv.slice(2);
-const report = (event, detail = null) => console.log(JSON.stringify([event, detail]));
-
-const connection = new HubConnectionBuilder()
-  .withUrl(url, token ? { accessTokenFactory: () => token } : {})
-  .withAutomaticReconnect()
-  .configureLogging(LogLevel.Error)
-  .build();
-
-connection.on("updateSignInStats", (...args) => report("updateSignInStats", args));
-connection.onreconnecting(() => report("reconnecting"));
-connection.onreconnected(() => report("reconnected"));
-connection.onclose((error) => report("closed", error?.message));
+const PROTOCOLS = { json: signalR.JsonHubProtocol, messagepack: MessagePackHubProtocol };
 
 process.stdin.resume();
 process.stdin.on("end", () => process.exit());
 
-try {
-  await connection.start();
-  report("connected");
-} catch (error) {
-  report("failed", error.message);
-}
+const options = JSON.parse(process.argv[2]);
+options.protocol = new PROTOCOLS[options.protocol ?? "json"]();
+const connection = await connect(signalR, options, (event) => console.log(JSON.stringify(event)));
 
 process.stdin.on("data", () => connection.invoke("hello").catch(() => {}));

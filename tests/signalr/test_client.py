@@ -7,21 +7,25 @@ import asyncio
 import aiohttp
 import pytest
 
-from local.signalr import protocol
-from local.signalr.conversation import Intervals
-from local.signalr.hubs import OUTGOING_LIMIT
+from local.signalr import outbox
+from local.signalr.connection import Intervals
+from local.signalr.protocols import MESSAGEPACK
 
 from .conftest import HANDSHAKE, Emulator, running
 
 # --- negotiate
 
 
-async def test_negotiation_tells_the_id_from_the_secret_and_offers_websockets(emulator: Emulator) -> None:
+async def test_negotiation_tells_the_id_from_the_secret_and_offers_the_transports(emulator: Emulator) -> None:
     answer = await emulator.negotiate(version=1)
     assert answer.pop("connectionId") != answer.pop("connectionToken")
     assert answer == {
         "negotiateVersion": 1,
-        "availableTransports": [{"transport": "WebSockets", "transferFormats": ["Text"]}],
+        "availableTransports": [
+            {"transport": "WebSockets", "transferFormats": ["Text", "Binary"]},
+            {"transport": "ServerSentEvents", "transferFormats": ["Text"]},
+            {"transport": "LongPolling", "transferFormats": ["Text", "Binary"]},
+        ],
     }
 
 
@@ -72,7 +76,7 @@ async def test_a_browser_may_send_what_the_js_client_sends(emulator: Emulator, p
         assert response.status == 204
         assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:7071"
         assert response.headers["Access-Control-Allow-Credentials"] == "true"
-        assert "POST" in response.headers["Access-Control-Allow-Methods"]
+        assert response.headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE"
         allowed = response.headers["Access-Control-Allow-Headers"].lower().split(", ")
         assert {"authorization", "x-requested-with", "x-signalr-user-agent"} <= set(allowed)
 
@@ -107,7 +111,8 @@ async def test_no_origin_no_cors_headers(emulator: Emulator) -> None:
     [
         ("", False, 400, "Connection ID required"),
         ("&id=unknown", True, 404, "No Connection with that ID"),
-        ("&id=unknown", False, 400, "Only WebSockets are offered."),
+        ("&id=", False, 400, "Connection ID required"),
+        ("&id=unknown", False, 404, "No Connection with that ID"),
         ("", True, 400, ""),  # an Upgrade header alone does not make a WebSocket handshake
     ],
 )
@@ -168,7 +173,7 @@ async def test_the_path_may_lack_its_slash(emulator: Emulator) -> None:
 @pytest.mark.parametrize(
     ("handshake", "error"),
     [
-        ('{"protocol":"messagepack","version":1}', "The protocol 'messagepack' is not supported."),
+        ('{"protocol":"smoke","version":1}', "The protocol 'smoke' is not supported."),
         ('{"protocol":"json","version":2}', "The server does not support version 2 of the 'json' protocol."),
         ('{"protocol":"json"}', "The handshake lacks a 'protocol' string or a 'version' number."),
         ("{", "The message is not JSON."),
@@ -185,6 +190,24 @@ async def test_a_bad_handshake_is_answered_with_the_reason(emulator: Emulator, h
         assert await client.ended()
 
 
+async def test_an_older_version_of_the_protocol_is_accepted(emulator: Emulator) -> None:
+    async with emulator.websocket() as client:
+        await client.send('{"protocol":"json","version":0}\x1e')
+        assert await client.receive() == {}
+
+
+async def test_messagepack_comes_in_binary_frames(emulator: Emulator) -> None:
+    async with emulator.websocket() as client:
+        await client.socket.send_bytes(b'{"protocol":"messagepack","version":1}\x1e' + MESSAGEPACK.ping)
+        assert await client.socket.receive_bytes() == b"{}\x1e"
+        await emulator.send("news")
+        assert await client.socket.receive_bytes() == MESSAGEPACK.invocation("greet", ["news"])
+        await client.socket.send_bytes(MESSAGEPACK.invocation("hello", []))
+        error = "In serverless mode clients only listen: they cannot call hub methods."
+        assert await client.socket.receive_bytes() == MESSAGEPACK.close(error, allow_reconnect=False)
+        assert await client.ended()
+
+
 async def test_a_handshake_that_does_not_come_is_canceled() -> None:
     async with running(Intervals(handshake=0.01)) as emulator, emulator.websocket() as client:
         assert await client.receive() == {"error": "Handshake was canceled."}
@@ -198,7 +221,7 @@ async def test_a_truncated_handshake_leaves_one_line_in_the_log(
         await client.send(HANDSHAKE[:-1])
         await client.socket.close()
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
-        "handshake failed: 'The message ended before its record separator.'"
+        "handshake failed: 'The connection ended before the handshake.'"
     ]
     assert caplog.records[0].exc_info is None
 
@@ -281,16 +304,17 @@ async def test_a_message_that_never_ends_is_not_collected(emulator: Emulator) ->
 async def test_a_client_that_does_not_read_delays_nobody_and_is_dropped(
     emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    frame = protocol.invocation("greet", ["x" * 250_000])
+    arguments = ["x" * 250_000]
     async with emulator.client() as reading, emulator.client() as not_reading:
         receivers, sent = 2, 0
         while receivers == 2:
-            receivers = emulator.hubs.broadcast("chat", frame, ())
+            receivers = emulator.hubs.broadcast("chat", "greet", arguments)
             sent += 1
             assert (await reading.receive())["target"] == "greet"
-        assert sent > OUTGOING_LIMIT
+            assert sent < 10 * outbox.LIMIT
+        assert sent > outbox.LIMIT
         assert [record.levelname for record in caplog.records] == ["WARNING"]
-        assert f"dropped, {OUTGOING_LIMIT} messages behind" in caplog.text
+        assert f"dropped, {outbox.LIMIT} messages behind" in caplog.text
         while not await not_reading.ended():
             pass
 
@@ -299,10 +323,9 @@ async def test_on_shutdown_clients_are_asked_to_come_back_and_the_port_is_free()
     async with running() as emulator:
         url, port = emulator.url, emulator.port
         async with emulator.client() as client:
-            closing = asyncio.create_task(emulator.hubs.close())
+            emulator.hubs.close()
             assert await client.receive() == {"type": 7, "allowReconnect": True}
             assert await client.ended()
-            await closing
     async with aiohttp.ClientSession() as http:
         with pytest.raises(aiohttp.ClientConnectorError):
             await http.get(f"{url}/api/health")

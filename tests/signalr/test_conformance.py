@@ -1,90 +1,136 @@
-"""Clients that others wrote get on with the emulator: @microsoft/signalr in Node, and pysignalr."""
+"""Clients that others wrote get on with the emulator, over every transport and in every protocol they have."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
-from aiohttp import web
+import pytest
 
-from .clients import javascript, python_client
+from local.signalr.connection import Intervals
+from local.signalr.protocols import PROTOCOLS
+from local.signalr.transports import TRANSPORTS
+
+from . import app as apps
+from . import conftest
+from .app import HUB_URL, App
+from .clients import BrowserThread, Client, browser_thread, in_browser, javascript, pysignalr, signalrcore
 from .conftest import Emulator
 
-STATISTICS = [3, {"Windows": 2, "Other": 1}, {"Edge": 3}]
-HUB_URL = "/client/?hub=signinsamplehub"
+HISTORY = {"minutes": {"start": "2026-11-23T11:35:00Z", "counts": [0, 3]}}
+STATISTICS = [3, {"Windows": 2, "Other": 1}, {"Edge": 3}, HISTORY]
+
+# Takes the service's URL and a token, or an app's URL.
+Connect = Callable[..., AbstractAsyncContextManager[Client]]
+
+# "client, transport, protocol". The client in Node is @microsoft/signalr.
+CLIENTS: dict[str, Connect] = {
+    "node, WebSockets, json": partial(javascript, transport="WebSockets"),
+    "node, WebSockets, messagepack": partial(javascript, transport="WebSockets", protocol="messagepack"),
+    "node, ServerSentEvents, json": partial(javascript, transport="ServerSentEvents"),
+    "node, LongPolling, json": partial(javascript, transport="LongPolling"),
+    "node, LongPolling, messagepack": partial(javascript, transport="LongPolling", protocol="messagepack"),
+    "pysignalr, WebSockets, json": pysignalr,
+    "signalrcore, WebSockets, json": partial(signalrcore, transport="WebSockets"),
+    "signalrcore, WebSockets, messagepack": partial(signalrcore, transport="WebSockets", protocol="messagepack"),
+    "signalrcore, ServerSentEvents, json": partial(signalrcore, transport="ServerSentEvents"),
+}
+# In a browser, @aspnet/signalr 1.0 being the one of the C# sample's page.
+PAGES = [
+    f"{library}, {transport}, json"
+    for library in ("@microsoft/signalr", "@aspnet/signalr")
+    for transport in ("WebSockets", "ServerSentEvents", "LongPolling")
+]
+EVERY_CLIENT = pytest.mark.parametrize("name", [*CLIENTS, *PAGES])
 
 
-class App:
-    """The app's `/negotiate`: sends its clients to the service, with a token."""
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """An emulator that sends pings all the time, which no client minds and for which signalrcore waits to stop."""
+    async with conftest.running(Intervals(ping=0.1)) as emulator:
+        yield emulator
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self.negotiations = 0
 
-    async def negotiate(self, request: web.Request) -> web.Response:
-        self.negotiations += 1
-        return web.json_response({"url": self._emulator.url + HUB_URL, "accessToken": self._emulator.token(HUB_URL)})
+@pytest.fixture
+async def app(emulator: Emulator) -> AsyncIterator[App]:
+    async with apps.running(emulator) as app:
+        yield app
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
-        app = web.Application()
-        app.router.add_post("/negotiate", self.negotiate)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserThread]:
+    with browser_thread() as browser:
+        yield browser
+
+
+@pytest.fixture
+def connect(name: str, app: App, request: pytest.FixtureRequest) -> Connect:
+    """How the client of this name connects."""
+    if name in CLIENTS:
+        return CLIENTS[name]
+    library, transport, _ = name.split(", ")
+    browser = request.getfixturevalue("browser")
+    return partial(in_browser, browser, f"{app.url}/page/{library}", transport=transport)
 
 
 async def broadcast(emulator: Emulator) -> None:
     await emulator.send(*STATISTICS, target="updateSignInStats", hub="signinsamplehub")
 
 
-async def test_the_js_client_connects_with_url_and_token_and_receives(emulator: Emulator) -> None:
-    async with javascript(emulator.url + HUB_URL, emulator.token(HUB_URL)) as listener:
-        assert await listener.event() == ["connected", None]
-        await broadcast(emulator)
-        assert await listener.event() == ["updateSignInStats", STATISTICS]
+@EVERY_CLIENT
+async def test_a_client_connects_and_receives(emulator: Emulator, connect: Connect) -> None:
+    async with connect(emulator.url + HUB_URL, emulator.token(HUB_URL)) as client:
+        assert await client.event() == ["connected", None]
+        for _ in range(2):
+            await broadcast(emulator)
+            assert await client.event() == ["updateSignInStats", STATISTICS]
 
 
-async def test_the_js_client_is_sent_here_by_an_app_and_reconnects_through_it(emulator: Emulator) -> None:
-    app = App(emulator)
-    async with app.listening() as url, javascript(url) as listener:
-        assert await listener.event() == ["connected", None]
-        await emulator.hubs.close()
-        assert await listener.event() == ["reconnecting", None]
-        assert await listener.event() == ["reconnected", None]
-        assert app.negotiations == 2, "the client takes a fresh token for every connection"
-        await broadcast(emulator)
-        assert await listener.event() == ["updateSignInStats", STATISTICS]
-
-
-async def test_the_js_client_learns_that_it_is_not_let_in(emulator: Emulator) -> None:
-    async with javascript(emulator.url + HUB_URL, emulator.token("/client/?hub=other")) as listener:
-        event, message = await listener.event()
+@EVERY_CLIENT
+async def test_a_client_with_a_token_for_another_hub_is_told_that_it_is_not_let_in(
+    emulator: Emulator, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connect(emulator.url + HUB_URL, emulator.token("/client/?hub=other")) as client:
+        event, _ = await client.event()
         assert event == "failed"
-        assert "401" in message
+        assert "401 POST /client/negotiate: The audience is invalid" in caplog.text
 
 
-async def test_the_js_client_that_calls_a_hub_method_is_closed(emulator: Emulator) -> None:
-    async with javascript(emulator.url + HUB_URL, emulator.token(HUB_URL)) as listener:
-        assert await listener.event() == ["connected", None]
-        await listener.invoke()
-        event, message = await listener.event()
+@EVERY_CLIENT
+async def test_a_client_that_calls_a_hub_method_is_closed(emulator: Emulator, connect: Connect, name: str) -> None:
+    async with connect(emulator.url + HUB_URL, emulator.token(HUB_URL)) as client:
+        assert await client.event() == ["connected", None]
+        await client.invoke()
+        event, message = await client.event()
         assert event == "closed"
-        assert "serverless" in message
+        if not name.startswith("signalrcore"):  # which keeps the reason to itself
+            assert "serverless" in message
 
 
-async def test_pysignalr_connects_with_url_and_token_and_receives(emulator: Emulator) -> None:
-    async with python_client(emulator.url + HUB_URL, emulator.authorization(HUB_URL)) as received:
+# @aspnet/signalr and signalrcore stay closed, whatever they are told, unless their users do something about it.
+@pytest.mark.parametrize(
+    "name", [name for name in (*CLIENTS, *PAGES) if not name.startswith(("@aspnet", "signalrcore"))]
+)
+async def test_a_client_that_is_asked_to_come_back_does_so_through_the_app(
+    emulator: Emulator, app: App, connect: Connect, name: str
+) -> None:
+    async with connect(app.url) as client:
+        assert await client.event() == ["connected", None]
+        emulator.hubs.close()
+        assert await client.event() == ["reconnecting", None]
+        assert await client.event() == ["reconnected", None]
+        # pysignalr goes back to the service with the token it has.
+        assert app.negotiations == (1 if name.startswith("pysignalr") else 2)
         await broadcast(emulator)
-        assert await asyncio.wait_for(received.get(), 20) == STATISTICS
+        assert await client.event() == ["updateSignInStats", STATISTICS]
 
 
-async def test_pysignalr_is_sent_here_by_an_app_and_receives(emulator: Emulator) -> None:
-    async with App(emulator).listening() as url, python_client(url, {}) as received:
-        await broadcast(emulator)
-        assert await asyncio.wait_for(received.get(), 20) == STATISTICS
+def test_every_transport_is_tried_with_every_protocol_that_it_can_carry() -> None:
+    tried = {tuple(name.split(", ")[1:]) for name in (*CLIENTS, *PAGES)}
+    assert tried == {
+        (transport.name, protocol.name)
+        for transport in TRANSPORTS
+        for protocol in PROTOCOLS.values()
+        if protocol.transfer_format in transport.formats
+    }

@@ -101,6 +101,16 @@ async def test_the_access_key_can_be_chosen() -> None:
                 assert response.status == status
 
 
+async def test_it_trusts_the_identities_it_is_told_to() -> None:
+    arguments = ("--trust-identity-token", "one", "--trust-identity-token", "two")
+    async with process("--port", "0", *arguments) as emulator, aiohttp.ClientSession() as http:
+        url = await announced_url(emulator)
+        for token, status in (("one", 202), ("two", 202), ("three", 401)):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.post(f"{url}/api/v1/hubs/chat", headers=headers, json={"target": "x"}) as response:
+                assert response.status == status
+
+
 async def test_a_port_in_use_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -71,6 +71,9 @@ async def test_arguments_may_be_left_out(emulator: Emulator, body: bytes) -> Non
         b'{"target":"greet","arguments":[NaN]}',
         b'{"target":"greet","arguments":[1e999]}',
         b'{"target":"greet","arguments":[' + b"9" * 5000 + b"]}",
+        b'{"target":"greet","arguments":[' + b"9" * 400 + b"]}",  # too large for the floats of MessagePack
+        b'{"target":"greet","arguments":["\\ud800"]}',  # half a character
+        b'{"target":"greet","arguments":[' + b"[" * 600 + b"]" * 600 + b"]}",
         b"[" * 100_000,
     ],
     ids=lambda body: body[:40].decode(errors="replace"),

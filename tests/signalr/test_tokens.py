@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import jwt
 import pytest
 
 from local.signalr.tokens import DEVELOPMENT_KEY, audiences
 
-from .conftest import Emulator
+from .conftest import Emulator, running
 
 NEGOTIATE = "/client/negotiate?hub=chat"
 SEND = "/api/v1/hubs/chat"
@@ -93,14 +93,15 @@ async def test_a_client_token_is_no_good_for_sending_nor_the_other_way_round(emu
 
 
 def test_the_audience_may_name_this_machine_either_way_with_the_port_or_without() -> None:
-    assert audiences("localhost:8888", "/x") == {
+    assert audiences("localhost:8888", 8888, "/x") == {
         "http://localhost:8888/x",
         "http://127.0.0.1:8888/x",
         "http://localhost/x",
         "http://127.0.0.1/x",
     }
-    assert audiences("127.0.0.1:8888", "/x") == audiences("LOCALHOST:8888", "/x")
-    assert audiences("signalr:8888", "/x") == {"http://signalr:8888/x", "http://signalr/x"}
+    assert audiences("127.0.0.1:8888", 8888, "/x") == audiences("LOCALHOST:8888", 8888, "/x")
+    assert audiences("127.0.0.1", 8888, "/x") == audiences("127.0.0.1:8888", 8888, "/x")
+    assert audiences("signalr:8888", 80, "/x") == {"http://signalr:8888/x", "http://signalr/x"}
 
 
 async def test_the_audience_may_contain_the_query_of_the_url_called(emulator: Emulator) -> None:
@@ -123,3 +124,88 @@ async def test_the_key_is_the_text_itself_not_decoded_from_base64(emulator: Emul
     headers = {"Authorization": f"Bearer {decoded}"}
     async with emulator.http.post(emulator.url + SEND, headers=headers, json={"target": "x"}) as response:
         assert response.status == 401
+
+
+# --- without the key
+
+GENERATE = "/api/hubs/chat/:generateToken"
+IDENTITY_TOKEN = "an access token of Microsoft Entra ID, for https://signalr.azure.com/.default"
+BY_IDENTITY = {"Authorization": f"Bearer {IDENTITY_TOKEN}"}
+
+
+async def generated(emulator: Emulator, query: str, headers: dict[str, str]) -> tuple[int, str]:
+    """Status, and the token or what is wrong."""
+    async with emulator.http.post(f"{emulator.url}{GENERATE}?{query}", headers=headers) as response:
+        return response.status, (await response.json())["token"] if response.status == 200 else await response.text()
+
+
+@pytest.fixture
+async def trusting() -> AsyncIterator[Emulator]:
+    """An emulator that was started to trust an identity."""
+    async with running(trusted_identity_tokens=[IDENTITY_TOKEN]) as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("by_identity", [False, True])
+async def test_a_generated_token_lets_a_client_in_and_nowhere_else(trusting: Emulator, by_identity: bool) -> None:
+    headers = BY_IDENTITY if by_identity else trusting.authorization(GENERATE)
+    status, token = await generated(trusting, "api-version=2022-11-01", headers)
+    assert status == 200
+    for path, expected in ((NEGOTIATE, 200), ("/client/negotiate?hub=other", 401), (SEND, 401)):
+        async with trusting.http.post(trusting.url + path, headers={"Authorization": f"Bearer {token}"}) as response:
+            assert response.status == expected, path
+
+
+async def test_a_generated_token_names_the_user_and_ends_when_it_was_asked_to(emulator: Emulator) -> None:
+    for query, minutes, user in (("", 60, None), ("&minutesToExpire=5&userId=a%20b", 5, "a b")):
+        before = int(time.time())
+        _, token = await generated(emulator, f"api-version=2022-11-01{query}", emulator.authorization(GENERATE))
+        claims = jwt.decode(token, options={"verify_signature": False})
+        assert claims["aud"] == f"{emulator.url}/client/?hub=chat"
+        assert before <= claims["exp"] - minutes * 60 <= time.time()
+        assert claims.get("nameid") == user
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("", "Add ?api-version=2022-11-01 or a later version"),
+        ("api-version=2022-06-01", "Add ?api-version=2022-11-01 or a later version"),
+        ("api-version=2022-11-01&minutesToExpire=0", "minutesToExpire"),
+        ("api-version=2022-11-01&minutesToExpire=-1", "minutesToExpire"),
+        ("api-version=2022-11-01&minutesToExpire=1.5", "minutesToExpire"),
+        ("api-version=2022-11-01&minutesToExpire=", "minutesToExpire"),
+        ("api-version=2022-11-01&minutesToExpire=9999999999", "minutesToExpire"),
+    ],
+)
+async def test_a_token_that_cannot_be_generated_is_refused(emulator: Emulator, query: str, problem: str) -> None:
+    status, text = await generated(emulator, query, emulator.authorization(GENERATE))
+    assert status == 400
+    assert problem in text
+
+
+async def test_generating_a_token_needs_one(emulator: Emulator) -> None:
+    for headers in ({}, BY_IDENTITY, emulator.authorization("/client/?hub=chat")):
+        assert (await generated(emulator, "api-version=2022-11-01", headers))[0] == 401
+
+
+@pytest.mark.parametrize("path", [SEND, "/api/hubs/chat/:send?api-version=2022-06-01"])
+async def test_an_identity_may_call_the_rest_api_where_it_is_trusted(
+    trusting: Emulator, emulator: Emulator, path: str
+) -> None:
+    for service, status in ((trusting, 202), (emulator, 401)):
+        body = {"target": "x"}
+        async with service.http.post(service.url + path, headers=BY_IDENTITY, json=body) as response:
+            assert response.status == status
+
+
+async def test_an_identity_is_no_client(trusting: Emulator) -> None:
+    async with trusting.http.post(trusting.url + NEGOTIATE, headers=BY_IDENTITY) as response:
+        assert response.status == 401
+
+
+async def test_another_identity_is_not_trusted(trusting: Emulator) -> None:
+    for authorization in (f"{BY_IDENTITY['Authorization']}!", "Bearer", "Bearer "):
+        headers = {"Authorization": authorization}
+        async with trusting.http.post(trusting.url + SEND, headers=headers, json={"target": "x"}) as response:
+            assert response.status == 401

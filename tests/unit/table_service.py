@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import requests
+from azure.core import MatchConditions
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
@@ -68,10 +69,14 @@ class TableService:
     Each transaction is handed to the next fault of `faults`, which decides whether it arrives and what is answered;
     without one it arrives and is answered. `read_errors` are raised by the next reads, None meaning none. Each page of
     a query is preceded by the next of `before_pages`, in which the test may let something happen, or raise.
+
+    Of a transaction that cannot be carried out it reports the first operation that is to blame, as the service does, or
+    the last where `blames_the_last` is set.
     """
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
+        self.blames_the_last = False
         self.read_errors: deque[Exception | None] = deque()
         self.attempts: list[Attempt] = []
         self.reads: list[tuple[str, str]] = []
@@ -126,21 +131,35 @@ class TableService:
         fault = self.faults.popleft() if self.faults else Attempt.arrive
         return fault(attempt)
 
-    def create_entity(self, entity: TableEntity) -> None:
+    def create_entity(self, entity: TableEntity) -> Mapping[str, Any]:
         key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
         with self._lock:
             if key in self._rows:
-                raise _error(ResourceExistsError("it is there"), 409, TableErrorCode.ENTITY_ALREADY_EXISTS)
+                # As the SDK has it: without a code, unlike every other error.
+                raise _error(ResourceExistsError("it is there"), 409, None)
             self._rows[key] = (copy.deepcopy(entity), self._next_etag())
+            return {"etag": self._rows[key][1]}
 
-    def update_entity(self, entity: Mapping[str, Any], *, mode: UpdateMode) -> None:
-        assert mode is UpdateMode.MERGE, "an update without an etag may only add to a row"
+    def update_entity(
+        self,
+        entity: Mapping[str, Any],
+        *,
+        mode: UpdateMode,
+        etag: str | None = None,
+        match_condition: MatchConditions | None = None,
+    ) -> Mapping[str, Any]:
+        assert (etag is None) == (match_condition is not MatchConditions.IfNotModified), "an etag means If-Match"
+        assert etag or mode is UpdateMode.MERGE, "an update without an etag may only add to a row"
         key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
         with self._lock:
             if key not in self._rows:
                 raise _error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
-            row, _ = self._rows[key]
-            self._rows[key] = (TableEntity({**row, **entity}), self._next_etag())
+            row, present_etag = self._rows[key]
+            if etag not in (None, present_etag):
+                raise _error(HttpResponseError("moved"), 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
+            kept = row if mode is UpdateMode.MERGE else {}
+            self._rows[key] = (TableEntity({**kept, **entity}), self._next_etag())
+            return {"etag": self._rows[key][1]}
 
     def _next_etag(self) -> str:
         return f"W/\"datetime'{next(self._versions)}'\""
@@ -160,14 +179,15 @@ class TableService:
             del self._rows[partition_key, row_key]
 
     def carry_out(self, operations: Sequence[Operation]) -> Reply:
-        """All of the operations, in this order, or none."""
+        """All of the operations, or none."""
         keys = [(str(operation.row["PartitionKey"]), str(operation.row["RowKey"])) for operation in operations]
         if not 1 <= len(operations) <= 100 or len({partition for partition, _ in keys}) > 1:
             raise _transaction_error(0, 400, TableErrorCode.INVALID_INPUT)
         if len(set(keys)) < len(keys):
             raise _transaction_error(0, 400, TableErrorCode.INVALID_DUPLICATE_ROW)
         with self._lock:
-            for index, (key, operation) in enumerate(zip(keys, operations, strict=True)):
+            order = -1 if self.blames_the_last else 1
+            for index, (key, operation) in list(enumerate(zip(keys, operations, strict=True)))[::order]:
                 if operation.kind == "create":
                     if key in self._rows:
                         raise _transaction_error(index, 409, TableErrorCode.ENTITY_ALREADY_EXISTS)
@@ -336,7 +356,7 @@ def _transaction_error(index: int, status: int, code: TableErrorCode) -> Excepti
     return _error(TableTransactionError(message=f"{index}:{code.value}"), status, code.value)
 
 
-def _error(error: HttpResponseError, status: int, code: str) -> Exception:
+def _error(error: HttpResponseError, status: int, code: str | None) -> Exception:
     error.status_code = status
     error.error_code = code  # type: ignore[attr-defined]  # as the SDK does
     return error

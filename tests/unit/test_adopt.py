@@ -10,7 +10,7 @@ import pytest
 
 from signin.adopt import Adoption, adopt, sample_visits
 from signin.audit import audit
-from signin.table import MAX_VISITS, Refused, StorageError, visit_in
+from signin.table import MAX_VISITS, Refused, StorageError
 from signin.visit import Visit
 
 from .table_service import (
@@ -117,8 +117,9 @@ def test_a_row_without_labels_counts_as_other() -> None:
 def test_an_adopted_visit_has_the_time_of_the_samples_row() -> None:
     service = sample(1)
     run(service)
-    [row] = [row for row in service.visit_table().rows("00") if row["RowKey"] != "stats"]
-    assert visit_in(row).at == AT
+    [visit] = service.visit_table().visits(0)
+    assert isinstance(visit, Visit)
+    assert visit.at == AT
 
 
 def test_adopted_visits_lie_before_all_others_and_in_the_order_of_the_samples_rows() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from signin import answers
 from signin.app import SignIn
+from signin.blobs import ContentUnavailable
 from signin.committer import NotAcknowledged
-from signin.content import ContentUnavailable, Page
+from signin.representation import Page
 from signin.settings import SettingsError
 from signin.signalr import ClientAccess
 from signin.statistics import Statistics
@@ -33,12 +34,16 @@ def apart_from_history(statistics: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in statistics.items() if name != "history"}
 
 
-def request() -> func.HttpRequest:
-    return func.HttpRequest(method="GET", url="/", body=b"")
+def request(url: str = "http://localhost/", **headers: str) -> func.HttpRequest:
+    return func.HttpRequest(method="GET", url=url, headers=headers, body=b"")
 
 
 def is_never_cached_json(response: func.HttpResponse) -> bool:
-    return (response.headers["Content-Type"], response.headers["Cache-Control"]) == ("application/json", "no-store")
+    return dict(response.headers) == {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    } | {name: value for name, value in response.headers.items() if name == "Retry-After"}
 
 
 def test_a_sign_in_is_access_and_statistics() -> None:
@@ -78,10 +83,54 @@ def test_health_is_503_and_a_line_a_part_when_something_is_not() -> None:
     assert is_never_cached_json(response)
 
 
-def test_a_page_is_passed_on_as_it_is() -> None:
-    response = answers.page(Page(404, {"Content-Type": "text/html", "ETag": '"1"'}, b"<p>"))
+def test_a_page_is_passed_on_with_what_every_page_has() -> None:
+    page = Page(404, {"Content-Type": "text/html", "ETag": '"1"'}, b"<p>")
+    response = answers.page(page, request(), {"X-Content-Type-Options": "nosniff"})
     assert (response.status_code, response.get_body()) == (404, b"<p>")
-    assert dict(response.headers) == {"Content-Type": "text/html", "ETag": '"1"'}
+    assert dict(response.headers) == {
+        "X-Content-Type-Options": "nosniff",
+        "Content-Type": "text/html",
+        "ETag": '"1"',
+    }
+
+
+@pytest.mark.parametrize(
+    ("req", "is_secure"),
+    [
+        (request("https://x/"), True),
+        (request("http://x/", **{"X-Forwarded-Proto": "https"}), True),
+        (request("http://x/"), False),
+        (request("http://x/https:"), False),
+        (request("http://x/", **{"X-Forwarded-Proto": "http"}), False),
+    ],
+    ids=["https", "https at the front end", "http", "https in the path", "http at the front end"],
+)
+def test_browsers_are_told_to_come_by_https_only_if_they_did(req: func.HttpRequest, is_secure: bool) -> None:
+    assert ("Strict-Transport-Security" in answers.page(Page(200), req, {}).headers) == is_secure
+
+
+@pytest.mark.parametrize(("interval", "max_age"), [(0.1, 1), (1, 1), (1.5, 2), (3600, 3600)])
+def test_a_badge_may_be_shown_anywhere_and_kept_for_an_interval(interval: float, max_age: int) -> None:
+    response = answers.badge(STATISTICS, interval)
+    assert response.status_code == 200
+    assert b"visits: 3" in response.get_body()
+    assert dict(response.headers) == {
+        "Content-Type": "image/svg+xml",
+        "Cache-Control": f"public, max-age={max_age}",
+        "Content-Security-Policy": "default-src 'none'",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def test_a_wrong_method_is_told_the_right_ones() -> None:
+    response = answers.wrong_method("DELETE", ("GET", "HEAD"))
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_who_asks_for_the_methods_is_told() -> None:
+    response = answers.wrong_method("OPTIONS", ("POST",))
+    assert (response.status_code, response.headers["Allow"], response.get_body()) == (204, "POST", b"")
 
 
 @pytest.mark.parametrize(
@@ -122,10 +171,16 @@ def test_a_visitor_is_told_when_to_try_again() -> None:
 
 
 def test_what_the_operator_has_to_mend_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    for problem in (SettingsError("BlobHost is not set"), Refused("a wrong key"), ContentUnavailable("no content")):
+    for problem in (SettingsError("BlobHost is not set"), Refused("a wrong key")):
         answers.error(problem)
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 3
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert "BlobHost is not set" in caplog.text
+
+
+def test_what_is_logged_once_for_all_is_not_logged_for_each(caplog: pytest.LogCaptureFixture) -> None:
+    for problem in (NotAcknowledged("too slow", recorded="no"), ContentUnavailable("no content")):
+        answers.error(problem)
+    assert not caplog.records
 
 
 def test_an_unexpected_error_is_raised_again() -> None:

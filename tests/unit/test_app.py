@@ -54,6 +54,20 @@ async def test_visitors_at_the_same_time_share_transactions(around: Surroundings
     assert len(around.table.attempts) <= 5
 
 
+async def test_a_visitor_who_leaves_takes_nobody_along(around: Surroundings, app: App) -> None:
+    """The visitors of a transaction wait for it together."""
+    around.table.faults.append(gate := Gate())
+    first = asyncio.ensure_future(app.sign_in({}))
+    await asyncio.to_thread(gate.wait_until_reached)
+    leaving, staying = (asyncio.ensure_future(app.sign_in({})) for _ in range(2))
+    await asyncio.sleep(0)  # both have signed in
+    leaving.cancel()
+    gate.open()
+    await first
+    assert (await staying).statistics.total == 3
+    assert leaving.cancelled()
+
+
 async def test_visits_of_other_processes_are_counted_in(around: Surroundings, app: App) -> None:
     with running_app(around) as other:
         await other.sign_in({})

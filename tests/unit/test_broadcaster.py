@@ -14,6 +14,9 @@ from signin.counter import ShardCounter
 from signin.signalr import Hub, SignalRError
 from signin.statistics import Statistics
 from signin.table import Unanswered
+from signin.turns import Turns
+
+from .table_service import TableService
 
 LONG = 3600.0  # seconds: an interval that no test waits for
 SHORT = 0.01
@@ -52,6 +55,10 @@ class StubCounter:
         self.elsewhere = 0
         self.errors: queue.Queue[Exception] = queue.Queue()
         self._known_elsewhere = 0
+        self.has_company = False
+
+    def totals(self) -> dict[int, int]:
+        return {0: self.total, 1: self._known_elsewhere}
 
     def look_around(self) -> None:
         if not self.errors.empty():
@@ -111,12 +118,18 @@ Start = Callable[[float], Broadcaster]
 
 
 @pytest.fixture
-def start(hub: StubHub, counter: StubCounter) -> Iterator[Start]:
+def service() -> TableService:
+    return TableService()
+
+
+@pytest.fixture
+def start(hub: StubHub, counter: StubCounter, service: TableService) -> Iterator[Start]:
     """Start a broadcaster with this interval."""
     started: list[Broadcaster] = []
 
     def start(interval: float) -> Broadcaster:
-        started.append(Broadcaster(cast(Hub, hub), cast(ShardCounter, counter), interval))
+        turns = Turns(service.visit_table())
+        started.append(Broadcaster(cast(Hub, hub), cast(ShardCounter, counter), turns, interval))
         return started[-1]
 
     yield start
@@ -167,9 +180,9 @@ def test_many_changes_in_an_interval_are_one_more_broadcast_with_the_last_of_the
     for counter.total in range(2, 100):
         broadcaster.changed()
     assert hub.sent.empty(), "sent before the interval was over"
-    assert pauses.next() == LONG
+    assert pauses.next() == pytest.approx(LONG, abs=10)
     assert hub.next_total() == 99
-    assert pauses.next() == LONG
+    assert pauses.next() == pytest.approx(LONG, abs=10)
     broadcaster.close(10)
     assert hub.sent.empty()
 
@@ -240,7 +253,8 @@ def test_the_pauses_after_failures_grow_up_to_a_limit_and_end_with_the_first_suc
     broadcaster = start(LONG)
     pauses = in_control_of_pauses(broadcaster)
     broadcaster.changed()
-    assert [pauses.next() for _ in range(5)] == [2 * LONG, 4 * LONG, 6 * LONG, 6 * LONG, LONG]
+    expected = [2 * LONG, 4 * LONG, 6 * LONG, 6 * LONG, LONG]
+    assert [pauses.next() for _ in range(5)] == pytest.approx(expected, abs=10)
 
 
 def test_a_failing_service_is_not_asked_more_often_than_a_working_one(hub: StubHub, start: Start) -> None:
@@ -337,3 +351,19 @@ def test_no_number_is_sent_before_the_other_shards_were_read_once(
     counter.total, counter.elsewhere = 1, 1_000_000
     start(SHORT).changed()
     assert hub.next_total() == 1_000_001
+
+
+def test_a_process_without_company_asks_nobody_whose_turn_it_is(
+    hub: StubHub, start: Start, service: TableService
+) -> None:
+    start(LONG).changed()
+    hub.next_total()
+    assert not service.reads
+
+
+def test_a_service_that_asks_for_time_is_given_it(hub: StubHub, start: Start) -> None:
+    hub.errors.put(SignalRError("quota", retry_after=5 * LONG))
+    broadcaster = start(LONG)
+    pauses = in_control_of_pauses(broadcaster)
+    broadcaster.changed()
+    assert pauses.next() == 5 * LONG

@@ -1,55 +1,33 @@
 from __future__ import annotations
 
+import asyncio
+import gzip
+import threading
 from collections.abc import Iterator
-from email.utils import formatdate
-from urllib.parse import quote, unquote
 
 import azure.functions as func
 import pytest
 
-from signin.content import Content, ContentUnavailable, is_blob_name
+from signin.blobs import MAX_HELD, ContentUnavailable
+from signin.content import Content, is_blob_name
 
-from .loopback import HANG_UP, Answer, Asked, WebServer, nothing_listening, web_server
+from .blob_service import MODIFIED, NOT_THERE, BlobService, StoredBlob, blob_service
+from .loopback import Answer, Asked
 
-MODIFIED = formatdate(0, usegmt=True)
-NOT_THERE = Answer(404, b"<Error/>", {"x-ms-error-code": "BlobNotFound", "Content-Type": "application/xml"})
-
-BLOBS = {
-    "index.html": ("text/html; charset=utf-8", "<p>Home"),
-    "scripts/main.js": ("text/javascript", "start()"),
-    "images/smile 😀.svg": ("image/svg+xml", "<svg/>"),
-}
-
-
-def blob_service(asked: Asked) -> Answer:
-    """A container `content` as Blob Storage serves it, as far as the app asks."""
-    name = unquote(asked.target.removeprefix("/content/"))
-    if name not in BLOBS:
-        return NOT_THERE
-    content_type, text = BLOBS[name]
-    headers = {
-        "Content-Type": content_type,
-        "ETag": '"0x8DC"',
-        "Last-Modified": MODIFIED,
-        "x-ms-request-id": "1",
-        "Server": "Windows-Azure-Blob/1.0",
-    }
-    if asked.headers.get("if-none-match") == '"0x8DC"' or asked.headers.get("if-modified-since") == MODIFIED:
-        return Answer(304, b"", headers)
-    return Answer(200, text.encode(), headers)
+PATIENCE = 10  # seconds until a test gives up
 
 
 @pytest.fixture
-def service() -> Iterator[WebServer]:
-    with web_server(blob_service) as server:
-        yield server
+def service() -> Iterator[BlobService]:
+    with blob_service(index_html="<p>Home") as service:
+        yield service
 
 
 @pytest.fixture
-def content(service: WebServer) -> Iterator[Content]:
-    content = Content(service.url)
+def content(service: BlobService) -> Iterator[Content]:
+    content = Content(service.server.url)
     yield content
-    content._session.close()
+    content.close()
 
 
 # Names
@@ -112,176 +90,199 @@ def test_a_name_that_could_mean_something_else_is_no_blob_name(name: str) -> Non
 
 @pytest.mark.parametrize("name", LEADING_OUT.values(), ids=LEADING_OUT.keys())
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_request_for_such_a_name_never_leaves_the_container(
-    name: str, method: str, service: WebServer, content: Content
+async def test_a_request_for_such_a_name_never_leaves_the_container(
+    name: str, method: str, service: BlobService, content: Content
 ) -> None:
-    page = content.get(name, method)
+    page = await content.get(name, method)
     assert page.status == 404
-    assert [asked.target for asked in service.asked] == ["/content/404.html"]
+    assert set(service.names) <= {"404.html", "scripts/index.html"}
 
 
 # Pages
 
 
 @pytest.mark.parametrize("path", ["", "index.html"])
-def test_the_homepage_is_the_index(path: str, service: WebServer, content: Content) -> None:
-    page = content.get(path)
+async def test_the_homepage_is_the_index(path: str, service: BlobService, content: Content) -> None:
+    page = await content.get(path)
     assert (page.status, page.body) == (200, b"<p>Home")
-    assert service.asked[0].target == "/content/index.html"
+    assert service.names == ["index.html"]
 
 
-@pytest.mark.parametrize("name", BLOBS)
-def test_a_blob_comes_with_its_own_type_and_validators(name: str, content: Content) -> None:
-    content_type, text = BLOBS[name]
-    page = content.get(name)
-    assert (page.status, page.body) == (200, text.encode())
-    assert dict(page.headers) == {
-        "Content-Type": content_type,
-        "ETag": '"0x8DC"',
-        "Last-Modified": MODIFIED,
-        "Cache-Control": "no-cache",
-        "X-Content-Type-Options": "nosniff",
-    }
+async def test_a_request_counts_as_the_host_gives_it(content: Content) -> None:
+    """The host's mapping of headers takes names in any case."""
+    headers = {"If-None-Match": StoredBlob(b"<p>Home").etag}
+    request = func.HttpRequest(method="GET", url="/", headers=headers, body=b"")
+    assert (await content.get("", "GET", request.headers)).status == 304
 
 
-def test_a_name_is_encoded_once_on_its_way_to_the_service(service: WebServer, content: Content) -> None:
-    content.get("images/smile 😀.svg")
-    assert service.asked[0].target == "/content/images/" + quote("smile 😀.svg")
+async def test_a_visitor_after_the_first_costs_no_request(service: BlobService, content: Content) -> None:
+    for method, headers in (("GET", {}), ("HEAD", {}), ("GET", {"if-modified-since": MODIFIED}), ("GET", {})):
+        await content.get("", method, headers)
+    assert service.names == ["index.html"]
 
 
-def test_the_cache_control_of_a_blob_is_kept(service: WebServer, content: Content) -> None:
-    service.handler = lambda asked: Answer(200, b"", {"Cache-Control": "max-age=60"})
-    assert content.get("a").headers["Cache-Control"] == "max-age=60"
+async def test_a_thousand_visitors_of_a_cold_page_cost_one_request(service: BlobService, content: Content) -> None:
+    gate = threading.Event()
+
+    def serve_late(asked: Asked) -> Answer:
+        assert gate.wait(PATIENCE)
+        return service.serve(asked)
+
+    service.server.handler = serve_late
+    visitors = [asyncio.create_task(content.get("index.html")) for _ in range(1000)]
+    await asyncio.sleep(0)  # all of them have asked
+    gate.set()
+    assert {page.body for page in await asyncio.gather(*visitors)} == {b"<p>Home"}
+    assert service.names == ["index.html"]
 
 
-@pytest.mark.parametrize("condition", [{"if-none-match": '"0x8DC"'}, {"if-modified-since": MODIFIED}])
-def test_what_the_browser_has_is_not_sent_again(condition: dict[str, str], content: Content) -> None:
-    request = func.HttpRequest(method="GET", url="/", headers=condition, body=b"")
-    page = content.get("", "GET", request.headers)
-    assert (page.status, page.body) == (304, b"")
-    assert page.headers["ETag"] == '"0x8DC"'
+async def test_a_page_is_compressed_once_for_all(service: BlobService, content: Content) -> None:
+    text = b"<p>Hello" * 1000
+    service.blobs["index.html"] = StoredBlob(text)
+    pages = [await content.get("", "GET", {"accept-encoding": "gzip"}) for _ in range(2)]
+    assert pages[0].body is pages[1].body
+    assert gzip.decompress(pages[0].body) == text
 
 
-def test_nothing_else_of_the_visitors_headers_is_passed_on(service: WebServer, content: Content) -> None:
-    headers = {"cookie": "c", "authorization": "a", "x-ms-date": "d", "range": "bytes=0-1", "accept-encoding": "br"}
-    content.get("", "GET", headers)
-    passed_on = service.asked[0].headers
-    assert passed_on["accept-encoding"] == "identity"
-    assert not (headers.keys() - {"accept-encoding"}) & passed_on.keys()
+# Directories
 
 
-def test_a_condition_that_cannot_be_sent_is_passed_over(content: Content) -> None:
-    """The host decodes headers as UTF-8, an HTTP header holds latin-1."""
-    assert content.get("", "GET", {"if-none-match": '"€"'}).status == 200
+async def test_a_directory_is_its_index(service: BlobService, content: Content) -> None:
+    service.blobs["guide/index.html"] = StoredBlob(b"<p>Guide")
+    page = await content.get("guide/")
+    assert (page.status, page.body) == (200, b"<p>Guide")
 
 
-def test_head_tells_what_get_would_send(service: WebServer, content: Content) -> None:
-    page = content.get("", "HEAD")
-    assert (page.status, page.body) == (200, b"")
-    assert page.headers["Content-Length"] == str(len("<p>Home"))
-    assert service.asked[0].method == "HEAD"
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_directory_without_its_slash_leads_there(method: str, service: BlobService, content: Content) -> None:
+    service.blobs["guide/index.html"] = StoredBlob(b"<p>Guide")
+    page = await content.get("guide", method)
+    assert (page.status, page.headers["Location"], page.body) == (301, "/guide/", b"")
+    assert page.headers["Cache-Control"] == "no-cache"
 
 
-@pytest.mark.usefixtures("netrc")
-def test_a_netrc_of_the_machine_has_no_say(service: WebServer, content: Content) -> None:
-    assert content.get("").status == 200
-    assert "authorization" not in service.asked[0].headers
+@pytest.mark.parametrize(
+    ("path", "query", "location"),
+    [
+        ("guide", "a=1&b=%20", "/guide/?a=1&b=%20"),
+        ("guide", "a=\r\nX: y \xe9", "/guide/?a=%0D%0AX:%20y%20%C3%A9"),
+        ("a b/\xe9", "", "/a%20b/%C3%A9/"),
+        ("evil.example:80", "", "/evil.example%3A80/"),
+    ],
+)
+async def test_a_redirect_stays_on_this_site(
+    path: str, query: str, location: str, service: BlobService, content: Content
+) -> None:
+    service.blobs[f"{path}/index.html"] = StoredBlob(b"<p>Guide")
+    assert (await content.get(path, query=query)).headers["Location"] == location
 
 
-def test_the_service_is_asked_for_the_behaviour_of_a_certain_version(service: WebServer, content: Content) -> None:
-    """Without a version, Azure answers an anonymous request as it did in 2009: etags have no quotes."""
-    content.get("")
-    assert service.asked[0].headers["x-ms-version"] == "2021-12-02"
+@pytest.mark.parametrize(
+    "path", ["guide", "guide/", "scripts", "scripts/main.js/", "//evil.example", "/evil.example/.."]
+)
+async def test_where_there_is_no_index_there_is_no_page(path: str, service: BlobService, content: Content) -> None:
+    service.blobs["scripts/main.js"] = StoredBlob(b"")
+    page = await content.get(path)
+    assert page.status == 404
+    assert "Location" not in page.headers
 
 
-def test_a_condition_that_storage_does_not_know_is_left_out(service: WebServer, content: Content) -> None:
-    answers = iter([Answer(400), Answer(200, b"<p>Hello", {"Content-Type": "text/html"})])
-    service.handler = lambda asked: next(answers)
-    assert content.get("", "GET", {"if-none-match": "*"}).body == b"<p>Hello"
-
-
-def test_a_304_changes_nothing_that_a_cache_keeps(service: WebServer, content: Content) -> None:
-    service.handler = lambda asked: Answer(304, b"", {"Content-Type": "application/xml", "ETag": '"1"'})
-    page = content.get("scripts/main.js", "GET", {"if-none-match": '"1"'})
-    assert page.status == 304
-    assert "Cache-Control" not in page.headers
-    assert page.headers["Content-Type"] == "text/javascript"
+async def test_a_name_with_no_room_for_an_index_is_not_there(content: Content) -> None:
+    assert (await content.get("a" * 1024)).status == 404
 
 
 # What is not there
 
 
-def test_what_is_not_there_is_answered_with_the_404_page(
-    service: WebServer, content: Content, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(BLOBS, "404.html", ("text/html", "<p>Nobody here"))
-    page = content.get("missing.html", "GET", {"if-none-match": '"0x8DC"'})
-    assert (page.status, page.body) == (404, b"<p>Nobody here")
-    assert page.headers["Content-Type"] == "text/html"
-    assert page.headers["Cache-Control"] == "no-cache"
+async def test_what_is_not_there_is_answered_with_the_404_page(service: BlobService, content: Content) -> None:
+    text = b"<p>Nobody here" * 100
+    service.blobs["404.html"] = blob = StoredBlob(text)
+    conditions = {"if-none-match": blob.etag, "if-modified-since": MODIFIED, "range": "bytes=0-1", "if-match": '"0"'}
+    page = await content.get("missing.html", "GET", conditions)
+    assert (page.status, page.body) == (404, text)
+    assert page.headers == {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-cache",
+        "Vary": "Accept-Encoding",
+    }
+    compressed = await content.get("missing.html", "GET", {"accept-encoding": "gzip"})
+    assert gzip.decompress(compressed.body) == text
 
 
-def test_without_a_404_page_it_is_said_in_plain_text(content: Content) -> None:
-    page = content.get("missing.html")
+async def test_without_a_404_page_it_is_said_in_plain_text(content: Content) -> None:
+    page = await content.get("missing.html")
     assert (page.status, page.body) == (404, b"Not found.\n")
     assert page.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
-def test_the_services_own_error_page_is_not_shown(content: Content) -> None:
-    assert b"<Error/>" not in content.get("missing.html").body
+async def test_what_is_not_there_is_not_asked_for_again_and_again(service: BlobService, content: Content) -> None:
+    for _ in range(100):
+        await content.get("missing.html")
+    assert service.names == ["missing.html", "missing.html/index.html", "404.html"]
+
+
+# Large files
+
+
+async def test_a_large_file_is_served_in_full_and_in_parts(service: BlobService, content: Content) -> None:
+    data = bytes(range(256)) * (MAX_HELD // 256) + b"the end"
+    service.blobs["film.mp4"] = StoredBlob(data, "video/mp4")
+    whole = await content.get("film.mp4")
+    assert (whole.status, whole.body) == (200, data)
+    part = await content.get("film.mp4", "GET", {"range": "bytes=-7"})
+    assert (part.status, part.body) == (206, b"the end")
+    assert part.headers["Content-Range"] == f"bytes {MAX_HELD}-{MAX_HELD + 6}/{len(data)}"
+    asked = len(service.names)
+    assert (await content.get("film.mp4", "HEAD")).headers["Content-Length"] == str(len(data))
+    assert (await content.get("film.mp4", "GET", {"if-none-match": whole.headers["ETag"]})).status == 304
+    assert (await content.get("film.mp4", "GET", {"range": "bytes=99999999-"})).status == 416
+    assert len(service.names) == asked, "what is known of it is enough for these"
+
+
+async def test_a_large_file_that_is_replaced_meanwhile_is_served_in_its_new_version(
+    service: BlobService, content: Content
+) -> None:
+    service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_HELD + 1))
+    await content.get("film.mp4", "HEAD")
+    service.blobs["film.mp4"] = new = StoredBlob(b"y" * (MAX_HELD + 2))
+    page = await content.get("film.mp4", "GET", {"range": "bytes=0-1"})
+    assert (page.status, page.body, page.headers["ETag"]) == (206, b"yy", new.etag)
+
+
+async def test_a_large_file_that_is_replaced_all_the_time_is_an_error(service: BlobService, content: Content) -> None:
+    service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_HELD + 1))
+    service.server.handler = lambda asked: Answer(412) if "range" in asked.headers else service.serve(asked)
+    with pytest.raises(ContentUnavailable, match="try again"):
+        await content.get("film.mp4")
+    assert len(service.names) < 10
 
 
 # What goes wrong
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (Answer(403, headers={"x-ms-error-code": "AuthenticationFailed"}), "answered 403 AuthenticationFailed"),
-        (Answer(409, headers={"x-ms-error-code": "PublicAccessNotPermitted"}), "409 PublicAccessNotPermitted"),
-        (Answer(500), "answered 500 Internal Server Error"),
-        (Answer(503, headers={"Retry-After": "3600"}), "answered 503"),
-        (Answer(301, headers={"Location": "http://127.0.0.1:9/elsewhere"}), "answered 301"),
-        (Answer(302, headers={"Location": "/content/index.html"}), "answered 302"),
-        (HANG_UP, "cannot be reached"),
-        (Answer(200, b"short", {"Content-Length": "100"}), "cannot be reached"),
-    ],
-    ids=["403", "409", "500", "503", "301", "302", "hang up", "cut short"],
-)
-def test_an_answer_that_is_not_clear_is_an_error_and_not_a_page(
-    answer: Answer | None, reason: str, service: WebServer, content: Content
+async def test_while_the_service_is_down_what_was_asked_for_before_is_served(
+    service: BlobService, content: Content, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if answer is not None and "Content-Length" in answer.headers:
-        service.close_after_answer = True
-    service.handler = lambda asked: answer
-    with pytest.raises(ContentUnavailable, match=reason) as raised:
-        content.get("")
-    assert answer is HANG_UP or len(service.asked) == 1
-    assert "\n" not in str(raised.value)
-
-
-def test_a_service_that_is_down_is_an_error() -> None:
-    with nothing_listening() as url, pytest.raises(ContentUnavailable, match="check BlobHost"):
-        Content(url).get("")
-
-
-def test_a_connection_that_was_closed_meanwhile_is_replaced(service: WebServer, content: Content) -> None:
-    content.get("")
-    answers = iter([HANG_UP, Answer(200, b"again")])
-    service.handler = lambda asked: next(answers)
-    assert content.get("").body == b"again"
+    monkeypatch.setattr("signin.cache.FRESH_SECONDS", 0.0)
+    await content.get("")
+    await content.get("missing.html")
+    service.server.handler = lambda asked: Answer(503)
+    assert (await content.get("")).body == b"<p>Home"
+    assert (await content.get("missing.html")).status == 404
+    with pytest.raises(ContentUnavailable, match="answered 503"):
+        await content.get("never-asked-for.html")
 
 
 # Health
 
 
-def test_content_with_a_homepage_passes_the_check(service: WebServer, content: Content) -> None:
+def test_content_with_a_homepage_passes_the_check(service: BlobService, content: Content) -> None:
     content.check()
-    [asked] = service.asked
+    [asked] = service.server.asked
     assert (asked.method, asked.target) == ("HEAD", "/content/index.html")
 
 
-def test_content_without_a_homepage_fails_the_check(service: WebServer, content: Content) -> None:
-    service.handler = lambda asked: NOT_THERE
+def test_content_without_a_homepage_fails_the_check(service: BlobService, content: Content) -> None:
+    service.server.handler = lambda asked: NOT_THERE
     with pytest.raises(ContentUnavailable, match=r"content/index\.html is not there"):
         content.check()

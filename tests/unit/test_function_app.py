@@ -16,6 +16,7 @@ import pytest
 from azure.functions.decorators.http import HttpTrigger
 
 from . import table_service
+from .loopback import Answer
 from .test_visit import SAFARI
 from .whole_app import Surroundings, forget_current
 
@@ -28,7 +29,7 @@ class Function:
 
     name: str
     route: str
-    methods: tuple[str, ...]
+    methods: tuple[str, ...]  # none: all
     handler: Callable[[func.HttpRequest], Any]
 
 
@@ -48,14 +49,20 @@ def listed() -> dict[str, Function]:
         trigger = cast(HttpTrigger, declared.get_trigger())
         assert trigger.auth_level is func.AuthLevel.ANONYMOUS
         name = cast(str, declared.get_function_name())
-        methods = tuple(sorted(method.name for method in cast(list[func.HttpMethod], trigger.methods)))
+        methods = tuple(sorted(method.name for method in cast(list[func.HttpMethod], trigger.methods or ())))
         functions[name] = Function(name, trigger.route or "", methods, declared.get_user_function())
     return functions
 
 
 MODULE = load()
 FUNCTIONS = listed()
-ROUTES = {"signin": ("GET", "POST"), "negotiate": ("POST",), "stats": ("GET", "HEAD"), "health": ("GET", "HEAD")}
+ROUTES = {
+    "signin": ("GET", "POST"),
+    "negotiate": ("POST",),
+    "stats": ("GET", "HEAD"),
+    "health": ("GET", "HEAD"),
+    "badge.svg": ("GET", "HEAD"),
+}
 
 
 async def call(
@@ -82,7 +89,7 @@ def test_a_route_is_served_with_and_without_the_prefix(prefix: str, path: str) -
 
 def test_everything_else_is_the_website() -> None:
     assert FUNCTIONS["website"].route == "{*path}"
-    assert FUNCTIONS["website"].methods == ("GET", "HEAD")
+    assert FUNCTIONS["website"].methods == (), "it also answers the wrong methods of all others"
     assert len(FUNCTIONS) == 2 * len(ROUTES) + 1
 
 
@@ -101,14 +108,13 @@ def test_routes_have_no_prefix_of_the_hosts() -> None:
     assert host["extensions"]["http"]["routePrefix"] == ""
 
 
-@pytest.mark.parametrize("name", ["signin", "negotiate", "stats"])
+@pytest.mark.parametrize("name", ["signin", "negotiate", "stats", "badge", "website"])
 def test_what_waits_for_storage_holds_no_thread(name: str) -> None:
     assert inspect.iscoroutinefunction(FUNCTIONS[name].handler)
 
 
-@pytest.mark.parametrize("name", ["health", "website"])
-def test_what_blocks_runs_in_a_thread(name: str) -> None:
-    assert not inspect.iscoroutinefunction(FUNCTIONS[name].handler)
+def test_what_blocks_runs_in_a_thread() -> None:
+    assert not inspect.iscoroutinefunction(FUNCTIONS["health"].handler)
 
 
 def test_the_app_is_listed_with_an_empty_environment_and_without_a_network() -> None:
@@ -177,7 +183,67 @@ async def test_health_has_a_line_for_each_service(environment: pytest.MonkeyPatc
 async def test_the_homepage_is_a_blob(path: str | None, environment: pytest.MonkeyPatch) -> None:
     response = await call("website", path=path)
     assert (response.status_code, response.get_body()) == (200, b"<p>Home")
-    assert response.headers["Content-Type"] == "text/html"
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+async def test_a_page_may_connect_to_the_signalr_service_and_nowhere_else(
+    around: Surroundings, environment: pytest.MonkeyPatch
+) -> None:
+    signalr = f"{around.signalr.url} {around.signalr.url.replace('http', 'ws')}"
+    for path, status in {"": 200, "missing.html": 404}.items():
+        response = await call("website", path=path)
+        assert response.status_code == status
+        policy = response.headers["Content-Security-Policy"]
+        assert f"connect-src 'self' {signalr};" in policy
+
+
+async def test_a_directory_keeps_its_query_on_the_way(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+    around.blobs.handler = lambda asked: Answer(200 if asked.target == "/content/guide/index.html" else 404)
+    request = func.HttpRequest(method="GET", url="http://[/guide?a=b?c", route_params={"path": "guide"}, body=b"")
+    response = await FUNCTIONS["website"].handler(request)
+    assert (response.status_code, response.headers["Location"]) == (301, "/guide/?a=b?c")
+
+
+async def test_the_badge_shows_the_total_and_counts_nothing(
+    around: Surroundings, environment: pytest.MonkeyPatch
+) -> None:
+    around.table.commit_from_elsewhere("00")
+    response = await call("badge", headers={"User-Agent": SAFARI})
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert b"visits: 1<" in response.get_body()
+    assert not around.table.attempts
+
+
+@pytest.mark.parametrize("suffix", ["", "/"])
+@pytest.mark.parametrize("prefix", ["", "api/"])
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        (path, method)
+        for path, methods in ROUTES.items()
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}.difference(methods)
+    ],
+)
+async def test_a_wrong_method_of_a_route_is_told_the_right_ones(
+    path: str, method: str, prefix: str, suffix: str
+) -> None:
+    """The host takes methods for a part of the route, and so the wrong ones come to the website."""
+    for spelling in (path, path.upper()):
+        response = await call("website", method, path=f"{prefix}{spelling}{suffix}")
+        assert (response.status_code, response.headers["Allow"]) == (405, ", ".join(ROUTES[path]))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", [None, "index.html", "signin//", "stats/x", "api/"])
+async def test_the_content_can_only_be_read(method: str, path: str | None) -> None:
+    response = await call("website", method, path=path)
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(("path", "allowed"), [(None, "GET, HEAD"), ("a/b", "GET, HEAD"), ("negotiate", "POST")])
+async def test_options_tells_the_methods(path: str | None, allowed: str) -> None:
+    response = await call("website", "OPTIONS", path=path)
+    assert (response.status_code, response.headers["Allow"]) == (204, allowed)
 
 
 async def test_a_page_that_is_not_there_is_404(environment: pytest.MonkeyPatch) -> None:
@@ -193,7 +259,7 @@ async def test_missing_settings_are_one_clear_line(name: str, monkeypatch: pytes
     assert forget_current() is None
     for setting in ("TableConnectionString", "BlobHost", "AzureSignalRConnectionString"):
         monkeypatch.delenv(setting, raising=False)
-    response = await call(name, FUNCTIONS[name].methods[0])
+    response = await call(name, (*FUNCTIONS[name].methods, "GET")[0])
     assert response.status_code == 500
     [line] = response.get_body().decode().splitlines()
     assert json.loads(line) == {

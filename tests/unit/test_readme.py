@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from azure.functions.decorators.http import HttpTrigger
+from azure.functions.decorators.http import HttpMethod, HttpTrigger
 
 import function_app
 from local.commands import parse
@@ -48,16 +48,20 @@ def test_the_readme_names_every_flag_for_a_port() -> None:
 
 
 def test_the_readme_lists_every_setting() -> None:
-    documented = {re.findall(r"`(\w+)`", setting)[0] for setting, *_ in rows("Settings")}
+    documented = {name for setting, *_ in rows("Settings") for name in re.findall(r"`(\w+)`", setting)}
     asked_for: set[str] = set()
 
     class Environment(dict[str, str]):
         def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
             asked_for.add(name)
-            return default
+            return super().get(name, default)
 
-    with pytest.raises(SettingsError):
-        Settings.from_environment(Environment())
+    for by_key_or_identity in (
+        {},
+        {"TableConnectionString__tableServiceUri": "https://account.table.core.windows.net"},
+    ):
+        with pytest.raises(SettingsError):
+            Settings.from_environment(Environment(by_key_or_identity))
     assert documented == asked_for
 
 
@@ -71,7 +75,7 @@ def test_the_readme_lists_every_route_with_its_methods() -> None:
         assert isinstance(trigger, HttpTrigger)
         path = f"/{trigger.route}" if trigger.route != "{*path}" else "/"
         if not path.startswith("/api/"):
-            served[path] = {method.value for method in trigger.methods or ()}
+            served[path] = {method.value for method in trigger.methods or (HttpMethod.GET, HttpMethod.HEAD)}
     assert documented == served
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from signin.settings import Settings, SettingsError
+from signin.identity import Identity
+from signin.settings import Settings, SettingsError, TableSettings
 
 SECRET = "c2VjcmV0IGtleSBvZiB0aGUgYWNjb3VudA=="
 
@@ -21,7 +22,7 @@ def problem(**changes: str) -> str:
 
 def test_complete_settings_are_read() -> None:
     settings = Settings.from_environment(COMPLETE)
-    assert settings.table_connection_string == COMPLETE["TableConnectionString"]
+    assert settings.table.connection_string == COMPLETE["TableConnectionString"]
     assert settings.blob_url == "https://account.blob.core.windows.net"
     assert settings.signalr.endpoint == "https://x.service.signalr.net"
     assert settings.broadcast_interval == 1.0
@@ -77,7 +78,7 @@ def test_blob_host_is_nothing_else(setting: str) -> None:
 @pytest.mark.parametrize("setting", ["UseDevelopmentStorage=true", "UseDevelopmentStorage=true;"])
 def test_the_local_storage_has_a_name_of_its_own(setting: str) -> None:
     settings = Settings.from_environment(COMPLETE | {"TableConnectionString": setting})
-    assert settings.table_connection_string == "UseDevelopmentStorage=true"
+    assert settings.table.connection_string == "UseDevelopmentStorage=true"
 
 
 @pytest.mark.parametrize(("setting", "seconds"), [("0.1", 0.1), ("2", 2.0), (" 0.5 ", 0.5), ("3600", 3600.0)])
@@ -110,3 +111,61 @@ def test_a_broadcast_interval_out_of_range_is_refused(setting: str) -> None:
 def test_no_secret_is_in_a_message(changes: dict[str, str]) -> None:
     """The message is also what a visitor of a misconfigured app gets to see."""
     assert SECRET not in problem(**changes)
+
+
+# By identity
+
+KEYLESS = {name: value for name, value in COMPLETE.items() if name != "TableConnectionString"} | {
+    "TableConnectionString__tableServiceUri": "https://account.table.core.windows.net/"
+}
+
+
+@pytest.mark.parametrize("name", ["TableConnectionString__tableServiceUri", "TableConnectionString__serviceUri"])
+def test_the_table_may_be_named_by_its_url(name: str) -> None:
+    settings = Settings.from_environment(KEYLESS | {"TableConnectionString__tableServiceUri": "", name: "https://a.b/"})
+    assert settings.table == TableSettings(url="https://a.b")
+
+
+@pytest.mark.parametrize(
+    ("changes", "identity"),
+    [
+        ({}, Identity()),
+        ({"__credential": "managedidentity"}, Identity(is_managed=True)),
+        ({"__credential": "managedidentity", "__clientId": "me"}, Identity(is_managed=True, client_id="me")),
+        ({"__clientId": "me"}, Identity(client_id="me")),
+    ],
+)
+def test_who_we_are_at_the_table_is_the_environments_matter_unless_it_is_said(
+    changes: dict[str, str], identity: Identity
+) -> None:
+    said = {f"TableConnectionString{name}": value for name, value in changes.items()}
+    assert Settings.from_environment(KEYLESS | said).table.identity == identity
+
+
+def test_a_connection_string_goes_before_a_url() -> None:
+    settings = Settings.from_environment(KEYLESS | COMPLETE)
+    assert settings.table == TableSettings(COMPLETE["TableConnectionString"])
+
+
+def test_the_content_is_read_as_anybody_unless_it_is_said_who_we_are() -> None:
+    assert Settings.from_environment(COMPLETE).blob_identity is None
+    said = {"BlobHost__credential": "managedidentity", "BlobHost__clientId": "me"}
+    assert Settings.from_environment(COMPLETE | said).blob_identity == Identity(is_managed=True, client_id="me")
+
+
+@pytest.mark.parametrize("url", ["http://account.table.core.windows.net", "account", "https://a/?sig=x", "https://"])
+def test_a_tables_url_is_an_https_url_and_nothing_else(url: str) -> None:
+    with pytest.raises(SettingsError, match="TableConnectionString__tableServiceUri is malformed: it is not the https"):
+        Settings.from_environment(KEYLESS | {"TableConnectionString__tableServiceUri": url})
+
+
+@pytest.mark.parametrize("name", ["TableConnectionString", "BlobHost"])
+def test_a_credential_of_another_kind_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}__credential is malformed: it can only be managedidentity"):
+        Settings.from_environment(KEYLESS | {f"{name}__credential": "workload"})
+
+
+def test_an_identitys_tokens_are_not_sent_where_others_can_read_them() -> None:
+    said = {"BlobHost": "http://account.blob.core.windows.net", "BlobHost__credential": "managedidentity"}
+    with pytest.raises(SettingsError, match="BlobHost is malformed: an identity's tokens are sent by https only"):
+        Settings.from_environment(COMPLETE | said)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from azure.data.tables import EdmType, EntityProperty
+from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from signin.statistics import Statistics
 from signin.table import (
@@ -185,3 +185,34 @@ def test_no_message_holds_the_key() -> None:
     with nothing_listening() as url, pytest.raises(StorageError) as raised:
         VisitTable.from_connection_string(connection_string(url, key)).read(0)
     assert key not in str(raised.value)
+
+
+def test_the_visits_of_a_shard_are_read_as_they_were_committed() -> None:
+    table = TableService().visit_table()
+    visits = some_visits(3)
+    table.commit(0, NOTHING_YET, visits)
+    assert list(table.visits(0)) == visits
+
+
+def test_a_row_of_a_shard_that_is_not_a_visit_is_known_by_its_key() -> None:
+    service = TableService()
+    service.put("00", "a note", Text="call back")
+    assert list(service.visit_table().visits(0)) == ["a note"]
+
+
+def test_a_row_is_written_over_only_where_nobody_else_has_written_it() -> None:
+    table = TableService().visit_table()
+    row = TableEntity(PartitionKey="p", RowKey="r", Text="first")
+    etag = table.write(row, etag=None)
+    with pytest.raises(FenceMoved):
+        table.write(row, etag=None)
+    second = table.write(TableEntity(row, Text="second"), etag)
+    with pytest.raises(FenceMoved):
+        table.write(row, etag)
+    read = table.row("p", "r")
+    assert read is not None
+    assert (read["Text"], read.metadata["etag"]) == ("second", second)
+
+
+def test_a_row_that_does_not_exist_is_none() -> None:
+    assert TableService().visit_table().row("p", "r") is None

@@ -73,7 +73,6 @@ def running_app(around: Surroundings) -> Iterator[App]:
 def close(app: App) -> None:
     app.close()
     app.hub._session.close()
-    app.content._session.close()
 
 
 def forget_current() -> App | None:

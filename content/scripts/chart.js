@@ -1,0 +1,171 @@
+// Visits over time as columns. A range input lies over them: by pointer, finger or keyboard it reads out any of them.
+
+import { find, write } from "./dom.js";
+import { formatCheckIns, formatCount, formatTime } from "./format.js";
+import { INTERVAL, shown } from "./history.js";
+
+/**
+ * @typedef {import("./history.js").History} History
+ * @typedef {import("./history.js").Range} Range
+ * @typedef {import("./history.js").Series} Series
+ */
+
+const HEIGHT = 100; // of the drawing, in its own units; a column is one unit wide
+const LEAST = 2; // so that one visit can be seen beside thousands
+
+/** @type {Record<Range, string>} */
+const PERIODS = { minutes: "in the last hour", hours: "in the last two days", days: "in the last year" };
+
+/**
+ * The outline of columns as the data of an SVG path.
+ *
+ * @param {readonly number[]} counts
+ * @param {number} peak the count that takes the whole height
+ * @param {number} gap between columns, as a part of their width
+ * @param {number} [first] where the first of them stands
+ */
+export function columns(counts, peak, gap, first = 0) {
+  return counts
+    .map((count, index) => {
+      if (count === 0) return "";
+      const top = HEIGHT - Math.max(LEAST, (count / peak) * HEIGHT);
+      return `M${first + index + gap / 2} ${HEIGHT}V${Math.round(top * 10) / 10}h${1 - gap}V${HEIGHT}z`;
+    })
+    .join("");
+}
+
+export class HistoryChart {
+  #parts;
+  /** @type {Range} */
+  #range = "minutes";
+  /** @type {History | null} */
+  #history = null;
+  /** @type {number | null} index of the column that is read out */
+  #selected = null;
+
+  /** @param {HTMLElement} panel */
+  constructor(panel) {
+    this.#parts = {
+      reading: find(".reading", panel),
+      plot: find(".plot", panel),
+      drawing: find(".plot svg", panel),
+      columns: find(".columns", panel),
+      selected: find(".selected", panel),
+      peak: find(".peak", panel),
+      cursor: /** @type {HTMLInputElement} */ (find(".cursor", panel)),
+      axis: find(".axis", panel),
+      details: /** @type {HTMLDetailsElement} */ (find("details", panel)),
+      rows: find("tbody", panel),
+    };
+    find(".ranges", panel).addEventListener("change", ({ target }) => {
+      this.#range = /** @type {Range} */ (/** @type {HTMLInputElement} */ (target).value);
+      this.#select(null);
+    });
+    this.#listen();
+  }
+
+  /** @param {History} history */
+  show(history) {
+    this.#history = history;
+    this.#draw();
+  }
+
+  #listen() {
+    const { plot, cursor, details } = this.#parts;
+    cursor.addEventListener("input", () => this.#select(cursor.valueAsNumber));
+    cursor.addEventListener("blur", () => this.#select(null));
+    plot.addEventListener("pointermove", ({ clientX, pointerType }) => {
+      if (pointerType !== "mouse") return;
+      const { left, width } = plot.getBoundingClientRect();
+      const last = Number(cursor.max);
+      this.#select(Math.min(last, Math.floor(((clientX - left) / width) * (last + 1))));
+    });
+    plot.addEventListener("pointerleave", () => this.#select(null));
+    details.addEventListener("toggle", () => this.#draw());
+  }
+
+  /** @param {number | null} index */
+  #select(index) {
+    this.#selected = index;
+    this.#draw();
+  }
+
+  #draw() {
+    if (!this.#history) return;
+    const series = shown(this.#history, this.#range);
+    this.#drawColumns(series);
+    this.#readOut(series);
+    if (this.#parts.details.open) this.#tabulate(series);
+  }
+
+  /** @param {Series} series */
+  #drawColumns(series) {
+    const { plot, drawing, columns: all, selected, peak, axis } = this.#parts;
+    const { counts } = series;
+    const highest = Math.max(...counts);
+    const gap = counts.length > 100 ? 0 : 0.3;
+
+    plot.dataset.counts = counts.join(" ");
+    drawing.setAttribute("viewBox", `0 0 ${counts.length} ${HEIGHT}`);
+    all.setAttribute("d", columns(counts, highest, gap));
+    const marked = this.#selected === null ? [] : [counts[this.#selected] || highest / HEIGHT];
+    selected.setAttribute("d", columns(marked, highest, gap, this.#selected ?? 0));
+    write(peak, highest > 0 ? formatCount(highest) : "");
+
+    const [begin, middle, end] = axis.children;
+    write(begin, this.#time(series, 0));
+    write(middle, this.#time(series, Math.floor(counts.length / 2)));
+    write(end, "now");
+  }
+
+  /**
+   * Puts the selected column into words, or all of them where none is.
+   *
+   * @param {Series} series
+   */
+  #readOut(series) {
+    const { cursor, reading } = this.#parts;
+    const place = this.#selected ?? series.counts.length - 1;
+    const words = `${this.#time(series, place)}: ${formatCheckIns(series.counts[place])}`;
+    cursor.max = String(series.counts.length - 1);
+    cursor.value = String(place);
+    cursor.setAttribute("aria-valuetext", words);
+
+    const sum = series.counts.reduce((subtotal, count) => subtotal + count, 0);
+    write(reading, this.#selected === null ? `${formatCheckIns(sum)} ${PERIODS[this.#range]}` : words);
+  }
+
+  /**
+   * @param {Series} series
+   * @param {number} index
+   */
+  #time({ start }, index) {
+    return formatTime(start + index * INTERVAL[this.#range], this.#range);
+  }
+
+  /**
+   * Fills the table, the newest first, without the intervals in which nobody came. Rows stay where they are, and with
+   * them the place of who is reading.
+   *
+   * @param {Series} series
+   */
+  #tabulate(series) {
+    const { rows } = this.#parts;
+    const visited = [...series.counts.keys()].filter((index) => series.counts[index] > 0).toReversed();
+    while (rows.children.length > visited.length) rows.lastElementChild?.remove();
+    while (rows.children.length < visited.length) rows.append(emptyRow());
+    visited.forEach((index, position) => {
+      const [time, count] = rows.children[position].children;
+      write(time, this.#time(series, index));
+      write(count, formatCount(series.counts[index]));
+    });
+  }
+}
+
+function emptyRow() {
+  const row = document.createElement("tr");
+  const heading = document.createElement("th");
+  heading.setAttribute("scope", "row");
+  row.append(heading, document.createElement("td"));
+  return row;
+}

@@ -1,0 +1,31 @@
+// node bundle.mjs <output folder> <node_modules> <script or style sheet>…: bundles these files of the working
+// directory, and prints what has become of what, as esbuild's metafile. Mistakes in them go to standard error.
+
+import process from "node:process";
+
+import { build } from "esbuild";
+
+const [outdir, modules, ...entryPoints] = process.argv.slice(2);
+
+try {
+  const { metafile } = await build({
+    entryPoints,
+    outdir,
+    nodePaths: [modules],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    sourcemap: true,
+    metafile: true,
+    entryNames: "[name]-[hash]",
+    assetNames: "[name]-[hash]",
+    loader: { ".woff2": "file" },
+    banner: { js: "/*! Includes @microsoft/signalr (.NET Foundation) and qrcode-generator (Kazuhiko Arase), both MIT. */" },
+    logLevel: "warning",
+    color: false,
+  });
+  console.log(JSON.stringify(metafile));
+} catch {
+  process.exitCode = 1; // esbuild has said why
+}

@@ -1,0 +1,84 @@
+"""Whose turn it is to broadcast: for the app as a whole one broadcast per interval, however many processes there are.
+
+The processes agree through one row, moved by If-Match: it says when the last turn was taken, and what the last
+broadcast told. Whoever has something to tell reads it, and waits, takes the turn, or finds it told already. A process
+that dies during its turn has not noted what it sent; so the next one, after the interval, sends it again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from azure.data.tables import TableEntity
+
+from signin.table import VisitTable
+
+TURNS = "broadcast"  # the PartitionKey
+_KEY = "turn"
+
+Totals = Mapping[int, int]  # shard: visits
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The last turn that was taken: the seconds until the next may be, and what had been told by then or in it."""
+
+    remaining: float = 0.0
+    told: Totals = field(default_factory=dict)
+    etag: str | None = None
+
+    def has_told(self, totals: Totals) -> bool:
+        """Whether every one of these visits was counted in a broadcast."""
+        return all(self.told.get(shard, 0) >= total for shard, total in totals.items())
+
+
+class Turns:
+    """The turns of all processes, as this one sees them."""
+
+    def __init__(self, table: VisitTable) -> None:
+        self._table = table
+        self._etag: str | None = None
+        self._over_at = float("-inf")
+
+    def latest(self) -> Turn:
+        """The last turn that any process took. Raises StorageError."""
+        row = self._table.row(TURNS, _KEY)
+        if row is None:
+            return Turn()
+        etag = str(row.metadata["etag"])
+        try:
+            seconds, told = float(row["Seconds"]), dict(enumerate(json.loads(row["Told"])))
+            age = (datetime.now(UTC) - datetime.fromisoformat(row["At"])).total_seconds()
+        except (KeyError, TypeError, ValueError):  # somebody has meddled with it; the next turn makes it right
+            return Turn(etag=etag)
+        if etag != self._etag:
+            # The time is by the other process's clock. Where that is ahead of ours, we wait no longer than a turn.
+            self._etag, self._over_at = etag, time.monotonic() + min(seconds, seconds - age)
+        return Turn(self._over_at - time.monotonic(), told, etag)
+
+    def take(self, last: Turn, seconds: float) -> Turn:
+        """Take the turn that follows the last one, for so many seconds.
+
+        Raises FenceMoved where another process was faster, and StorageError.
+        """
+        return self._write(last.told, seconds, last.etag)
+
+    def note(self, turn: Turn, told: Totals) -> None:
+        """Say what was told in our turn. Raises FenceMoved where the next one has begun, and StorageError."""
+        self._write(told, max(turn.remaining, 0.0), turn.etag)
+
+    def _write(self, told: Totals, seconds: float, etag: str | None) -> Turn:
+        row = TableEntity(
+            PartitionKey=TURNS,
+            RowKey=_KEY,
+            At=datetime.now(UTC).isoformat(),
+            Seconds=seconds,
+            Told=json.dumps([told.get(shard, 0) for shard in range(max(told, default=-1) + 1)]),
+        )
+        self._etag = self._table.write(row, etag)
+        self._over_at = time.monotonic() + seconds
+        return Turn(seconds, told, self._etag)

@@ -1,0 +1,169 @@
+"""The content as clients get it: over HTTP, through the Functions host, from a real storage emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import random
+import time
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+from azure.storage.blob import BlobClient, ContentSettings
+
+from signin.blobs import MAX_HELD
+from signin.cache import FRESH_SECONDS
+from signin.content import CONTAINER
+from tests.functions.running_host import PATIENCE, Reply
+from tests.unit.loopback import Answer
+
+from .conftest import Site
+from .test_bad_input import SLASHES, UP, assert_stays_inside
+
+GZIP = {"Accept-Encoding": "gzip, deflate, br"}
+
+
+def upload(site: Site, name: str, data: bytes, content_type: str = "text/html; charset=utf-8") -> None:
+    with BlobClient.from_connection_string(site.account.connection_string, CONTAINER, name) as blob:
+        blob.upload_blob(data, overwrite=True, content_settings=ContentSettings(content_type))
+
+
+@pytest.fixture
+def down(site: Site) -> Iterator[None]:
+    """Blob Storage refuses everything."""
+    site.logged()
+    site.blob.handler = lambda asked: Answer(503, headers={"x-ms-error-code": "ServerBusy"})
+    yield
+    site.blob.handler = site.blob.pass_on
+    site.request(f"/after-{time.monotonic_ns()}")
+    site.host.wait_for_log("content can be served again")
+
+
+@pytest.mark.parametrize("target", ["/", "/styles/home.css", "/scripts/main.js"])
+def test_text_is_sent_compressed_to_who_accepts_it(site: Site, target: str) -> None:
+    plain, compressed = site.request(target), site.request(target, headers=GZIP)
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(compressed.body) == plain.body
+    assert int(compressed.headers["Content-Length"]) == len(compressed.body) < len(plain.body)
+    assert compressed.headers["ETag"] != plain.headers["ETag"]
+    assert compressed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    for reply, headers in ((plain, {}), (compressed, GZIP)):
+        head = site.request(target, "HEAD", headers=headers)
+        assert dict(head.headers) | {"Date": ""} == dict(reply.headers) | {"Date": ""}
+        condition = {"If-None-Match": f'"x", W/{reply.headers["ETag"]}'}
+        assert site.request(target, headers=headers | condition).status == 304
+
+
+def test_what_was_not_modified_is_not_sent_again(site: Site) -> None:
+    modified = site.request("/").headers["Last-Modified"]
+    reply = site.request("/", headers={"If-Modified-Since": modified})
+    assert (reply.status, reply.body) == (304, b"")
+
+
+def test_a_part_of_a_file_is_sent_with_its_place(site: Site) -> None:
+    whole = site.request("/styles/home.css")
+    part = site.request("/styles/home.css", headers=GZIP | {"Range": "bytes=-5"})
+    size = len(whole.body)
+    assert (part.status, part.body) == (206, whole.body[-5:])
+    assert part.headers["Content-Range"] == f"bytes {size - 5}-{size - 1}/{size}"
+    assert part.headers["ETag"] == whole.headers["ETag"]
+    refused = site.request("/styles/home.css", headers={"Range": f"bytes={size}-"})
+    assert (refused.status, refused.headers["Content-Range"]) == (416, f"bytes */{size}")
+
+
+def test_a_large_file_is_read_from_storage_as_it_is_asked_for(site: Site) -> None:
+    data = random.Random(1).randbytes(MAX_HELD + 1000)
+    upload(site, "large.bin", data, "application/octet-stream")
+    assert site.request("/large.bin").body == data
+    before = len(site.blob.asked)
+    part = site.request("/large.bin", headers={"Range": f"bytes={MAX_HELD}-{MAX_HELD + 9}"})
+    assert (part.status, part.body) == (206, data[MAX_HELD : MAX_HELD + 10])
+    assert site.request("/large.bin", "HEAD").headers["Content-Length"] == str(len(data))
+    assert "range" in site.blob.asked[-1].headers
+    assert len(site.blob.asked) - before <= 2
+
+
+def test_a_directory_is_its_index(site: Site) -> None:
+    upload(site, "guide/index.html", b"<p>Guide")
+    assert site.request("/guide/").body == b"<p>Guide"
+    reply = site.request("/guide?a=b")
+    assert (reply.status, reply.headers["Location"]) == (301, "/guide/?a=b")
+
+
+@pytest.mark.parametrize("target", ["/", "/nothing-here", "/images/favicon.svg"])
+def test_every_page_is_kept_to_what_it_is_meant_to_do(site: Site, target: str) -> None:
+    headers = site.request(target).headers
+    assert "connect-src 'self' http://127.0.0.1:" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"]
+    assert "Strict-Transport-Security" not in headers
+    assert site.request(target, headers={"X-Forwarded-Proto": "https"}).headers["Strict-Transport-Security"]
+
+
+async def test_a_crowd_before_a_cold_file_costs_storage_one_request(site: Site) -> None:
+    upload(site, "cold.html", b"<p>Cold")
+    before = len(site.blob.asked)
+    # However long the crowd takes to arrive, the file stays fresh only from the answer on.
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100)) as http:
+
+        async def visit() -> bytes:
+            async with http.get(f"{site.url}/cold.html") as answer:
+                assert answer.status == 200
+                return await answer.read()
+
+        began = time.monotonic()
+        assert set(await asyncio.gather(*(visit() for _ in range(1000)))) == {b"<p>Cold"}
+    most = 1 + (time.monotonic() - began) // FRESH_SECONDS
+    assert 1 <= len(site.blob.asked) - before <= most
+
+
+def test_a_new_version_shows_by_itself(site: Site) -> None:
+    upload(site, "news.html", b"<p>Old")
+    assert site.request("/news.html").body == b"<p>Old"
+    upload(site, "news.html", b"<p>New")
+    deadline = time.monotonic() + PATIENCE
+    while site.request("/news.html").body != b"<p>New":
+        assert time.monotonic() < deadline, "the old version is still served"
+
+
+@pytest.mark.usefixtures("down")
+def test_while_storage_is_down_pages_are_served_and_it_is_logged_once(site: Site) -> None:
+    def is_logged() -> list[str]:
+        return [line for line in site.host.log if "ServerBusy" in line]
+
+    deadline = time.monotonic() + PATIENCE
+    while not is_logged():  # before, nobody has noticed
+        assert site.request("/").status == 200
+        assert time.monotonic() < deadline, "storage was never asked"
+    for target in ("/", "/nothing-in-memory", "/", "/nothing-in-memory-either"):
+        reply = site.request(target)
+        assert reply.status == (503 if "nothing" in target else 200)
+        if reply.status == 503:
+            assert_is_clear(reply, target)
+    assert len(is_logged()) == 1
+
+
+def assert_is_clear(reply: Reply, target: str) -> None:
+    assert reply.headers["Retry-After"]
+    assert json.loads(reply.body)["error"].startswith("Blob Storage answered 503 ServerBusy")
+    assert target.strip("/").encode() not in reply.body
+
+
+def test_no_target_leads_astray(site: Site) -> None:
+    """As tests/unit/test_content_fuzz.py, with the host in between, which decodes the path."""
+    chance = random.Random(2026)
+    pieces = [*UP, *SLASHES, "canary", "index.html", "a" * 300, "%0d%0a", "%ff", "@", ":", "//evil.example", "%c3%a9"]
+    site.logged()
+    before = len(site.blob.asked)
+    for _ in range(300):
+        target = "/" + "".join(chance.choices(pieces, k=chance.randint(1, 6)))
+        reply = site.request(target.replace("\\", "%5c" if chance.random() < 0.5 else "\\"))
+        assert reply.status in (200, 400, 404), target
+        assert b"canary" not in reply.body
+        assert "Location" not in reply.headers
+    assert_stays_inside(site, before)
+    assert site.logged() == []

@@ -1,0 +1,48 @@
+"""What Lighthouse says of the homepage, and what follows from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.page_audit import LEAST, Report
+from local.progress import StepFailed
+
+
+def result(**scores: float) -> dict[str, object]:
+    """A report of Lighthouse with one audit in each category; those not given have the best score."""
+    names = {name: name.replace("-", "_") for name in LEAST}
+    return {
+        "categories": {
+            name: {"score": scores.get(key, 1), "auditRefs": [{"id": f"{name}-audit", "weight": 1}]}
+            for name, key in names.items()
+        },
+        "audits": {
+            f"{name}-audit": {"title": f"The {name}", "displayValue": "1.2 s", "score": scores.get(key, 1)}
+            for name, key in names.items()
+        },
+    }
+
+
+def test_a_page_without_a_fault_passes() -> None:
+    report = Report.of(result())
+    assert report.passes
+    assert report.losses == []
+
+
+def test_performance_varies_with_the_machine_and_may_lose_two_points() -> None:
+    assert Report.of(result(performance=0.98)).passes
+    assert not Report.of(result(performance=0.97)).passes
+
+
+@pytest.mark.parametrize("category", ["accessibility", "best_practices", "seo"])
+def test_nothing_else_may_lose_any(category: str) -> None:
+    assert not Report.of(result(**{category: 0.99})).passes
+
+
+def test_what_cost_points_is_named() -> None:
+    assert Report.of(result(performance=0.5)).losses == ["performance: The performance 1.2 s"]
+
+
+def test_a_page_that_could_not_be_loaded_is_one_line() -> None:
+    with pytest.raises(StepFailed, match=r"^Lighthouse could not audit the page: It did not answer\.$"):
+        Report.of({"runtimeError": {"message": "It did not answer."}, **result()})

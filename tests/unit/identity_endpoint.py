@@ -1,0 +1,57 @@
+"""What gives out tokens of a managed identity inside of an App Service, on loopback."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from .loopback import Answer, Asked, WebServer, web_server
+
+HEADER = "the-secret-of-this-machine"
+
+
+class IdentityEndpoint:
+    """Answers as App Service does (2019-08-01): a token for a resource, to whoever knows the header's secret."""
+
+    def __init__(self, server: WebServer, tokens: Mapping[str, str]) -> None:
+        self._server = server
+        self._tokens = tokens
+        self.asked_for: list[dict[str, str]] = []
+        self.problem: Answer | None = None
+        server.handler = self._answer
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"IDENTITY_ENDPOINT": f"{self._server.url}/msi/token", "IDENTITY_HEADER": HEADER}
+
+    def _answer(self, asked: Asked) -> Answer:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(asked.target).query).items()}
+        self.asked_for.append(query)
+        if self.problem is not None:
+            return self.problem
+        if asked.headers.get("x-identity-header") != HEADER or query.get("api-version") != "2019-08-01":
+            return Answer(400, b"bad request")
+        if query["resource"] not in self._tokens:
+            return Answer(400, json.dumps({"error": "invalid_resource"}).encode())
+        answer = {
+            "access_token": self._tokens[query["resource"]],
+            "expires_on": str(int(time.time()) + 86400),
+            "resource": query["resource"],
+            "token_type": "Bearer",
+        }
+        return Answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+
+@contextmanager
+def identity_endpoint(tokens: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
+    """An endpoint that has these tokens, by resource, and that this process is told of."""
+    with web_server(lambda asked: Answer(500)) as server:
+        endpoint = IdentityEndpoint(server, tokens)
+        for name, value in endpoint.environment.items():
+            monkeypatch.setenv(name, value)
+        yield endpoint

@@ -1,0 +1,237 @@
+"""Several processes that broadcast one at a time, by the row that they share."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from azure.data.tables import TableEntity
+
+from signin.broadcaster import Broadcaster
+from signin.counter import ShardCounter
+from signin.signalr import Hub, SignalRError
+from signin.table import FenceMoved
+from signin.turns import TURNS, Turn, Turns
+from signin.visit import Visit
+
+from .table_service import TableService
+from .test_broadcaster import LONG, SHORT, in_control_of_pauses
+
+
+@pytest.fixture
+def service() -> TableService:
+    return TableService()
+
+
+@pytest.fixture
+def turns(service: TableService) -> Turns:
+    return Turns(service.visit_table())
+
+
+def test_before_the_first_broadcast_whoever_comes_may_take_the_turn(turns: Turns) -> None:
+    assert turns.latest().remaining <= 0
+    turns.take(turns.latest(), LONG)
+
+
+def test_a_turn_that_was_taken_lasts_for_all_processes(service: TableService, turns: Turns) -> None:
+    turns.take(turns.latest(), LONG)
+    for process in (turns, Turns(service.visit_table())):
+        assert process.latest().remaining == pytest.approx(LONG, abs=10)
+
+
+def test_a_turn_is_over_after_its_seconds(service: TableService, turns: Turns) -> None:
+    turns.take(turns.latest(), seconds=0.0)
+    assert Turns(service.visit_table()).latest().remaining <= 0
+
+
+def test_of_two_who_take_a_turn_one_is_turned_down(service: TableService, turns: Turns) -> None:
+    other = Turns(service.visit_table())
+    for seconds in (0.0, LONG):  # the first turn, which makes the row, and the second
+        last, last_of_other = turns.latest(), other.latest()
+        turns.take(last, seconds)
+        with pytest.raises(FenceMoved):
+            other.take(last_of_other, seconds)
+
+
+def test_what_was_told_is_known_to_all_processes(service: TableService, turns: Turns) -> None:
+    turns.note(turns.take(turns.latest(), LONG), {0: 5, 1: 3})
+    last = Turns(service.visit_table()).latest()
+    assert last.has_told({0: 5, 1: 3})
+    assert last.has_told({1: 2})
+    assert not last.has_told({0: 6, 1: 3})
+    assert not last.has_told({2: 1})
+    assert last.remaining == pytest.approx(LONG, abs=10), "to say what was told makes the turn no longer"
+
+
+def test_a_turn_whose_process_died_has_told_nothing_new(service: TableService, turns: Turns) -> None:
+    turns.note(turns.take(turns.latest(), 0.0), {0: 5})
+    turns.take(turns.latest(), 0.0)
+    last = Turns(service.visit_table()).latest()
+    assert last.has_told({0: 5})
+    assert not last.has_told({0: 6})
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)], ids=["ahead", "behind"])
+def test_a_clock_that_is_wrong_makes_no_turn_longer(ahead: timedelta, service: TableService, turns: Turns) -> None:
+    at = (datetime.now(UTC) + ahead).isoformat()
+    service.put(TURNS, "turn", At=at, Seconds=5.0, Told="[]")
+    first = turns.latest().remaining
+    assert first <= 5.0
+    assert turns.latest().remaining <= first, "the turn has to end, however often it is read"
+
+
+@pytest.mark.parametrize("told", ["5", "nonsense", None, 7])
+def test_a_row_that_makes_no_sense_is_made_right_by_the_next_turn(
+    told: object, service: TableService, turns: Turns
+) -> None:
+    service.put(TURNS, "turn", At="yesterday", Seconds=5.0, Told=told)
+    turns.note(turns.take(turns.latest(), LONG), {0: 1})
+    assert Turns(service.visit_table()).latest().has_told({0: 1})
+
+
+def test_a_row_that_was_deleted_is_made_anew(service: TableService, turns: Turns) -> None:
+    turns.take(turns.latest(), 0.0)
+    service.remove(TURNS, "turn")
+    turns.take(turns.latest(), LONG)
+    assert Turns(service.visit_table()).latest().remaining > 0
+
+
+# Broadcasters that share the row
+
+
+class RecordingHub:
+    """The hub of one process."""
+
+    def __init__(self, sent: queue.Queue[int]) -> None:
+        self.sent = sent
+        self.errors: queue.Queue[Exception] = queue.Queue()
+
+    def broadcast(self, target: str, arguments: Sequence[Any]) -> None:
+        if not self.errors.empty():
+            raise self.errors.get()
+        self.sent.put(arguments[0])
+
+
+class Process:
+    """A process with company: it counts in a shard of its own."""
+
+    def __init__(self, service: TableService, shard: int, interval: float, sent: queue.Queue[int]) -> None:
+        self.table = service.visit_table()
+        self.shard = shard
+        self.hub = RecordingHub(sent)
+        self.counter = ShardCounter(self.table, max_age=LONG)
+        self.broadcaster = Broadcaster(cast(Hub, self.hub), self.counter, Turns(self.table), interval)
+        self.pauses = in_control_of_pauses(self.broadcaster)
+
+    def count(self) -> None:
+        """Commit a visit, and have it broadcast."""
+        head = self.table.commit(self.shard, self.table.read(self.shard), [Visit.now()])
+        self.counter.record(self.shard, head.statistics)
+        self.broadcaster.changed()
+
+
+@pytest.fixture
+def sent() -> queue.Queue[int]:
+    """The total of each broadcast, whoever sent it."""
+    return queue.Queue()
+
+
+Start = Callable[[float], tuple[Process, Process]]
+
+
+@pytest.fixture
+def start(service: TableService, sent: queue.Queue[int]) -> Iterator[Start]:
+    """Start two processes with this interval."""
+    started: list[Process] = []
+
+    def start(interval: float) -> tuple[Process, Process]:
+        for shard in range(2):
+            service.visit_table().open(shard)
+        started.extend(Process(service, shard, interval, sent) for shard in range(2))
+        return started[0], started[1]
+
+    yield start
+    for process in started:
+        process.broadcaster.close(10)
+
+
+def test_a_visit_soon_after_another_processs_broadcast_waits_for_the_interval(
+    start: Start, sent: queue.Queue[int]
+) -> None:
+    one, other = start(LONG)
+    one.count()
+    assert sent.get(timeout=10) == 1
+    one.pauses.begun.get(timeout=10)  # what it told is noted
+    other.count()
+    assert other.pauses.begun.get(timeout=10) == pytest.approx(LONG, rel=0.2)
+    assert sent.empty()
+
+
+def test_a_visit_long_after_another_processs_broadcast_is_sent_at_once(start: Start, sent: queue.Queue[int]) -> None:
+    one, other = start(SHORT)
+    one.count()
+    assert sent.get(timeout=10) == 1
+    one.pauses.next()
+    threading.Event().wait(2 * SHORT)
+    other.count()
+    assert sent.get(timeout=10) == 2
+
+
+def test_what_another_process_has_told_is_not_told_again(start: Start, sent: queue.Queue[int]) -> None:
+    one, other = start(LONG)
+    head = other.table.commit(1, other.table.read(1), [Visit.now()])  # committed, and not yet announced
+    one.count()
+    one.broadcaster.close(10)
+    assert sent.get_nowait() == 2
+    other.counter.record(1, head.statistics)
+    other.broadcaster.changed()
+    other.broadcaster.close(10)
+    assert sent.empty()
+
+
+def test_what_a_process_that_failed_has_not_told_is_told_by_another(start: Start, sent: queue.Queue[int]) -> None:
+    one, other = start(SHORT)
+    one.hub.errors.put(SignalRError("down"))
+    one.count()
+    one.pauses.begun.get(timeout=10)  # it will try again much later
+    other.count()
+    while sent.empty():
+        other.pauses.next()
+    assert sent.get() == 2
+
+
+def test_a_service_that_asks_for_time_is_given_it_by_all_processes(start: Start, sent: queue.Queue[int]) -> None:
+    one, other = start(SHORT)
+    one.hub.errors.put(SignalRError("quota", retry_after=LONG))
+    one.count()
+    assert one.pauses.begun.get(timeout=10) == LONG
+    other.count()
+    assert other.pauses.begun.get(timeout=10) == pytest.approx(LONG, abs=10)
+    assert sent.empty()
+
+
+def test_a_process_that_ends_tells_what_is_pending_out_of_turn(start: Start, sent: queue.Queue[int]) -> None:
+    one, other = start(LONG)
+    one.count()
+    assert sent.get(timeout=10) == 1
+    one.pauses.begun.get(timeout=10)
+    other.count()
+    other.pauses.begun.get(timeout=10)
+    other.broadcaster.close(10)
+    assert sent.get(timeout=10) == 2
+
+
+def test_the_row_says_in_plain_text_what_it_is(service: TableService, turns: Turns) -> None:
+    turns.note(turns.take(turns.latest(), 1.0), {0: 5, 2: 3})
+    row = service.visit_table().row(TURNS, "turn")
+    assert isinstance(row, TableEntity)
+    assert row["Told"] == "[5, 0, 3]"
+
+
+def test_a_turn_that_nobody_took_has_told_that_nobody_came() -> None:
+    assert Turn().has_told({})
+    assert not Turn().has_told({0: 1})
