@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from azure.data.tables import TableServiceClient
 
@@ -20,14 +21,6 @@ DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6t
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """A TLS certificate and its key, two files in PEM."""
-
-    file: Path
-    key: Path
-
-
-@dataclass(frozen=True, slots=True)
 class Account:
     """A storage account of an Azurite."""
 
@@ -38,7 +31,7 @@ class Account:
     @property
     def connection_string(self) -> str:
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={self.name};AccountKey={DEVELOPMENT_KEY};"
+            f"DefaultEndpointsProtocol={urlsplit(self.table_url).scheme};AccountName={self.name};AccountKey={DEVELOPMENT_KEY};"
             f"BlobEndpoint={self.blob_url};TableEndpoint={self.table_url};"
         )
 
@@ -57,8 +50,7 @@ class Account:
 class Azurite(Child):
     """An Azurite that keeps its data in a folder; port 0 takes a free one. All accounts have the development key.
 
-    With a certificate it is reached by https, and takes tokens of Microsoft Entra too: those that are in date and made
-    out for storage, whoever has signed them.
+    With a certificate (PEM, its key in the same file) it serves https, and takes an identity's tokens, too.
     """
 
     def __init__(
@@ -69,12 +61,9 @@ class Azurite(Child):
         queue_port: int = 0,
         table_port: int = 0,
         accounts: Sequence[str] = (DEVELOPMENT_ACCOUNT,),
-        certificate: Certificate | None = None,
+        certificate: Path | None = None,
         on_end: OnEnd | None = None,
     ) -> None:
-        tls: list[str | Path] = []
-        if certificate:
-            tls = ["--cert", certificate.file, "--key", certificate.key, "--oauth", "basic"]
         super().__init__(
             "Azurite",
             [
@@ -82,7 +71,7 @@ class Azurite(Child):
                 *(MODULES / "azurite/dist/src/azurite.js", "--location", folder),
                 *("--blobPort", str(blob_port), "--queuePort", str(queue_port), "--tablePort", str(table_port)),
                 *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
-                *tls,
+                *(("--oauth", "basic", "--cert", certificate, "--key", certificate) if certificate else ()),
             ],
             environment=os.environ
             | {"AZURITE_ACCOUNTS": ";".join(f"{account}:{DEVELOPMENT_KEY}" for account in accounts)},

@@ -17,6 +17,8 @@ from signin.committer import Committer
 from signin.content import Content
 from signin.counter import ShardCounter
 from signin.identity import STORAGE_SCOPE, Bearer, Credential, Identity
+from signin.joined import Joined
+from signin.metrics import Metrics
 from signin.security import page_headers
 from signin.settings import Settings
 from signin.signalr import ClientAccess, Hub, SignalRError
@@ -29,6 +31,7 @@ HUB = "signinsamplehub"
 
 _CLOSE_SECONDS = 5.0
 _REFRESH_SECONDS = 1.0
+_READING_PAUSE = 0.1  # seconds between readings of the statistics, however many ask for them
 _ACCESS_SECONDS = 1.0
 
 
@@ -49,9 +52,14 @@ class App:
         self.hub = Hub(settings.signalr, HUB)
         self.content = Content(settings.blob_url, _authorization(settings.blob_identity))
         self.page_headers = page_headers(settings.signalr.client_endpoint)
-        self._counter = ShardCounter(self.table, max_age=self.broadcast_interval)
-        self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self.broadcast_interval)
-        self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
+        self._metrics = Metrics()
+        self._metrics.start()
+        self._counter = ShardCounter(self.table, self.broadcast_interval)
+        self._broadcaster = Broadcaster(
+            self.hub, self._counter, Turns(self.table), self.broadcast_interval, self._metrics
+        )
+        self._committer = Committer(self.table, self._counter, self._broadcaster.changed, self._metrics)
+        self._reading = Joined(self._read, _READING_PAUSE)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
     async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
@@ -76,9 +84,18 @@ class App:
         return SignIn(await self._granted(access), self._counter.value())
 
     async def statistics(self) -> Statistics:
-        """The statistics, at most two broadcast intervals old. Raises StorageError."""
-        await asyncio.to_thread(self._counter.refresh)
+        """The statistics, with every visit that was acknowledged before this call. Raises StorageError.
+
+        Nothing less will do: a page that asks has missed what was broadcast before it connected, and nobody says it
+        again.
+        """
+        await self._reading.run()
         return self._counter.value()
+
+    def _read(self) -> None:
+        """Read the statistics, and have them broadcast if they have news: who counted those visits may be dead."""
+        if self._counter.catch_up():
+            self._broadcaster.changed()
 
     async def _granted(self, access: Future[ClientAccess]) -> ClientAccess:
         """Access to the live updates; without a token where none comes in time, since the visit counts all the same."""
@@ -106,6 +123,7 @@ class App:
         """
         self._committer.close(_CLOSE_SECONDS)
         self._broadcaster.close(_CLOSE_SECONDS)
+        self._metrics.close()
         self.content.close()
 
 

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 from signin.counter import ShardCounter
+from signin.metrics import Metrics
 from signin.signalr import Hub, SignalRError
 from signin.table import FenceMoved, StorageError
 from signin.turns import Totals, Turns
@@ -24,16 +25,21 @@ class Broadcaster:
     """Sends at once when the last broadcast is older than the interval, else at the interval's end.
 
     The interval is kept by all processes together, see turns.py; one without company need not ask whose turn it is.
+    One with company looks around once more, an interval after its last change or broadcast: another process may have
+    died with something to tell.
 
     What is sent is the whole state at that moment, so that a failed broadcast loses nothing: the next one carries
     everything. After a failure it tries again by itself, at growing intervals.
     """
 
-    def __init__(self, hub: Hub, counter: ShardCounter, turns: Turns, interval: float) -> None:
+    def __init__(
+        self, hub: Hub, counter: ShardCounter, turns: Turns, interval: float, metrics: Metrics | None = None
+    ) -> None:
         self._hub = hub
         self._counter = counter
         self._turns = turns
         self._interval = interval
+        self._metrics = metrics or Metrics()
         self._is_pending = False
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -56,14 +62,17 @@ class Broadcaster:
         self._thread.join(timeout)
 
     def _run(self) -> None:
+        is_watching = False
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._is_pending or self._closing.is_set())
-                if not self._is_pending:
-                    return
-                self._is_pending = False
+                timeout = self._interval if is_watching else None
+                self._changed.wait_for(lambda: self._is_pending or self._closing.is_set(), timeout)
+                has_changed, self._is_pending = self._is_pending, False
+            if not has_changed and self._closing.is_set():
+                return
+            is_watching = has_changed and self._counter.has_company
             try:
-                pause = self._round()
+                pause = self._round() if has_changed else self._watch()
             except Exception as error:  # whatever it is, this thread has to go on
                 if self._closing.is_set():
                     return
@@ -100,11 +109,21 @@ class Broadcaster:
             self._turns.note(turn, told)
         return next_round - time.monotonic()
 
+    def _watch(self) -> float:
+        """See to what nobody has told; the seconds until that is looked into."""
+        self._counter.look_around()
+        if not self._turns.latest().has_told(self._counter.totals()):
+            self.changed()
+        return 0.0
+
     def _send(self) -> Totals:
         """Broadcast what is known now, and return how much that is. Raises StorageError and SignalRError."""
         self._counter.look_around()
         told = self._counter.totals()
+        began = time.monotonic()
         self._hub.broadcast(TARGET, self._counter.value().summary())
+        self._metrics.count("broadcasts")
+        self._metrics.took("broadcast", time.monotonic() - began)
         if self._is_failing:
             logger.info("broadcasts work again")
         self._is_failing = False
@@ -113,6 +132,7 @@ class Broadcaster:
 
     def _failed(self, error: Exception) -> float:
         """Log it, unless that was done before, and return the seconds to wait before the next attempt."""
+        self._metrics.count("broadcast_failures")
         if not self._is_failing:
             is_defect = not isinstance(error, SignalRError | StorageError)
             logger.warning("broadcasts fail, visits are counted all the same: %s", error, exc_info=is_defect)

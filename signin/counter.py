@@ -28,7 +28,7 @@ class ShardCounter:
     fence before (see `VisitTable.open`), and whoever commits to the first moves it too. If there was no other shard
     after we learned the first one's etag, there is none as long as our commits meet the etag they expect.
 
-    Thread-safe; only `refresh` and `look_around` block, one caller at a time.
+    Thread-safe; only `refresh`, `catch_up` and `look_around` block, one caller at a time.
     """
 
     def __init__(self, table: _Reader, max_age: float) -> None:
@@ -98,6 +98,16 @@ class ShardCounter:
                 self._walk(committing if is_known else None, heard_since=time.monotonic() - self._max_age)
             elif self._walk_error is not None:
                 raise type(self._walk_error)(str(self._walk_error))
+
+    def catch_up(self) -> bool:
+        """Read every shard, and say whether visits were found that were not known. Raises StorageError.
+
+        For somebody who may have missed a broadcast: every visit that was broadcast before this call is known after it.
+        """
+        with self._walk_lock:
+            known = self.totals()
+            self._walk(None, heard_since=float("inf"))
+            return self.totals() != known
 
     def look_around(self) -> None:
         """Read every shard, but for one that this process committed to just now. Raises StorageError.

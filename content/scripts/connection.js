@@ -39,7 +39,8 @@ export class LiveConnection {
   /**
    * Keeps a connection open; never returns.
    *
-   * @param {Endpoint} [endpoint] for the first connection; every other one is negotiated
+   * @param {Endpoint} [endpoint] for the first connection, unless its access token is empty: the app had none in time;
+   *   every other one is negotiated
    */
   async run(endpoint) {
     const { wait, delay } = this.#options;
@@ -67,7 +68,7 @@ export class LiveConnection {
   async #connect(endpoint) {
     const { negotiate, open, onAttempt, now } = this.#options;
     try {
-      this.#hub = open(endpoint ?? (await negotiate()));
+      this.#hub = open(endpoint?.accessToken ? endpoint : await negotiate());
       await this.#hub.start();
     } catch {
       // The browser and the client library have logged it; there is nothing to do about it but to try again.

@@ -2,20 +2,45 @@
 
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 
+const PATIENCE = 30_000; // ms
+
 /**
  * @param {import("./api.js").Endpoint} endpoint
  * @param {(total: number, byOS: Record<string, number>, byBrowser: Record<string, number>) => void} onUpdate
+ * @param {number} [patience] ms
  * @returns {import("./connection.js").Hub}
  */
-export function openHub({ url, accessToken }, onUpdate) {
+export function openHub({ url, accessToken }, onUpdate, patience = PATIENCE) {
   const hub = new HubConnectionBuilder()
     .withUrl(url, { accessTokenFactory: () => accessToken, timeout: 15_000 })
     .configureLogging(LogLevel.Error)
     .build();
   hub.on("updateSignInStats", onUpdate);
   return {
-    start: () => hub.start(),
+    start: () => inTime(hub, patience),
     stop: () => hub.stop(),
     closed: new Promise((resolve) => hub.onclose(resolve)),
   };
+}
+
+/**
+ * Starts a connection, or gives it up: the client itself waits for a WebSocket that is neither opened nor refused for as
+ * long as the browser does, which is minutes.
+ *
+ * @param {{ start: () => Promise<void>, stop: () => Promise<void> }} hub
+ * @param {number} patience ms
+ */
+async function inTime(hub, patience) {
+  let timer;
+  const tooLate = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("SignalR did not answer in time.")), patience);
+  });
+  try {
+    await Promise.race([hub.start(), tooLate]);
+  } catch (error) {
+    void hub.stop(); // should it open after all
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -18,10 +18,11 @@ from local import azure
 from local.node import REPOSITORY
 from local.progress import StepFailed
 from local.publish import assets
-from local.storage import Account, Azurite, Certificate
+from local.storage import Account, Azurite
 from signin.content import CONTAINER
+from tests.https_storage import certificate
 
-from .azure_login import certificate, signed_in
+from .azure_login import signed_in
 
 PATIENCE = 60  # seconds
 SITE = "https://app.example"
@@ -39,12 +40,12 @@ def publish(*arguments: str, environment: Mapping[str, str]) -> subprocess.Compl
 
 
 @pytest.fixture
-def tls(tmp_path: Path) -> Certificate:
+def tls(tmp_path: Path) -> Path:
     return certificate(tmp_path)
 
 
 @pytest.fixture
-def private_account(tmp_path: Path, tls: Certificate) -> Iterator[Account]:
+def private_account(tmp_path: Path, tls: Path) -> Iterator[Account]:
     """A storage account that is reached by https and takes tokens."""
     azurite = Azurite(tmp_path / "azurite", certificate=tls)
     try:
@@ -55,17 +56,17 @@ def private_account(tmp_path: Path, tls: Certificate) -> Iterator[Account]:
 
 @pytest.mark.parametrize("program", ["az", "azd"])
 def test_whoever_is_signed_in_publishes_into_a_container_that_nobody_else_may_read(
-    private_account: Account, tls: Certificate, tmp_path: Path, program: str
+    private_account: Account, tls: Path, tmp_path: Path, program: str
 ) -> None:
-    environment = signed_in(tmp_path, program) | {"REQUESTS_CA_BUNDLE": str(tls.file)}
+    environment = signed_in(tmp_path, program) | {"REQUESTS_CA_BUNDLE": str(tls)}
     result = publish("--blob-url", private_account.blob_url, "--site", SITE, environment=environment)
     assert result.returncode == 0, result.stderr
     names = {asset.name for asset in assets()}
     assert {f"Published {name}" for name in names} <= set(result.stdout.splitlines())
-    anonymous = requests.get(f"{private_account.blob_url}/{CONTAINER}/index.html", verify=str(tls.file), timeout=10)
+    anonymous = requests.get(f"{private_account.blob_url}/{CONTAINER}/index.html", verify=str(tls), timeout=10)
     assert anonymous.status_code in (401, 403, 404), "anybody may read it"
     with ContainerClient.from_connection_string(
-        private_account.connection_string, CONTAINER, connection_verify=str(tls.file)
+        private_account.connection_string, CONTAINER, connection_verify=str(tls)
     ) as container:
         assert f'content="{SITE}/' in container.download_blob("index.html", encoding="utf-8").readall()
 
@@ -103,10 +104,8 @@ def test_a_kind_of_sign_in_that_there_is_not_is_named() -> None:
     assert "AZURE_TOKEN_CREDENTIALS" in complaint(publish("--blob-url", "https://a.invalid", environment=environment))
 
 
-def test_a_sign_in_to_another_cloud_is_named_as_such(
-    private_account: Account, tls: Certificate, tmp_path: Path
-) -> None:
-    environment = signed_in(tmp_path, "az", issuer="https://elsewhere.example/") | {"REQUESTS_CA_BUNDLE": str(tls.file)}
+def test_a_sign_in_to_another_cloud_is_named_as_such(private_account: Account, tls: Path, tmp_path: Path) -> None:
+    environment = signed_in(tmp_path, "az", issuer="https://elsewhere.example/") | {"REQUESTS_CA_BUNDLE": str(tls)}
     result = publish("--blob-url", private_account.blob_url, environment=environment)
     assert "does not accept the sign-in" in complaint(result)
 

@@ -113,13 +113,14 @@ async def test_a_broadcast_costs_two_reads_however_many_visits_there_were(
     app = start_app({**in_view, "BroadcastIntervalSeconds": "0.5"})
     costs = []
     async with aiohttp.ClientSession() as http:
-        for total in range(1, 7):
+        for total in range(1, 9):
             before = len(table_proxy.reads)
             assert (await visit(http, app.url)).total == total
             await shown(signalr_proxy, total)  # that comes last of all that the visit gives rise to
             costs.append(len(table_proxy.reads) - before)
-    assert len(table_proxy.commits) == 6
-    assert max(costs[1:]) <= 2, f"the shard itself, and a look for another; it was {costs}"
+    assert len(table_proxy.commits) == 8
+    # A new process takes turns and looks around for an interval more, until it knows that it is alone.
+    assert max(costs[2:]) <= 2, f"the shard itself, and a look for another; it was {costs}"
 
 
 async def test_visits_sent_at_once_are_shown_together(
@@ -145,9 +146,7 @@ async def test_several_workers_lose_nothing_and_open_shards_in_order(
     async def shows_all() -> bool:
         return bool(await stats(app) == shown_for(statistics))
 
-    async with asyncio.timeout(PATIENCE):  # each of the workers knows of the others' visits within the interval
-        while not all([await shows_all() for _ in range(4)]):
-            pass
+    assert all([await shows_all() for _ in range(4)]), "each of the workers knows at once of the others' visits"
 
 
 async def test_a_restart_goes_on_where_the_app_was(
@@ -167,6 +166,4 @@ async def test_two_hosts_count_as_one(settings: Mapping[str, str], account: Acco
     apps = [start_app(settings), start_app(settings)]
     statistics = assert_counted(account, await visits([app.url for app in apps], MANY, AT_ONCE))
     for app in apps:
-        async with asyncio.timeout(PATIENCE):
-            while await stats(app) != shown_for(statistics):
-                pass
+        assert await stats(app) == shown_for(statistics)

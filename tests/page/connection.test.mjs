@@ -80,6 +80,13 @@ test("without an endpoint of a sign-in, the first connection is negotiated", asy
   assert.equal((await world.hubs.next()).endpoint, NEGOTIATED);
 });
 
+test("a sign-in that was answered without a token leads to a negotiation, not to a connection without one", async () => {
+  const { world, connection } = setUp();
+  void connection.run({ ...OF_SIGN_IN, accessToken: "" });
+  assert.equal((await world.hubs.next()).endpoint, NEGOTIATED);
+  assert.equal(world.negotiations, 1);
+});
+
 test("connections that cannot be opened are tried again without end, later each time", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);

@@ -76,7 +76,7 @@ def _protocol(owner: WebServer) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(answer.body)
             self.close_connection |= owner.close_after_answer
 
-        do_GET = do_HEAD = do_POST = answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = answer  # noqa: N815
 
     return Protocol
 

@@ -95,6 +95,31 @@ async def test_asking_for_the_statistics_counts_nothing(around: Surroundings, ap
     assert not around.table.attempts
 
 
+async def test_the_statistics_have_every_visit_that_was_acknowledged_before(around: Surroundings, app: App) -> None:
+    """A page that connected after a visit's broadcast learns of it by /stats, from whichever process, or never."""
+    with running_app(around) as other:
+        for total in range(1, 6):
+            await other.sign_in({})
+            assert (await app.statistics()).total == total
+
+
+async def test_visits_whose_process_died_before_it_told_of_them_are_told_by_the_next_that_reads_them(
+    around: Surroundings, app: App
+) -> None:
+    around.table.commit_from_elsewhere("00")
+    await app.statistics()
+    app.close()
+    assert [arguments[0] for arguments in around.broadcasts()] == [1]
+
+
+async def test_reading_what_is_known_is_no_reason_to_broadcast(around: Surroundings, app: App) -> None:
+    await app.sign_in({})
+    for _ in range(3):
+        await app.statistics()
+    app.close()
+    assert len(around.broadcasts()) == 1
+
+
 async def test_statistics_that_cannot_be_read_are_an_error(around: Surroundings, app: App) -> None:
     around.table.read_errors.append(table_service.wrong_key())
     with pytest.raises(StorageError):

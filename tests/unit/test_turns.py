@@ -204,6 +204,30 @@ def test_what_a_process_that_failed_has_not_told_is_told_by_another(start: Start
     assert sent.get() == 2
 
 
+def test_what_a_process_that_died_has_not_told_is_told_by_another(start: Start, sent: queue.Queue[int]) -> None:
+    one, other = start(SHORT)
+    one.count()
+    assert sent.get(timeout=10) == 1
+    other.table.commit(1, other.table.read(1), [Visit.now()])  # and it is gone
+    while sent.empty():
+        one.pauses.next()
+    assert sent.get() == 2
+
+
+def test_a_process_looks_only_once_whether_another_has_died(
+    start: Start, sent: queue.Queue[int], service: TableService
+) -> None:
+    one, _ = start(SHORT)
+    one.count()
+    for _ in range(2):  # the broadcast, and the look around
+        one.pauses.next()
+    reads = len(service.reads)
+    with pytest.raises(queue.Empty):
+        one.pauses.begun.get(timeout=10 * SHORT)
+    assert len(service.reads) == reads
+    assert sent.qsize() == 1
+
+
 def test_a_service_that_asks_for_time_is_given_it_by_all_processes(start: Start, sent: queue.Queue[int]) -> None:
     one, other = start(SHORT)
     one.hub.errors.put(SignalRError("quota", retry_after=LONG))

@@ -1,0 +1,108 @@
+"""Open homepages, in one Node process, and everything that they have shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from local.node import NODE
+
+SCRIPT = Path(__file__).with_name("pages.mjs")
+PATIENCE = 45  # seconds: a page that failed to connect four times waits for up to eight of them
+
+
+@dataclass(slots=True)
+class Page:
+    """What one page has shown since it was opened, and how often it asked the app for what ("POST signin")."""
+
+    totals: list[int] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_live(self) -> bool:
+        return self.states[-1:] == ["live"]
+
+    def note(self, what: str, value: int | str) -> None:
+        if what == "total":
+            self.totals.append(int(value))
+        elif what == "state":
+            self.states.append(str(value))
+        else:
+            self.asked[str(value)] += 1
+
+
+class Pages:
+    """Follows the pages of a process."""
+
+    def __init__(self, output: asyncio.StreamReader, count: int) -> None:
+        self.each = [Page() for _ in range(count)]
+        self._output = output
+        self._has_news = asyncio.Event()
+        self._is_over = False
+
+    async def follow(self) -> None:
+        """Take note of what the pages do until their process ends."""
+        async for line in self._output:
+            page, what, value = json.loads(line)
+            self.each[page].note(what, value)
+            self._has_news.set()
+        self._is_over = True
+        self._has_news.set()
+
+    async def until(self, condition: Callable[[Page], bool], what: str) -> None:
+        """Wait until the condition holds for every page. Fails with what was waited for if it does not come true."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not all(map(condition, self.each)):
+                    assert not self._is_over, "the pages' process has ended: its error is above"
+                    self._has_news.clear()
+                    await self._has_news.wait()
+        except TimeoutError:
+            behind = [(number, page) for number, page in enumerate(self.each) if not condition(page)]
+            number, page = behind[0]
+            raise AssertionError(
+                f"{len(behind)} of {len(self.each)} pages are not {what}, e.g. page {number}: "
+                f"showed {page.totals[-5:]}, was {page.states[-5:]}, asked {dict(page.asked)}"
+            ) from None
+
+    async def until_live(self) -> None:
+        await self.until(lambda page: page.is_live, "live")
+
+    async def until_all_show(self, total: int) -> None:
+        """Wait until every page shows at least this."""
+        await self.until(lambda page: bool(page.totals) and page.totals[-1] >= total, f"at {total}")
+
+    def check(self, total: int) -> None:
+        """Fail unless each page shows exactly this, never showed a smaller number after a larger, and signed in once.
+
+        A sign-in that the app refused would be repeated; there are none here that it refuses.
+        """
+        for number, page in enumerate(self.each):
+            assert page.totals[-1] == total, f"page {number} shows {page.totals[-1]}, the table holds {total}"
+            assert all(a < b for a, b in pairwise(page.totals)), f"page {number} went back: {page.totals}"
+            assert page.asked["POST signin"] == 1, f"page {number} signed in {page.asked['POST signin']} times"
+
+
+@asynccontextmanager
+async def open_pages(url: str, count: int) -> AsyncIterator[Pages]:
+    """So many pages of the app at a url, opened at once, for as long as the context lasts."""
+    process = await asyncio.create_subprocess_exec(
+        *(NODE, SCRIPT, url, str(count)), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin
+    assert process.stdout
+    pages = Pages(process.stdout, count)
+    following = asyncio.create_task(pages.follow())
+    try:
+        yield pages
+    finally:
+        process.stdin.close()
+        await process.wait()
+        await following

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { test } from "node:test";
+
+import { openHub } from "../../content/scripts/hub.js";
+
+const NEGOTIATION = {
+  connectionId: "id",
+  negotiateVersion: 1,
+  connectionToken: "token",
+  availableTransports: [{ transport: "WebSockets", transferFormats: ["Text"] }],
+};
+
+const CLOSE_FRAME = 0x88;
+
+/** The answer by which a WebSocket is open. */
+function acceptance(key) {
+  const digest = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  return `HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${digest}\r\n\r\n`;
+}
+
+/** A service that negotiates, and leaves it to the test what becomes of a WebSocket. */
+async function serve(t) {
+  const server = createServer((request, response) => response.end(JSON.stringify(NEGOTIATION)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { server, endpoint: { url: `http://127.0.0.1:${server.address().port}/client/?hub=h`, accessToken: "t" } };
+}
+
+test("a connection that is neither opened nor refused is given up", async (t) => {
+  const { server, endpoint } = await serve(t);
+  const upgrade = once(server, "upgrade");
+  const started = openHub(endpoint, () => {}, 200).start();
+  const [, socket] = await upgrade;
+  await assert.rejects(started, { message: "SignalR did not answer in time." });
+  socket.destroy();
+});
+
+test("a connection that was given up and opens after all is closed", async (t) => {
+  const { server, endpoint } = await serve(t);
+  const upgrade = once(server, "upgrade");
+  const started = openHub(endpoint, () => {}, 50).start();
+  const [request, socket] = await upgrade;
+  await assert.rejects(started);
+
+  socket.write(acceptance(request.headers["sec-websocket-key"]));
+  const [frame] = await once(socket, "data");
+  assert.equal(frame[0], CLOSE_FRAME);
+  socket.destroy();
+});
+
+test("a connection that is refused fails as the client says", async (t) => {
+  const { server, endpoint } = await serve(t);
+  server.on("upgrade", (request, socket) => socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n"));
+  await assert.rejects(openHub(endpoint, () => {}).start(), /WebSocket/);
+});
