@@ -100,9 +100,11 @@ def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) 
         yield Services(settings_for(account, signalr_url), publisher)
 
 
-def signalr_emulator(port: int = 0, on_end: OnEnd | None = None) -> Child:
-    """Start the SignalR emulator; port 0 takes a free one."""
+def signalr_emulator(port: int = 0, on_end: OnEnd | None = None, *, trusted_token: str = "") -> Child:
+    """Start the SignalR emulator; port 0 takes a free one. A trusted token is one that an identity shows to it."""
     command = [sys.executable, "-m", "local.signalr", "--port", str(port)]
+    if trusted_token:
+        command += ["--trust-identity-token", trusted_token]
     return Child("The SignalR emulator", command, on_end=on_end)
 
 

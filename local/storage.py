@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from azure.data.tables import TableServiceClient
 
@@ -30,7 +31,7 @@ class Account:
     @property
     def connection_string(self) -> str:
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={self.name};AccountKey={DEVELOPMENT_KEY};"
+            f"DefaultEndpointsProtocol={urlsplit(self.table_url).scheme};AccountName={self.name};AccountKey={DEVELOPMENT_KEY};"
             f"BlobEndpoint={self.blob_url};TableEndpoint={self.table_url};"
         )
 
@@ -47,7 +48,10 @@ class Account:
 
 
 class Azurite(Child):
-    """An Azurite that keeps its data in a folder; port 0 takes a free one. All accounts have the development key."""
+    """An Azurite that keeps its data in a folder; port 0 takes a free one. All accounts have the development key.
+
+    With a certificate (PEM, its key in the same file) it serves https, and takes an identity's tokens, too.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class Azurite(Child):
         queue_port: int = 0,
         table_port: int = 0,
         accounts: Sequence[str] = (DEVELOPMENT_ACCOUNT,),
+        certificate: Path | None = None,
         on_end: OnEnd | None = None,
     ) -> None:
         super().__init__(
@@ -66,6 +71,7 @@ class Azurite(Child):
                 *(MODULES / "azurite/dist/src/azurite.js", "--location", folder),
                 *("--blobPort", str(blob_port), "--queuePort", str(queue_port), "--tablePort", str(table_port)),
                 *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
+                *(("--oauth", "basic", "--cert", certificate, "--key", certificate) if certificate else ()),
             ],
             environment=os.environ
             | {"AZURITE_ACCOUNTS": ";".join(f"{account}:{DEVELOPMENT_KEY}" for account in accounts)},

@@ -18,6 +18,7 @@ from signin.content import Content
 from signin.counter import ShardCounter
 from signin.identity import STORAGE_SCOPE, Bearer, Credential, Identity
 from signin.joined import Joined
+from signin.metrics import Metrics
 from signin.security import page_headers
 from signin.settings import Settings
 from signin.signalr import ClientAccess, Hub, SignalRError
@@ -51,9 +52,13 @@ class App:
         self.hub = Hub(settings.signalr, HUB)
         self.content = Content(settings.blob_url, _authorization(settings.blob_identity))
         self.page_headers = page_headers(settings.signalr.client_endpoint)
-        self._counter = ShardCounter(self.table, max_age=self.broadcast_interval)
-        self._broadcaster = Broadcaster(self.hub, self._counter, Turns(self.table), self.broadcast_interval)
-        self._committer = Committer(self.table, self._counter, on_commit=self._broadcaster.changed)
+        self._metrics = Metrics()
+        self._metrics.start()
+        self._counter = ShardCounter(self.table, self.broadcast_interval)
+        self._broadcaster = Broadcaster(
+            self.hub, self._counter, Turns(self.table), self.broadcast_interval, self._metrics
+        )
+        self._committer = Committer(self.table, self._counter, self._broadcaster.changed, self._metrics)
         self._reading = Joined(self._read, _READING_PAUSE)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
@@ -118,6 +123,7 @@ class App:
         """
         self._committer.close(_CLOSE_SECONDS)
         self._broadcaster.close(_CLOSE_SECONDS)
+        self._metrics.close()
         self.content.close()
 
 

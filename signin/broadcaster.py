@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 from signin.counter import ShardCounter
+from signin.metrics import Metrics
 from signin.signalr import Hub, SignalRError
 from signin.table import FenceMoved, StorageError
 from signin.turns import Totals, Turns
@@ -31,11 +32,14 @@ class Broadcaster:
     everything. After a failure it tries again by itself, at growing intervals.
     """
 
-    def __init__(self, hub: Hub, counter: ShardCounter, turns: Turns, interval: float) -> None:
+    def __init__(
+        self, hub: Hub, counter: ShardCounter, turns: Turns, interval: float, metrics: Metrics | None = None
+    ) -> None:
         self._hub = hub
         self._counter = counter
         self._turns = turns
         self._interval = interval
+        self._metrics = metrics or Metrics()
         self._is_pending = False
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -116,7 +120,10 @@ class Broadcaster:
         """Broadcast what is known now, and return how much that is. Raises StorageError and SignalRError."""
         self._counter.look_around()
         told = self._counter.totals()
+        began = time.monotonic()
         self._hub.broadcast(TARGET, self._counter.value().summary())
+        self._metrics.count("broadcasts")
+        self._metrics.took("broadcast", time.monotonic() - began)
         if self._is_failing:
             logger.info("broadcasts work again")
         self._is_failing = False
@@ -125,6 +132,7 @@ class Broadcaster:
 
     def _failed(self, error: Exception) -> float:
         """Log it, unless that was done before, and return the seconds to wait before the next attempt."""
+        self._metrics.count("broadcast_failures")
         if not self._is_failing:
             is_defect = not isinstance(error, SignalRError | StorageError)
             logger.warning("broadcasts fail, visits are counted all the same: %s", error, exc_info=is_defect)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from signin.counter import ShardCounter
+from signin.metrics import Metrics
 from signin.statistics import Statistics
 from signin.table import MAX_SHARDS, MAX_VISITS, FenceMoved, Head, Refused, StorageError, Unanswered, partition
 from signin.visit import Visit
@@ -67,10 +68,13 @@ class Committer:
     `on_commit` is called on that thread when something was, or may have been, committed; it must not block or raise.
     """
 
-    def __init__(self, table: Table, counter: ShardCounter, on_commit: Callable[[], None]) -> None:
+    def __init__(
+        self, table: Table, counter: ShardCounter, on_commit: Callable[[], None], metrics: Metrics | None = None
+    ) -> None:
         self._table = table
         self._counter = counter
         self._on_commit = on_commit
+        self._metrics = metrics or Metrics()
         self._waiting: deque[_Batch] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
@@ -93,10 +97,10 @@ class Committer:
         """
         with self._changed:
             if self._is_closing:
-                return _failed("this process is shutting down")
+                return self._turned_away("this process is shutting down")
             if not self._waiting or len(self._waiting[-1].visits) == MAX_VISITS:
                 if len(self._waiting) == MAX_WAITING:
-                    return _failed(f"{MAX_WAITING * MAX_VISITS} visits are waiting already")
+                    return self._turned_away(f"{MAX_WAITING * MAX_VISITS} visits are waiting already")
                 self._waiting.append(_Batch(until=time.monotonic() + QUEUE_SECONDS))
                 self._waiting[-1].done.set_running_or_notify_cancel()
                 self._changed.notify()
@@ -113,6 +117,7 @@ class Committer:
 
     def _run(self) -> None:
         while batch := self._next_batch():
+            began = time.monotonic()
             try:
                 statistics = self._commit(batch.visits)
             except Exception as error:
@@ -122,11 +127,15 @@ class Committer:
                     error = NotAcknowledged("an internal error; see the log", recorded="unknown")
                 else:
                     logger.error("%d visits were not acknowledged: %s", len(batch.visits), error)
+                self._count_failure(error, len(batch.visits))
                 batch.done.set_exception(error)
                 if error.recorded == "unknown":  # it may have been, and then everybody should see it
                     self._on_commit()
             else:
                 self._counter.record(self._shard, statistics)
+                self._metrics.count("commits")
+                self._metrics.count("visits", len(batch.visits))
+                self._metrics.took("commit", time.monotonic() - began)
                 batch.done.set_result(None)
                 self._on_commit()
 
@@ -137,10 +146,23 @@ class Committer:
                 self._changed.wait_for(lambda: self._waiting or self._is_closing)
                 if not self._waiting:
                     return None
+                self._metrics.waiting(sum(len(batch.visits) for batch in self._waiting))
                 batch = self._waiting.popleft()
             if time.monotonic() <= batch.until:
                 return batch
-            batch.done.set_exception(NotAcknowledged("Table Storage is too slow", recorded="no"))
+            error = NotAcknowledged("Table Storage is too slow", recorded="no")
+            self._count_failure(error, len(batch.visits))
+            batch.done.set_exception(error)
+
+    def _turned_away(self, reason: str) -> Future[None]:
+        error = NotAcknowledged(reason, recorded="no")
+        self._count_failure(error, 1)
+        done: Future[None] = Future()
+        done.set_exception(error)
+        return done
+
+    def _count_failure(self, error: NotAcknowledged, visits: int) -> None:
+        self._metrics.count("visits_not_recorded" if error.recorded == "no" else "visits_unknown", visits)
 
     def _commit(self, visits: Sequence[Visit]) -> Statistics:
         """Write the visits exactly once; the shard's statistics with them. Raises NotAcknowledged.
@@ -161,10 +183,12 @@ class Committer:
                     if has_conflict and not is_committed:
                         has_conflict = False
                         self._conflicts.append(True)
+                        self._metrics.count("conflicts")
                         self._leave_if_crowded()
                     self._head = self._table.read(self._shard)
                     self._counter.doubt()
                     if is_committed:
+                        self._metrics.count("unknown_outcomes_resolved")
                         return self._head.statistics
                     if self._head.etag is None and self._shard > 0:  # it was opened: the table has been made anew
                         self._shard, self._head = 0, None
@@ -197,9 +221,3 @@ class Committer:
         logger.info("shard %s is crowded, going on in shard %s", partition(self._shard), partition(choice))
         self._shard = choice
         self._conflicts.clear()
-
-
-def _failed(reason: str) -> Future[None]:
-    done: Future[None] = Future()
-    done.set_exception(NotAcknowledged(reason, recorded="no"))
-    return done

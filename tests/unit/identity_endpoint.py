@@ -20,7 +20,7 @@ class IdentityEndpoint:
 
     def __init__(self, server: WebServer, tokens: Mapping[str, str]) -> None:
         self._server = server
-        self._tokens = tokens
+        self.tokens = dict(tokens)
         self.asked_for: list[dict[str, str]] = []
         self.problem: Answer | None = None
         server.handler = self._answer
@@ -36,10 +36,10 @@ class IdentityEndpoint:
             return self.problem
         if asked.headers.get("x-identity-header") != HEADER or query.get("api-version") != "2019-08-01":
             return Answer(400, b"bad request")
-        if query["resource"] not in self._tokens:
+        if query["resource"] not in self.tokens:
             return Answer(400, json.dumps({"error": "invalid_resource"}).encode())
         answer = {
-            "access_token": self._tokens[query["resource"]],
+            "access_token": self.tokens[query["resource"]],
             "expires_on": str(int(time.time()) + 86400),
             "resource": query["resource"],
             "token_type": "Bearer",

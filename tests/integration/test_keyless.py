@@ -1,0 +1,162 @@
+"""The app without a single key: its identity's tokens for the table, the private container and SignalR.
+
+The identity endpoint is ours, all else is real: azure-identity, Azurite over https with OAuth, which checks for whom
+and until when a token is, and the SignalR emulator's `:generateToken`. Roles are Azure's matter alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import jwt
+import pytest
+from azure.storage.blob import ContainerClient, ContentSettings
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from local.node import REPOSITORY
+from local.services import signalr_emulator
+from local.storage import Account, Azurite
+from signin.broadcaster import TARGET
+from signin.content import CONTAINER
+from tests.functions.running_host import RunningHost
+from tests.signalr.clients import pysignalr
+from tests.unit.identity_endpoint import IdentityEndpoint, identity_endpoint
+from tests.unit.loopback import Answer
+
+from .audit import audit
+
+SIGNALR_TOKEN = "the identity's token for SignalR"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "azurite.pem"
+    path.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return path
+
+
+def storage_token(audience: str = "https://storage.azure.com") -> str:
+    """An access token as Azurite takes it: made out to storage, by Entra ID, not expired."""
+    now = int(time.time())
+    issuer = "https://sts.windows.net/tenant/"
+    claims = {"aud": audience, "iss": issuer, "iat": now - 60, "nbf": now - 60, "exp": now + 86400}
+    return jwt.encode(claims, "nobody checks the signature in an emulator")
+
+
+@dataclass(frozen=True, slots=True)
+class Keyless:
+    """The app of an identity, and where that gets its tokens."""
+
+    host: RunningHost
+    identity: IdentityEndpoint
+    account: Account
+
+
+@pytest.fixture
+def keyless(certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyless]:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))  # for this process and those that it starts
+    tokens = {"https://storage.azure.com": storage_token(), "https://signalr.azure.com": SIGNALR_TOKEN}
+    with ExitStack() as stack:
+        identity = stack.enter_context(identity_endpoint(tokens, monkeypatch))
+        signalr = signalr_emulator(trusted_token=SIGNALR_TOKEN)
+        stack.callback(signalr.stop)
+        azurite = Azurite(tmp_path, certificate=certificate)
+        stack.callback(azurite.stop)
+        account = azurite.account()
+        account.create_table()
+        with ContainerClient.from_connection_string(account.connection_string, CONTAINER) as container:
+            container.create_container()  # private
+            container.upload_blob(
+                "index.html", b"<p>Home", content_settings=ContentSettings(content_type="text/html; charset=utf-8")
+            )
+        (signalr_url,) = signalr.wait_until_ready()
+        host = RunningHost(REPOSITORY, "--port", "0", environment=settings(account, signalr_url))
+        stack.callback(host.close)
+        yield Keyless(host, identity, account)
+
+
+def settings(account: Account, signalr_url: str) -> Mapping[str, str]:
+    return {
+        "TableConnectionString__tableServiceUri": account.table_url,
+        "TableConnectionString__credential": "managedidentity",
+        "TableConnectionString__clientId": "me",
+        "BlobHost": account.blob_url,
+        "BlobHost__credential": "managedidentity",
+        "BlobHost__clientId": "me",
+        "AzureSignalRConnectionString": f"Endpoint={signalr_url};AuthType=azure.msi;ClientId=me;Version=1.0;",
+    }
+
+
+async def test_visits_are_counted_and_broadcast_and_the_page_is_served(keyless: Keyless) -> None:
+    answer = json.loads(keyless.host.request("/signin").body)
+    assert answer["stats"]["totalNumber"] == 1
+    access = answer["authInfo"]
+    async with pysignalr(access["serviceUrl"], access["accessToken"]) as client:
+        assert (await client.event())[0] == "connected"
+        keyless.host.request("/signin")
+        while await client.event() != [TARGET, [2, {"Other": 2}, {"Other": 2}]]:
+            pass
+    assert audit(keyless.account).statistics.total == 2
+    assert keyless.host.request("/").body == b"<p>Home"
+    health = keyless.host.request("/health")
+    assert health.status == 200, health.body
+
+
+def test_every_token_is_asked_for_once(keyless: Keyless) -> None:
+    for _ in range(3):
+        for target in ("/signin", "/", "/health"):
+            assert keyless.host.request(target).status == 200
+    asked = sorted((query["resource"], query["client_id"]) for query in keyless.identity.asked_for)
+    assert asked == [
+        ("https://signalr.azure.com", "me"),
+        ("https://storage.azure.com", "me"),  # for the table
+        ("https://storage.azure.com", "me"),  # for the content
+    ]
+
+
+def test_without_a_token_visitors_are_told_that_they_were_not_counted(keyless: Keyless) -> None:
+    keyless.identity.problem = Answer(400, json.dumps({"error": "no such identity"}).encode())
+    reply = keyless.host.request("/signin")
+    assert reply.status == 503
+    answer = json.loads(reply.body)
+    assert answer["recorded"] == "no"
+    assert answer["error"].startswith("The visit was not acknowledged: Table Storage cannot be asked: no token")
+    for part in json.loads(keyless.host.request("/health").body).values():
+        assert "no token for the app's identity" in part["error"]
+
+
+def test_without_access_to_signalr_visits_are_counted_and_the_page_is_sent_to_ask_again(keyless: Keyless) -> None:
+    keyless.identity.tokens["https://signalr.azure.com"] = "a token of somebody without the role"
+    answer = json.loads(keyless.host.request("/signin").body)
+    assert answer["stats"]["totalNumber"] == 1
+    assert answer["authInfo"]["accessToken"] == ""
+    reply = keyless.host.request("/negotiate", method="POST")
+    assert reply.status == 503
+    assert "give the app's identity the role SignalR REST API Owner" in json.loads(reply.body)["error"]

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from typing import cast
+
+import pytest
+
+from signin import committer as committer_module
+from signin import metrics as metrics_module
+from signin.broadcaster import Broadcaster
+from signin.committer import Committer
+from signin.counter import ShardCounter
+from signin.metrics import Metrics
+from signin.signalr import Hub, SignalRError
+from signin.turns import Turns
+from signin.visit import Visit
+
+from .table_service import Fault, Gate, TableService, other_writer_first, reply_lost, request_lost
+from .test_broadcaster import LONG, StubCounter, StubHub
+
+
+@pytest.fixture(autouse=True)
+def _every_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="signin.metrics")
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, float]]:
+    """The lines of metrics, as Application Insights reads them."""
+    return [
+        json.loads(record.message.removeprefix("metrics "))
+        for record in caplog.records
+        if record.name == "signin.metrics"
+    ]
+
+
+def test_a_line_has_the_counts_and_durations_of_its_period(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics()
+    metrics.count("visits", 99)
+    metrics.count("commits")
+    metrics.count("commits")
+    metrics.waiting(7)
+    metrics.waiting(3)
+    for milliseconds in range(1, 101):
+        metrics.took("commit", milliseconds / 1000)
+    metrics.log()
+    [line] = logged(caplog)
+    assert line.pop("seconds") < 60
+    assert line == {
+        "visits": 99,
+        "commits": 2,
+        "most_waiting": 7,
+        "commit_ms_p50": 51.0,
+        "commit_ms_p95": 96.0,
+        "commit_ms_max": 100.0,
+    }
+
+
+def test_each_line_begins_anew_and_a_process_to_which_nothing_happens_is_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = Metrics()
+    metrics.log()
+    metrics.count("visits")
+    metrics.log()
+    metrics.log()
+    metrics.count("visits", 2)
+    metrics.log()
+    assert [line["visits"] for line in logged(caplog)] == [1, 2]
+
+
+def test_a_line_is_logged_for_each_period_and_for_what_is_left_at_the_end(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_module, "PERIOD_SECONDS", 0.001)
+    metrics = Metrics()
+    metrics.start()
+    metrics.count("visits")
+    while not logged(caplog):
+        threading.Event().wait(0.001)
+    monkeypatch.setattr(metrics_module, "PERIOD_SECONDS", 3600.0)
+    metrics.count("broadcasts")
+    metrics.close()
+    first, last = logged(caplog)
+    assert first["visits"] == last["broadcasts"] == 1
+
+
+# What is counted
+
+
+def count(service: TableService, *faults: Fault, visits: int = 1) -> Metrics:
+    """Let a process count some visits at once, while its commits meet with these faults."""
+    metrics = Metrics()
+    table = service.visit_table()
+    committer = Committer(table, ShardCounter(table, max_age=LONG), lambda: None, metrics)
+    service.faults.extend(faults)
+    with committer._changed:
+        waiting = [committer.submit(Visit.now()) for _ in range(visits)]
+    for done in waiting:
+        done.exception(10)
+    committer.close(10)
+    return metrics
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer_module, "_FIRST_PAUSE", 0.0)
+
+
+def test_visits_and_commits_are_counted_and_timed(caplog: pytest.LogCaptureFixture) -> None:
+    count(TableService(), visits=150).log()
+    [line] = logged(caplog)
+    assert (line["visits"], line["commits"], line["most_waiting"]) == (150, 2, 150)
+    assert 0 <= line["commit_ms_p50"] <= line["commit_ms_p95"] <= line["commit_ms_max"]
+
+
+def test_conflicts_and_outcomes_that_were_unknown_for_a_while_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    count(TableService(), other_writer_first, reply_lost).log()
+    [line] = logged(caplog)
+    assert (line["conflicts"], line["unknown_outcomes_resolved"], line["visits"]) == (1, 1, 1)
+
+
+def test_visits_that_were_not_acknowledged_are_counted_by_what_is_known_of_them(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
+    count(TableService(), request_lost, visits=3).log()
+    monkeypatch.setattr(committer_module, "QUEUE_SECONDS", -1.0)
+    count(TableService(), visits=2).log()
+    unknown, not_recorded = logged(caplog)
+    assert (unknown["visits_unknown"], "visits" in unknown) == (3, False)
+    assert (not_recorded["visits_not_recorded"], "visits" in not_recorded) == (2, False)
+
+
+def test_visits_that_were_turned_away_are_counted(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer_module, "MAX_WAITING", 1)
+    service, metrics = TableService(), Metrics()
+    service.faults.append(gate := Gate())
+    table = service.visit_table()
+    committer = Committer(table, ShardCounter(table, max_age=LONG), lambda: None, metrics)
+    committer.submit(Visit.now())
+    gate.wait_until_reached()
+    for _ in range(99 + 5):
+        committer.submit(Visit.now())
+    gate.open()
+    committer.close(10)
+    metrics.log()
+    [line] = logged(caplog)
+    assert (line["visits"], line["visits_not_recorded"]) == (100, 5)
+
+
+def test_broadcasts_and_their_failures_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    hub, metrics = StubHub(), Metrics()
+    hub.errors.put(SignalRError("busy"))
+    turns = Turns(TableService().visit_table())
+    broadcaster = Broadcaster(cast(Hub, hub), cast(ShardCounter, StubCounter()), turns, 0.01, metrics)
+    broadcaster.changed()
+    hub.next_total()
+    hub.next_total()
+    broadcaster.close(10)
+    metrics.log()
+    [line] = logged(caplog)
+    assert (line["broadcasts"], line["broadcast_failures"]) == (1, 1)
+    assert "broadcast_ms_p95" in line
