@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
 
 import aiohttp
 import pytest
@@ -46,7 +45,7 @@ app = runpy.run_path({str(REPOSITORY / "function_app.py")!r})["app"]
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 async def test_what_a_killed_process_had_still_to_tell_is_told_by_the_others(
-    account: Account, settings: Mapping[str, str], start_host: StartHost
+    account: Account, settings: dict[str, str], start_host: StartHost
 ) -> None:
     """The process that has just acknowledged the last visit, while all others have nothing to tell."""
     host = start_host(settings | {"BroadcastIntervalSeconds": "1"}, workers=WORKERS, app=TELLING_PROCESS)
@@ -66,7 +65,7 @@ async def test_what_a_killed_process_had_still_to_tell_is_told_by_the_others(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 async def test_processes_killed_under_load_leave_no_page_behind(
-    account: Account, settings: Mapping[str, str], start_host: StartHost
+    account: Account, settings: dict[str, str], start_host: StartHost
 ) -> None:
     host = start_host(settings, workers=WORKERS, app=TELLING_PROCESS)
     async with open_pages(host.url, PAGES) as pages:
@@ -80,7 +79,7 @@ async def test_processes_killed_under_load_leave_no_page_behind(
 
 
 async def test_a_thousand_pages_end_up_at_the_total(
-    account: Account, settings: Mapping[str, str], start_host: StartHost
+    account: Account, settings: dict[str, str], start_host: StartHost
 ) -> None:
     host = start_host(settings, workers=WORKERS)
     async with open_pages(host.url, 1000) as pages:
@@ -92,7 +91,7 @@ async def test_a_thousand_pages_end_up_at_the_total(
 
 
 async def test_four_processes_broadcast_once_per_interval_together(
-    signalr: SignalR, settings: Mapping[str, str], start_host: StartHost
+    signalr: SignalR, settings: dict[str, str], start_host: StartHost
 ) -> None:
     host = start_host(settings, workers=4)
     loop = asyncio.get_running_loop()
