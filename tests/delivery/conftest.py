@@ -7,10 +7,17 @@ from typing import Protocol
 
 import pytest
 
+from local.limits import allow_connections
 from local.node import REPOSITORY
 from tests.functions.running_host import RunningHost, write_app
 
 INTERVAL = "0.5"  # seconds between broadcasts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def many_connections() -> None:
+    """Let the processes that are started from now on have a connection for each of many pages."""
+    allow_connections(2_000)
 
 
 class StartHost(Protocol):
