@@ -30,9 +30,11 @@ class Reply:
 class RunningHost:
     """A host started in `folder`, once it has said that it listens (or has ended instead: then `port` is None)."""
 
-    def __init__(self, folder: Path, *options: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, *options: str, environment: Mapping[str, str], python: str | Path = sys.executable
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.functions", *options],
+            [python, "-m", "local.functions", *options],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY), **environment},
             stdin=subprocess.PIPE,
