@@ -53,6 +53,12 @@ class RunningHost:
         self.ready_line = self.process.stdout.readline()
         self.port = int(self.ready_line.rpartition(":")[2]) if self.ready_line else None
 
+    @property
+    def url(self) -> str:
+        """Without a trailing slash."""
+        assert self.port is not None, f"the host is not up:\n{self.text}"
+        return f"http://127.0.0.1:{self.port}"
+
     def _collect(self, lines: IO[str]) -> None:
         for line in lines:
             self.log.append(line.rstrip("\n"))
