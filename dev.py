@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run, test and measure the app: `python3 dev.py [command] [options]`; `python3 dev.py --help` lists the commands.
+"""Run, test, measure and package the app: `python3 dev.py [command] [options]`; `python3 dev.py --help` lists them.
 
 Needs Python 3.11 or newer and nothing else. This file prepares the project's own virtual environment and hands over
 to the package `local` in it.

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from benchmarks.process import Process
 from benchmarks.proxy import CountingProxy, counting_proxy
+from local.limits import allow_connections
 from local.services import settings_for, signalr_emulator
 from local.storage import Account, Azurite
 
+_CONNECTIONS = 2_000
 _ACCOUNTS = [f"account{number}" for number in range(100)]
 
 
@@ -61,6 +63,7 @@ class Bench:
 @contextmanager
 def running_bench(log: Path) -> Iterator[Bench]:
     """A bench for as long as the context lasts; all that its processes log goes to a file. Raises StepFailed."""
+    allow_connections(_CONNECTIONS)
     with ExitStack() as stack:
         stack.enter_context(_standard_error_to(log))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="signin-"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_TIMES = "\N{MULTIPLICATION SIGN}"
 _HEAD = ("measure", "measured", "must reach", "")
 
 
@@ -40,6 +41,20 @@ class Figure:
         else:
             return self.measure, measured, "", ""
         return self.measure, measured, target, "missed" if self.is_missed else "ok"
+
+
+def ratio(
+    measure: str,
+    value: float,
+    base: float,
+    unit: str = "",
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Figure:
+    """One value by another of the same unit."""
+    of = f"{quantity(value, unit)} / {quantity(base, unit)}"
+    return Figure(measure, value / base, _TIMES, of, at_most=at_most, at_least=at_least)
 
 
 def quantity(value: float, unit: str = "") -> str:

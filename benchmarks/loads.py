@@ -6,6 +6,8 @@ The app is called as the Functions worker calls it: the decorated function, awai
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import re
 import time
 from collections import Counter
@@ -22,7 +24,11 @@ from azure.core import MatchConditions
 from azure.data.tables import TableClient, UpdateMode
 
 import function_app
+from signin.app import HUB, current
+from signin.broadcaster import TARGET
 from signin.history import RESOLUTIONS
+from signin.settings import Settings
+from signin.signalr import Hub
 from signin.table import MAX_VISITS, STATISTICS_KEY, TABLE_NAME, VisitTable, partition
 from signin.visit import Visit
 
@@ -59,15 +65,72 @@ async def _sign_in(count: int, at_once: int) -> Timing:
     async def visitor() -> None:
         for _ in visits:
             began = time.perf_counter()
-            request = func.HttpRequest("GET", "/signin", headers={"User-Agent": next(user_agents)}, body=b"")
-            response = await function_app.signin(request)
+            await _answered(next(user_agents))
             each.append(time.perf_counter() - began)
-            if response.status_code != 200:
-                raise RuntimeError(f"a visit was answered {response.status_code}: {response.get_body().decode()}")
 
     began = time.perf_counter()
     await asyncio.gather(*(visitor() for _ in range(at_once)))
     return Timing(time.perf_counter() - began, tuple(each))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A visit that was answered: the total it was shown, and when, by time.monotonic()."""
+
+    total: int
+    answered_at: float
+
+
+def visit() -> Counted:
+    """A visit to the app."""
+    return asyncio.run(_visit(USER_AGENTS[0]))
+
+
+def visit_steadily(per_second: float, seconds: float) -> list[Counted]:
+    """So many visits a second to the app, however long it takes to answer them."""
+    return asyncio.run(_visit_steadily(per_second, seconds))
+
+
+async def _visit_steadily(per_second: float, seconds: float) -> list[Counted]:
+    user_agents = cycle(USER_AGENTS)
+    visits: list[asyncio.Task[Counted]] = []
+    began = time.monotonic()
+    for number in range(round(per_second * seconds)):
+        await asyncio.sleep(began + number / per_second - time.monotonic())
+        visits.append(asyncio.create_task(_visit(next(user_agents))))
+    return await asyncio.gather(*visits)
+
+
+async def _visit(user_agent: str) -> Counted:
+    response = await _answered(user_agent)
+    answered_at = time.monotonic()
+    return Counted(json.loads(response.get_body())["stats"]["totalNumber"], answered_at)
+
+
+async def _answered(user_agent: str) -> func.HttpResponse:
+    request = func.HttpRequest("GET", "/signin", headers={"User-Agent": user_agent}, body=b"")
+    response: func.HttpResponse = await function_app.signin(request)
+    if response.status_code != 200:
+        raise RuntimeError(f"a visit was answered {response.status_code}: {response.get_body().decode()}")
+    return response
+
+
+def total() -> int:
+    """The total that the app tells whoever asks for the statistics."""
+    return asyncio.run(current().statistics()).total
+
+
+def broadcast(total: int) -> float:
+    """A broadcast and nothing else; when it was begun, by time.monotonic()."""
+    counts = dict.fromkeys(("Windows", "macOS", "Linux"), total // 3)
+    began = time.monotonic()
+    _hub().broadcast(TARGET, (total, counts, counts))
+    return began
+
+
+@cache
+def _hub() -> Hub:
+    return Hub(Settings.from_environment(os.environ).signalr, HUB)
 
 
 def peak_memory() -> list[float]:

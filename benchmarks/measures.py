@@ -18,7 +18,7 @@ import aiohttp
 
 from benchmarks import loads
 from benchmarks.bench import Bench
-from benchmarks.figures import Figure, quantity
+from benchmarks.figures import Figure, ratio
 from benchmarks.process import Process
 from local.child import Child
 from local.node import REPOSITORY
@@ -32,7 +32,6 @@ _AT_ONCE = 1000  # visits under way, where as many as possible are to be answere
 _CONNECTIONS = 200  # over HTTP
 _SETTLING_ROUNDS = 20
 _SETTLING_VISITS = 50  # of each process, in a round
-_TIMES = "\N{MULTIPLICATION SIGN}"
 _DEPENDENCIES = "azure.functions, azure.data.tables, jwt, requests, user_agents"
 
 
@@ -52,6 +51,10 @@ class Plan:
     warm_up: int = 1000  # visits over HTTP
     lone_visits: int = 40
     imports: int = 7
+    viewers: int = 1000  # open pages
+    broadcasts: int = 30  # each seen through to all of them
+    visits_per_second: int = 200
+    load_seconds: int = 20
 
     @property
     def quiet_seconds(self) -> float:
@@ -68,6 +71,8 @@ QUICK = Plan(
     commits=200,
     lone_visits=10,
     imports=2,
+    broadcasts=5,
+    load_seconds=5,
 )
 
 
@@ -125,8 +130,8 @@ def the_sample(bench: Bench, plan: Plan) -> list[Figure]:
             )
             measure = f"C# sample's algorithm / ours, {earlier:,} earlier visits"
             figures += [
-                _ratio(f"{measure}: storage requests", sample_requests, our_requests),
-                _ratio(f"{measure}: time of a visit", _ms(sample_seconds), _ms(our_seconds), unit="ms"),
+                ratio(f"{measure}: storage requests", sample_requests, our_requests),
+                ratio(f"{measure}: time of a visit", _ms(sample_seconds), _ms(our_seconds), unit="ms"),
             ]
     return figures
 
@@ -146,7 +151,7 @@ def one_process(bench: Bench, plan: Plan) -> list[Figure]:
             bare_rates.append(visits / timing.seconds)
         memory = app.run(loads.peak_memory)
     return [
-        _ratio("visits/s, one process / bare transactions", median(our_rates), median(bare_rates), at_least=0.8),
+        ratio("visits/s, one process / bare transactions", median(our_rates), median(bare_rates), at_least=0.8),
         *(Figure(f"peak memory of a process, {_AT_ONCE:,} visits at once", peak, "MB") for peak in memory),
     ]
 
@@ -177,7 +182,7 @@ def several_processes(bench: Bench, plan: Plan) -> list[Figure]:
             of=f"{tally.conflicts} in {tally.commits:,}",
             at_most=0,
         ),
-        _ratio(
+        ratio(
             f"visits/s, {plan.processes} processes / one process", median(several_rates), median(one_rate), at_least=1
         ),
     ]
@@ -226,7 +231,7 @@ def static_content(bench: Bench, plan: Plan) -> list[Figure]:
             our_rates.append(requests / asyncio.run(_request(app.addresses[0], requests)))
             constant_rates.append(requests / asyncio.run(_request(constant.addresses[0], requests)))
     measure = "homepages/s / answers/s of a function that returns the same bytes"
-    return [_ratio(measure, median(our_rates), median(constant_rates), at_least=0.7)]
+    return [ratio(measure, median(our_rates), median(constant_rates), at_least=0.7)]
 
 
 def _constant_host() -> Child:
@@ -267,7 +272,7 @@ def latency(bench: Bench, plan: Plan) -> list[Figure]:
             bare_seconds += loop.run(loads.transact, bare.connection_string, 1, 1).each
             time.sleep(1.5 * _SHORT_INTERVAL)
     return [
-        _ratio("time of a lone visit / of a bare transaction", _ms(our_seconds), _ms(bare_seconds), "ms", at_most=1.3)
+        ratio("time of a lone visit / of a bare transaction", _ms(our_seconds), _ms(bare_seconds), "ms", at_most=1.3)
     ]
 
 
@@ -285,7 +290,7 @@ def imports(_: Bench, plan: Plan) -> list[Figure]:
     for _round in range(plan.imports):
         app.append(_import("function_app"))
         dependencies.append(_import(_DEPENDENCIES))
-    return [_ratio("import of the app / of its dependencies", _ms(app), _ms(dependencies), "ms", at_most=1.15)]
+    return [ratio("import of the app / of its dependencies", _ms(app), _ms(dependencies), "ms", at_most=1.15)]
 
 
 def _import(modules: str) -> float:
@@ -302,19 +307,6 @@ def _one_year_old(bench: Bench) -> Account:
 
 def _ms(seconds: Sequence[float]) -> float:
     return 1000 * median(seconds)
-
-
-def _ratio(
-    measure: str,
-    value: float,
-    base: float,
-    unit: str = "",
-    *,
-    at_most: float | None = None,
-    at_least: float | None = None,
-) -> Figure:
-    of = f"{quantity(value, unit)} / {quantity(base, unit)}"
-    return Figure(measure, value / base, _TIMES, of, at_most=at_most, at_least=at_least)
 
 
 MEASURES: Mapping[str, Callable[[Bench, Plan], list[Figure]]] = {

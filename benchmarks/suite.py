@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks import delivery, measures
 from benchmarks.bench import running_bench
 from benchmarks.figures import Figure, table
-from benchmarks.measures import MEASURES, Plan
+from benchmarks.measures import Plan
 from local.node import REPOSITORY
 from local.progress import step
 
 LOG = REPOSITORY / ".local" / "bench.log"
+MEASURES = {**measures.MEASURES, **delivery.MEASURES}
 RESULTS = Path(__file__).with_name("results.md")
 
 
@@ -51,6 +53,12 @@ in turns, and storage requests were counted on the wire.
   SDK, and without the broadcast that the sample then sends.
 - *Bare transactions* are those of the app, the rows of 99 visits (or of a lone one) and the statistics, submitted one
   after the other by nothing but the SDK.
+- *Pages* are WebSockets in a process of their own, and a visit has arrived when the last of them has been sent a total
+  that counts it in. A *bare broadcast* is the request to SignalR alone. Broadcasts and messages are those that the
+  emulator counted; a message is what Azure bills, 2 KB to one page.
+- *SignalR a day* is the price of so many messages: a unit of the Standard tier for $1.61 a day has 1,000 connections
+  and 1 million messages, each further million is $1 (secondary sources, 2025 and 2026). With so many visits there is a
+  broadcast in every interval of 1 s; `BroadcastIntervalSeconds` makes it cheaper.
 - A process is measured without an HTTP server, its function called as the Functions worker calls it, except where it
   says otherwise. The local HTTP host stands in for that of Azure, where none of this runs.
 """

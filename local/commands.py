@@ -6,15 +6,17 @@ import argparse
 import dataclasses
 import os
 import queue
+import re
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import FrameType
 
 from azure.core.exceptions import AzureError
 
-from local import chromium
+from local import azure, chromium, package
 from local.child import Child
 from local.node import install_packages
 from local.page_audit import audit_page
@@ -37,6 +39,13 @@ def main() -> None:
             return
         if options.command == "audit-page":
             sys.exit(0 if audit_page() else 1)
+        if options.command == "publish":
+            publish(options.blob_url, options.site or "")
+            return
+        if options.command == "package":
+            package.build(options.output)
+            print(options.output)
+            return
         ports = Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
         if options.command == "run":
             run(ports, options.workers, fresh=options.fresh)
@@ -110,6 +119,15 @@ def bench(*, quick: bool) -> None:
         print(f"Written to {suite.RESULTS}")
 
 
+def publish(blob_url: str | None, site: str) -> None:
+    """Publish the content into a storage account in Azure, and name what has changed."""
+    install_packages()
+    with step("Content") as note:
+        changed = azure.publish(blob_url, site, note)
+    for name in changed:
+        print(f"Published {name}")
+
+
 def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
     """Publish what changes in `content/`, until stopped; what cannot be published is shown and waits for a better one.
 
@@ -161,6 +179,25 @@ def _parser() -> argparse.ArgumentParser:
     benchmark = commands.add_parser("bench", help="measure, and write benchmarks/results.md")
     benchmark.add_argument("--quick", action="store_true", help="measure a little of each, and write nothing")
 
+    publishing = commands.add_parser("publish", help="publish the content into a storage account in Azure")
+    publishing.add_argument(
+        "--blob-url",
+        type=_https_url,
+        metavar="URL",
+        help="e.g. https://myaccount.blob.core.windows.net, as whoever is signed in to azd or az; "
+        f"default: the connection string in {azure.CONNECTION_STRING}",
+    )
+    publishing.add_argument(
+        "--site",
+        type=_https_url,
+        metavar="URL",
+        help="address of the app, under which social networks look for the page's picture",
+    )
+    packaging = commands.add_parser("package", help="build the zip archive that is deployed")
+    packaging.add_argument(
+        "--output", type=Path, default=Path(".local/app.zip"), metavar="FILE", help="default: %(default)s"
+    )
+
     everything.add_argument(
         "--workers", type=int, choices=range(1, 11), default=1, metavar="1-10", help="app processes behind the one port"
     )
@@ -177,6 +214,12 @@ def _parser() -> argparse.ArgumentParser:
             )
         command.add_argument("--fresh", action="store_true", help="start without the data of earlier runs")
     return parser
+
+
+def _https_url(text: str) -> str:
+    if not re.fullmatch(r"https://[\w.-]+(:\d+)?(/\w+)?/?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like https://www.example.com")
+    return text.rstrip("/")
 
 
 def _port(text: str) -> int:

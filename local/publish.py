@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import ContainerClient, ContentSettings, PublicAccess
+from azure.storage.blob import ContainerClient, ContentSettings, LinearRetry, PublicAccess
 
 from local.bundle import FOLDER, bundle, sources
 from local.node import REPOSITORY
@@ -21,6 +22,7 @@ _SOURCES = ("scripts", "styles")  # folders whose files are published as parts o
 
 _REVALIDATED = "no-cache"  # by etag, on every use: a new version shows at once
 _IMMUTABLE = "public, max-age=31536000, immutable"
+_RETRY = LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)  # the SDK's own takes 90 seconds to give up
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,24 @@ def assets(site: str = "") -> list[Asset]:
 class Publisher:
     """Keeps the container equal to the files."""
 
-    def __init__(self, connection_string: str, site: str = "") -> None:
-        """Create the container, readable by anybody, unless it is there. `site`: see `assets`."""
+    def __init__(self, storage: str, site: str = "", credential: TokenCredential | None = None) -> None:
+        """Create the container unless it is there. `site`: see `assets`.
+
+        `storage` is a connection string, and anybody may then read what is published; or, with a credential, the url
+        of a Blob Storage account, and nobody may without a role.
+        """
         self._site = site
-        self._container = ContainerClient.from_connection_string(connection_string, CONTAINER)
+        public_access: PublicAccess | None
+        if credential is None:
+            self._container = ContainerClient.from_connection_string(storage, CONTAINER, retry_policy=_RETRY)
+            public_access = PublicAccess.BLOB
+        else:
+            self._container = ContainerClient(storage, CONTAINER, credential, retry_policy=_RETRY)
+            public_access = None
         self._published: dict[str, bytes] = {}  # blob name: MD5 of its content
         self._seen: object = None
         try:
-            self._container.create_container(public_access=PublicAccess.BLOB)
+            self._container.create_container(public_access=public_access)
         except ResourceExistsError:
             for blob in self._container.list_blobs():
                 self._published[blob.name] = bytes(blob.content_settings.content_md5 or b"")

@@ -17,6 +17,7 @@ from signin.app import SignIn
 from signin.badge import badge as draw
 from signin.blobs import ContentUnavailable
 from signin.committer import NotAcknowledged
+from signin.console import request
 from signin.representation import Page
 from signin.security import STRICT_TRANSPORT
 from signin.settings import SettingsError
@@ -118,19 +119,21 @@ def answering_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(handler)
         async def answer_async(req: func.HttpRequest) -> func.HttpResponse:
-            try:
-                return await handler(req)  # type: ignore[no-any-return]
-            except Exception as problem:
-                return error(problem)
+            with request():
+                try:
+                    return await handler(req)  # type: ignore[no-any-return]
+                except Exception as problem:
+                    return error(problem)
 
         return answer_async
 
     @functools.wraps(handler)
     def answer(req: func.HttpRequest) -> func.HttpResponse:
-        try:
-            return handler(req)  # type: ignore[no-any-return]
-        except Exception as problem:
-            return error(problem)
+        with request():
+            try:
+                return handler(req)  # type: ignore[no-any-return]
+            except Exception as problem:
+                return error(problem)
 
     return answer
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from signin.broadcaster import Broadcaster
 from signin.committer import Committer
+from signin.console import use_console
 from signin.content import Content
 from signin.counter import ShardCounter
 from signin.identity import STORAGE_SCOPE, Bearer, Credential, Identity
@@ -148,6 +149,7 @@ def current() -> App:
             # warns of everything that it sends again, where we say once that something fails.
             logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
             logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+            use_console()
             _app = App(Settings.from_environment(os.environ))
             atexit.register(_app.close)
         return _app

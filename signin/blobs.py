@@ -32,7 +32,7 @@ _UNTYPED = "application/octet-stream"  # what Blob Storage makes of a blob that 
 _WITH_CHARSET = re.compile(r"text/[^;]+|[^;]+/javascript")
 _COMPRESSIBLE = re.compile(r"text/|font/[ot]tf|[^;]+[/+](javascript|json|xml|wasm)\b")
 _MIN_COMPRESSED = 1024  # bytes: less than that is one packet anyhow
-_VERSIONED = re.compile(r"lib/.+-\d+\.\d+\.\d+\b[^/]*")  # as local/publish.py names what never changes
+_HASHED = re.compile(r"assets/.+-[0-9A-Z]{8}\.[\w.]+")  # as local/bundle.py names what never changes
 
 Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
@@ -150,7 +150,7 @@ def _blob(name: str, response: requests.Response, body: bytes | None) -> Blob:
     headers = {header: response.headers[header] for header in _DESCRIBING if header in response.headers}
     headers["Content-Type"] = _content_type(name, response.headers.get("Content-Type", _UNTYPED))
     immutable = "public, max-age=31536000, immutable"
-    headers.setdefault("Cache-Control", immutable if _VERSIONED.fullmatch(name) else "no-cache")
+    headers.setdefault("Cache-Control", immutable if _HASHED.fullmatch(name) else "no-cache")
     etag = response.headers.get("ETag", "")
     return Blob(
         size=int(response.headers["Content-Length"]) if body is None else len(body),

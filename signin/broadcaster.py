@@ -98,6 +98,7 @@ class Broadcaster:
         except FenceMoved:
             self.changed()
             return 0.0
+        next_round = time.monotonic() + self._interval  # not before the turn is over, or it would be another's
         try:
             told = self._send()
         except SignalRError as error:

@@ -64,7 +64,7 @@ _FENCE_MOVED = (
 
 _ADVICE: Mapping[str, str] = {
     "AuthorizationPermissionMismatch": "give the app's identity the role Storage Table Data Contributor on it",
-    "AuthorizationFailure": "check that the storage account's network rules let this app in",
+    "AuthorizationFailure": "check the key in TableConnectionString, and the storage account's network rules",
     "KeyBasedAuthenticationNotPermitted": "it takes no keys: set TableConnectionString__tableServiceUri instead",
 }
 _OTHER_ADVICE = "check the key in TableConnectionString"

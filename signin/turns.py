@@ -65,20 +65,24 @@ class Turns:
 
         Raises FenceMoved where another process was faster, and StorageError.
         """
-        return self._write(last.told, seconds, last.etag)
+        return self._write(last.told, time.monotonic() + seconds, last.etag)
 
     def note(self, turn: Turn, told: Totals) -> None:
-        """Say what was told in our turn. Raises FenceMoved where the next one has begun, and StorageError."""
-        self._write(told, max(turn.remaining, 0.0), turn.etag)
+        """Say what was told in our turn, which becomes no longer by it.
 
-    def _write(self, told: Totals, seconds: float, etag: str | None) -> Turn:
+        Raises FenceMoved where the next one has begun, and StorageError.
+        """
+        self._write(told, self._over_at, turn.etag)
+
+    def _write(self, told: Totals, over_at: float, etag: str | None) -> Turn:
+        remaining = max(over_at - time.monotonic(), 0.0)
         row = TableEntity(
             PartitionKey=TURNS,
             RowKey=_KEY,
             At=datetime.now(UTC).isoformat(),
-            Seconds=seconds,
+            Seconds=remaining,
             Told=json.dumps([told.get(shard, 0) for shard in range(max(told, default=-1) + 1)]),
         )
         self._etag = self._table.write(row, etag)
-        self._over_at = time.monotonic() + seconds
-        return Turn(seconds, told, self._etag)
+        self._over_at = over_at
+        return Turn(remaining, told, self._etag)

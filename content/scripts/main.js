@@ -101,7 +101,9 @@ addEventListener("pagehide", () => connection.drop());
 addEventListener("online", wake);
 addEventListener("pageshow", wake);
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") wake();
+  if (document.visibilityState !== "visible") return;
+  wake();
+  if (latest !== null) void catchUp(); // after a sleep the connection may be dead, and know it only half a minute later
 });
 view.tryNowButton.addEventListener("click", wake);
 

@@ -14,6 +14,7 @@ from azure.functions import HttpRequest
 from azure.functions.http import HttpResponseConverter
 from multidict import CIMultiDict
 
+from local.functions.logs import invocation
 from local.functions.routing import Route
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,15 @@ async def invoke(route: Route, parameters: Mapping[str, str], request: web.Reque
 async def _run(route: Route, argument: HttpRequest) -> Any:
     call = {route.argument: argument}
     if inspect.iscoroutinefunction(route.function):
-        return await route.function(**call)
+        with invocation():
+            return await route.function(**call)
     # asyncio's default pool has the size of the real worker's, min(32, cores + 4) threads.
-    return await asyncio.to_thread(route.function, **call)
+    return await asyncio.to_thread(_run_in_thread, route, call)
+
+
+def _run_in_thread(route: Route, call: Mapping[str, HttpRequest]) -> Any:
+    with invocation():
+        return route.function(**call)
 
 
 async def function_request(request: web.Request, parameters: Mapping[str, str]) -> HttpRequest:

@@ -27,7 +27,7 @@ REQUEST_SECONDS = 5  # how long requests in flight may take once the worker has 
 def main() -> None:
     # Standard output carries the address and nothing else: what the app prints goes where its log goes.
     announcements, sys.stdout = sys.stdout, sys.stderr
-    configure_logging()
+    configure_logging(of_worker=True)
     try:
         table = RoutingTable.of(importlib.import_module("function_app").app, route_prefix(Path("host.json")))
     except RoutingError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from local.storage import Account
 from tests.conftest import SignalR, StartApp
@@ -69,6 +69,29 @@ def test_a_page_that_was_offline_catches_up_when_the_network_is_back(
     visitor.expect_total(3)
     visitor.expect(recorded(account))
     assert visitor.sign_ins == 1
+
+
+def test_a_page_that_is_seen_again_reads_what_a_dead_connection_kept_from_it(
+    site: Site, account: Account, visitors: Visitors
+) -> None:
+    visitor = visitors.enter(site)
+    visitor.page.route_web_socket("**/client/**", connect_until_live)
+    visitor.page.goto(site.url)
+    visitor.expect_state("live")
+
+    visit_and_broadcast(site, visitors)
+    visitor.expect_total(1)
+    visitor.expect_state("live")
+    visitor.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    visitor.expect_total(3)
+    visitor.expect(recorded(account))
+
+
+def connect_until_live(socket: WebSocketRoute) -> None:
+    """A connection that goes dead, without anybody being told, once the page has it."""
+    service = socket.connect_to_server()
+    handshake = iter([socket.send])
+    service.on_message(lambda message: next(handshake, lambda _: None)(message))
 
 
 def test_a_visit_that_storage_could_not_take_is_counted_once_when_it_is_back(

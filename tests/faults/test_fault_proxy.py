@@ -14,6 +14,7 @@ from azure.data.tables import TableClient
 
 from local.storage import Account
 from signin import committer as committer_module
+from signin import table as table_module
 from signin.committer import Committer, NotAcknowledged
 from signin.counter import ShardCounter
 from signin.table import TABLE_NAME, StorageError, VisitTable
@@ -31,7 +32,7 @@ USER_AGENTS = ["Mozilla/5.0 (Windows NT 10.0; rv:127.0) Gecko/20100101 Firefox/1
 
 @pytest.fixture
 def proxy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    monkeypatch.setattr("signin.table._READ_SECONDS", READ_SECONDS)
+    monkeypatch.setitem(table_module._PATIENCE, "read_timeout", READ_SECONDS)
     with fault_proxy(account.table_url, SEED) as proxy:
         yield proxy
 

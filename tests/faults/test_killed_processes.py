@@ -47,7 +47,7 @@ import azure.functions as func
 
 from signin import answers, app as parts, table
 
-table._READ_SECONDS = float(os.environ["READ_SECONDS"])
+table._PATIENCE["read_timeout"] = float(os.environ["READ_SECONDS"])
 visit_of = parts.visit_of
 parts.visit_of = lambda headers: dataclasses.replace(visit_of(headers), key=headers["visit-key"])
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)

@@ -30,9 +30,11 @@ class Reply:
 class RunningHost:
     """A host started in `folder`, once it has said that it listens (or has ended instead: then `port` is None)."""
 
-    def __init__(self, folder: Path, *options: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, *options: str, environment: Mapping[str, str], python: str | Path = sys.executable
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.functions", *options],
+            [python, "-m", "local.functions", *options],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY), **environment},
             stdin=subprocess.PIPE,
@@ -50,6 +52,12 @@ class RunningHost:
         self._pump.start()
         self.ready_line = self.process.stdout.readline()
         self.port = int(self.ready_line.rpartition(":")[2]) if self.ready_line else None
+
+    @property
+    def url(self) -> str:
+        """Without a trailing slash."""
+        assert self.port is not None, f"the host is not up:\n{self.text}"
+        return f"http://127.0.0.1:{self.port}"
 
     def _collect(self, lines: IO[str]) -> None:
         for line in lines:

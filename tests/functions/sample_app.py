@@ -11,7 +11,7 @@ import threading
 import azure.functions as func
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-atexit.register(lambda: logging.info("worker %d says goodbye", os.getpid()))
+atexit.register(lambda: sys.stderr.write(f"worker {os.getpid()} says goodbye\n"))
 
 
 @app.route(route="echo")
@@ -89,6 +89,27 @@ def returns_nothing(req: func.HttpRequest) -> None:
 @app.route(route="wrong-length")
 async def wrong_length(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("four", headers={"Content-Length": "5"})
+
+
+@app.route(route="logs")
+async def logs(req: func.HttpRequest) -> str:
+    async def in_a_task() -> None:
+        logging.warning("logged by a task of its own")
+
+    thread = threading.Thread(target=logging.warning, args=["logged by a thread of its own"])
+    thread.start()
+    await asyncio.to_thread(logging.warning, "logged by a thread of the pool")
+    await asyncio.create_task(in_a_task())
+    thread.join()
+    sys.stderr.write("printed by a function\n")
+    logging.warning("logged by a coroutine")
+    return "logged"
+
+
+@app.route(route="logs-in-pool")
+def logs_in_pool(req: func.HttpRequest) -> str:
+    logging.warning("logged by a function of the pool")
+    return "logged"
 
 
 @app.route(route="secret", auth_level=func.AuthLevel.FUNCTION)

@@ -188,3 +188,16 @@ def test_a_body_over_100_mib_is_413(host: RunningHost) -> None:
     size = MAX_BODY + 1
     answer = host.raw(b"POST /echo" + CLOSE + b"Content-Length: %d\r\n\r\n" % size + bytes(size))
     assert answer.split(b" ", 2)[1] == b"413"
+
+
+def test_of_the_apps_log_only_what_a_function_itself_says_while_it_runs_is_seen(host: RunningHost) -> None:
+    """As with the real host. What is printed is seen always."""
+    lines_before = len(host.log)
+    for target in ("/logs", "/logs-in-pool"):
+        assert host.request(target).status == 200
+    host.wait_for_log("logged by a function of the pool")
+    seen = "\n".join(host.log[lines_before:])
+    assert "logged by a coroutine" in seen
+    assert "printed by a function" in seen
+    assert "of its own" not in seen
+    assert "thread of the pool" not in seen

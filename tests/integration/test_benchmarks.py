@@ -12,9 +12,10 @@ from azure.data.tables import TableClient, UpdateMode
 
 from benchmarks.bench import Bench, running_bench
 from benchmarks.figures import table
-from benchmarks.measures import MEASURES, Plan
+from benchmarks.measures import Plan
 from benchmarks.process import Process
 from benchmarks.proxy import Tally, counting_proxy
+from benchmarks.suite import MEASURES
 from local.progress import StepFailed
 from local.storage import Account
 from signin.table import TABLE_NAME
@@ -32,6 +33,10 @@ TINY = Plan(
     warm_up=10,
     lone_visits=1,
     imports=1,
+    viewers=3,
+    broadcasts=1,
+    visits_per_second=20,
+    load_seconds=1,
 )
 
 

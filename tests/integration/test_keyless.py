@@ -6,28 +6,23 @@ and until when a token is, and the SignalR emulator's `:generateToken`. Roles ar
 
 from __future__ import annotations
 
-import datetime
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
-import jwt
 import pytest
 from azure.storage.blob import ContainerClient, ContentSettings
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.node import REPOSITORY
 from local.services import signalr_emulator
 from local.storage import Account, Azurite
 from signin.broadcaster import TARGET
 from signin.content import CONTAINER
+from tests import https_storage
 from tests.functions.running_host import RunningHost
+from tests.https_storage import storage_token
 from tests.signalr.clients import pysignalr
 from tests.unit.identity_endpoint import IdentityEndpoint, identity_endpoint
 from tests.unit.loopback import Answer
@@ -40,34 +35,7 @@ SIGNALR_TOKEN = "the identity's token for SignalR"
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that vouches for itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("certificate") / "azurite.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
-
-
-def storage_token(audience: str = "https://storage.azure.com") -> str:
-    """An access token as Azurite takes it: made out to storage, by Entra ID, not expired."""
-    now = int(time.time())
-    issuer = "https://sts.windows.net/tenant/"
-    claims = {"aud": audience, "iss": issuer, "iat": now - 60, "nbf": now - 60, "exp": now + 86400}
-    return jwt.encode(claims, "nobody checks the signature in an emulator")
+    return https_storage.certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,8 @@ def test_what_was_uploaded_with_a_blob_is_kept(header: str, service: BlobService
     [
         ("index.html", "no-cache"),
         ("scripts/main.js", "no-cache"),
-        ("lib/signalr-10.0.11.min.js", IMMUTABLE),
-        ("lib/signalr.min.js", "no-cache"),
+        ("assets/main-4TMD5MXK.js", IMMUTABLE),
+        ("assets/main.js", "no-cache"),
         ("report-2026.11.23.pdf", "no-cache"),
     ],
 )

@@ -3,16 +3,17 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from typing import cast
+from typing import cast, get_args
 
 import pytest
 
+from local.node import REPOSITORY
 from signin import committer as committer_module
 from signin import metrics as metrics_module
 from signin.broadcaster import Broadcaster
 from signin.committer import Committer
 from signin.counter import ShardCounter
-from signin.metrics import Metrics
+from signin.metrics import Event, Metrics
 from signin.signalr import Hub, SignalRError
 from signin.turns import Turns
 from signin.visit import Visit
@@ -84,6 +85,11 @@ def test_a_line_is_logged_for_each_period_and_for_what_is_left_at_the_end(
     metrics.close()
     first, last = logged(caplog)
     assert first["visits"] == last["broadcasts"] == 1
+
+
+@pytest.mark.parametrize("name", get_args(Event))
+def test_every_count_is_documented(name: str) -> None:
+    assert f"`{name}`" in (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
 # What is counted

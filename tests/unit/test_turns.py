@@ -64,7 +64,38 @@ def test_what_was_told_is_known_to_all_processes(service: TableService, turns: T
     assert last.has_told({1: 2})
     assert not last.has_told({0: 6, 1: 3})
     assert not last.has_told({2: 1})
-    assert last.remaining == pytest.approx(LONG, abs=10), "to say what was told makes the turn no longer"
+
+
+class TickingClock:
+    """Stands in for the module `time`: each look at it takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        self.now += 1
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> TickingClock:
+    clock = TickingClock()
+    monkeypatch.setattr("signin.turns.time", clock)
+    monkeypatch.setattr("signin.broadcaster.time", clock)
+    return clock
+
+
+def test_to_say_what_was_told_makes_the_turn_no_longer(
+    service: TableService, turns: Turns, clock: TickingClock
+) -> None:
+    began = clock.now
+    turn = turns.take(turns.latest(), LONG)
+    clock.now = began + 100
+    turns.note(turn, {0: 5})
+    row = service.visit_table().row(TURNS, "turn")
+    assert row is not None
+    for remaining in (turns.latest().remaining, row["Seconds"]):
+        assert remaining == pytest.approx(LONG - 100, abs=5)
 
 
 def test_a_turn_whose_process_died_has_told_nothing_new(service: TableService, turns: Turns) -> None:
@@ -124,7 +155,8 @@ class Process:
         self.shard = shard
         self.hub = RecordingHub(sent)
         self.counter = ShardCounter(self.table, max_age=LONG)
-        self.broadcaster = Broadcaster(cast(Hub, self.hub), self.counter, Turns(self.table), interval)
+        self.turns = Turns(self.table)
+        self.broadcaster = Broadcaster(cast(Hub, self.hub), self.counter, self.turns, interval)
         self.pauses = in_control_of_pauses(self.broadcaster)
 
     def count(self) -> None:
@@ -179,6 +211,17 @@ def test_a_visit_long_after_another_processs_broadcast_is_sent_at_once(start: St
     threading.Event().wait(2 * SHORT)
     other.count()
     assert sent.get(timeout=10) == 2
+
+
+def test_whoever_sent_last_asks_for_the_next_turn_when_its_own_is_over(
+    start: Start, sent: queue.Queue[int], clock: TickingClock
+) -> None:
+    one, _ = start(LONG)
+    for _ in range(2):
+        one.count()
+        pause = one.pauses.next()
+        clock.now += pause
+    assert one.turns.latest().remaining <= 0
 
 
 def test_what_another_process_has_told_is_not_told_again(start: Start, sent: queue.Queue[int]) -> None:

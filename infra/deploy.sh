@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Deploy the app to Azure with nothing but the Azure CLI and Python:
+#
+#     infra/deploy.sh NAME REGION [PARAMETER=VALUE ...]
+#
+# NAME names the environment, and its resource group rg-NAME; PARAMETER is one of infra/main.bicep. What is there
+# already is brought up to date: run it again after every change.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage="usage: infra/deploy.sh NAME REGION [PARAMETER=VALUE ...], e.g. infra/deploy.sh signin-demo westeurope"
+name=${1:?$usage}
+region=${2:?$usage}
+shift 2
+
+# Everything that is missing is told at once, before anything is done.
+problems=()
+[[ $name =~ ^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$ ]] ||
+  problems+=("NAME must be 2 to 40 lower-case letters, digits and hyphens, not '$name'.")
+[[ $region =~ ^[a-z0-9]+$ ]] ||
+  problems+=("REGION must be a name such as westeurope, not '$region': az account list-locations --output table")
+for parameter in "$@"; do
+  [[ $parameter =~ ^[A-Za-z]+= ]] || problems+=("'$parameter' is not of the form PARAMETER=VALUE.")
+done
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+  problems+=("Python 3.11 or newer is needed as python3.")
+command -v curl >/dev/null ||
+  problems+=("curl is needed.")
+if ! command -v az >/dev/null; then
+  problems+=("The Azure CLI is needed: https://learn.microsoft.com/cli/azure/install-azure-cli")
+elif ! subscription=$(az account show --query name --output tsv 2>/dev/null); then
+  problems+=("Nobody is signed in to Azure: az login")
+fi
+if ((${#problems[@]})); then
+  printf '%s\n' "${problems[@]}" >&2
+  exit 1
+fi
+
+# Who publishes the content: a person, or a pipeline's service principal.
+if [[ $(az account show --query user.type --output tsv) == user ]]; then
+  principal=$(az ad signed-in-user show --query id --output tsv)
+else
+  client=$(az account show --query user.name --output tsv)
+  principal=$(az ad sp show --id "$client" --query id --output tsv)
+fi
+
+echo "Deploying infra/main.bicep as $name to $region, subscription $subscription ..."
+outputs=$(az deployment sub create \
+  --name "$name" \
+  --location "$region" \
+  --template-file infra/main.bicep \
+  --parameters environmentName="$name" location="$region" principalId="$principal" "$@" \
+  --query 'properties.outputs.[resourceGroupName.value, appName.value, appUrl.value, blobUrl.value]' \
+  --output tsv)
+read -r group app app_url blob_url <<<"$(tr '\n' ' ' <<<"$outputs")"
+
+echo "Publishing the content to $blob_url ..."
+AZURE_TOKEN_CREDENTIALS=AzureCliCredential python3 dev.py publish --blob-url "$blob_url" --site "$app_url"
+
+echo "Deploying the app to $app ..."
+python3 dev.py package --output .local/app.zip
+az functionapp deployment source config-zip \
+  --resource-group "$group" \
+  --name "$app" \
+  --src .local/app.zip \
+  --build-remote true \
+  --output none
+
+echo "Waiting for the app to find its table, its content and SignalR ..."
+curl --silent --show-error --fail --retry 30 --retry-delay 10 --retry-all-errors "$app_url/health"
+
+printf '\nDeployed: %s/\n' "$app_url"

@@ -1,0 +1,15 @@
+// Who the app is, wherever it asks for something. Of its own, and not the app's, so that it has its roles before the
+// app exists, and keeps them when the app is made anew.
+param name string
+param location string
+param tags object
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: name
+  location: location
+  tags: tags
+}
+
+output id string = identity.id
+output clientId string = identity.properties.clientId
+output principalId string = identity.properties.principalId

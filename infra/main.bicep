@@ -1,0 +1,180 @@
+// Everything the app needs, for one environment: `azd up` and infra/deploy.sh both deploy this file. No resource has a
+// key that anybody could use or lose: whoever does something does it as an identity with a role (see access.bicep).
+targetScope = 'subscription'
+
+@description('Name of the environment: it names the resource group, and makes all other names unique.')
+@minLength(2)
+@maxLength(40)
+param environmentName string
+
+@description('Azure region of everything.')
+param location string
+
+@description('Object id of who publishes the content. Empty: nobody is given the role.')
+param principalId string = ''
+
+@description('Free_F1 holds 20 connections; a unit of Standard_S1 holds 1,000.')
+@allowed(['Free_F1', 'Standard_S1'])
+param signalRSku string = 'Free_F1'
+
+@description('Units of SignalR Service; Free_F1 has one.')
+@allowed([1, 2, 5, 10, 20, 50, 100])
+param signalRUnits int = 1
+
+@description('Origins, besides the app itself, of pages that may connect to SignalR, e.g. https://www.example.com.')
+param allowedOrigins array = []
+
+@description('How often the visits are stored: three times in one data centre, or in three zones of the region.')
+@allowed(['Standard_LRS', 'Standard_ZRS'])
+param storageSku string = 'Standard_LRS'
+
+@description('Version of Python that the app runs on.')
+@allowed(['3.11', '3.12', '3.13'])
+param pythonVersion string = '3.12'
+
+// A table partition takes some 2,000 rows a second, an account ten times that (docs/operations.md).
+@description('The most instances that the app may run on.')
+@minValue(1)
+@maxValue(1000)
+param maximumInstances int = 10
+
+@description('Instances that are kept warm. Each is billed around the clock.')
+@minValue(0)
+@maxValue(1000)
+param alwaysReadyInstances int = 0
+
+@description('Memory of an instance, in MB. It decides on its share of a processor, too.')
+@allowed([512, 2048, 4096])
+param instanceMemory int = 2048
+
+// Flex Consumption would give Python one request at a time: then no two visits could ever share a transaction.
+@description('Requests that an instance takes at once, before another is added.')
+@minValue(1)
+@maxValue(1000)
+param perInstanceConcurrency int = 100
+
+@description('Seconds between broadcasts, 0.1 to 3600.')
+param broadcastIntervalSeconds string = '1'
+
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var tags = { 'azd-env-name': environmentName }
+var siteName = 'signin-${token}'
+
+resource resourceGroup 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'identity.bicep' = {
+  name: 'identity'
+  scope: resourceGroup
+  params: {
+    name: 'id-${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module monitoring 'monitoring.bicep' = {
+  name: 'monitoring'
+  scope: resourceGroup
+  params: {
+    name: 'log-${token}'
+    location: location
+    tags: tags
+  }
+}
+
+// Two accounts: the Functions host must own the one it works in, and so must not share it with the visits.
+module hostStorage 'storage.bicep' = {
+  name: 'host-storage'
+  scope: resourceGroup
+  params: {
+    name: 'sthost${token}'
+    location: location
+    tags: tags
+    containers: ['packages']
+  }
+}
+
+module storage 'storage.bicep' = {
+  name: 'storage'
+  scope: resourceGroup
+  params: {
+    name: 'stdata${token}'
+    location: location
+    tags: tags
+    sku: storageSku
+    containers: ['content']
+    tables: ['SignInInfo']
+  }
+}
+
+module signalR 'signalr.bicep' = {
+  name: 'signalr'
+  scope: resourceGroup
+  params: {
+    name: 'signalr-${token}'
+    location: location
+    tags: tags
+    sku: signalRSku
+    units: signalRUnits
+    allowedOrigins: union(['https://${siteName}.azurewebsites.net'], allowedOrigins)
+  }
+}
+
+module access 'access.bicep' = {
+  name: 'access'
+  scope: resourceGroup
+  params: {
+    appPrincipalId: identity.outputs.principalId
+    publisherPrincipalId: principalId
+    hostStorageName: hostStorage.outputs.name
+    storageName: storage.outputs.name
+    signalRName: signalR.outputs.name
+    applicationInsightsName: monitoring.outputs.name
+  }
+}
+
+module app 'app.bicep' = {
+  name: 'app'
+  scope: resourceGroup
+  dependsOn: [access] // the host reads its storage as soon as there is one
+  params: {
+    name: siteName
+    location: location
+    tags: tags
+    identityId: identity.outputs.id
+    pythonVersion: pythonVersion
+    maximumInstances: maximumInstances
+    alwaysReadyInstances: alwaysReadyInstances
+    instanceMemory: instanceMemory
+    perInstanceConcurrency: perInstanceConcurrency
+    packagesUrl: '${hostStorage.outputs.blobUrl}/packages'
+    settings: {
+      // The app's own: docs/settings.md.
+      TableConnectionString__tableServiceUri: storage.outputs.tableUrl
+      TableConnectionString__credential: 'managedidentity'
+      TableConnectionString__clientId: identity.outputs.clientId
+      BlobHost: storage.outputs.blobUrl
+      BlobHost__credential: 'managedidentity'
+      BlobHost__clientId: identity.outputs.clientId
+      AzureSignalRConnectionString: 'Endpoint=https://${signalR.outputs.hostName};AuthType=azure.msi;ClientId=${identity.outputs.clientId};Version=1.0;'
+      BroadcastIntervalSeconds: broadcastIntervalSeconds
+      // The Functions host's.
+      AzureWebJobsStorage__blobServiceUri: hostStorage.outputs.blobUrl
+      AzureWebJobsStorage__credential: 'managedidentity'
+      AzureWebJobsStorage__clientId: identity.outputs.clientId
+      APPLICATIONINSIGHTS_CONNECTION_STRING: monitoring.outputs.connectionString
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identity.outputs.clientId}'
+    }
+  }
+}
+
+// azd keeps these as variables of its environment; azure.yaml and deploy.sh read them. Not in capitals, whose case
+// Azure changes on the way (apP_URL).
+output resourceGroupName string = resourceGroup.name
+output appName string = siteName
+output appUrl string = app.outputs.url
+output blobUrl string = storage.outputs.blobUrl

@@ -1,0 +1,25 @@
+// SignalR Service in serverless mode: pages connect to it, the app sends by its REST API.
+param name string
+param location string
+param tags object
+
+@allowed(['Free_F1', 'Standard_S1'])
+param sku string
+param units int
+param allowedOrigins array
+
+resource signalR 'Microsoft.SignalRService/signalR@2024-03-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'SignalR'
+  sku: { name: sku, capacity: units }
+  properties: {
+    features: [{ flag: 'ServiceMode', value: 'Serverless' }]
+    cors: { allowedOrigins: allowedOrigins }
+    disableLocalAuth: true // no access keys
+  }
+}
+
+output name string = signalR.name
+output hostName string = signalR.properties.hostName

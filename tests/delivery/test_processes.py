@@ -1,0 +1,110 @@
+"""Several processes of the app: they are killed, they share the broadcasts, they serve a thousand pages."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+import aiohttp
+import pytest
+
+from local.node import REPOSITORY
+from local.storage import Account
+from tests.conftest import SignalR
+
+from .conftest import INTERVAL, StartHost
+from .load import visit, visits
+from .pages import open_pages
+
+WORKERS = 3
+PAGES = 20
+KILLS = 2
+
+# The app, whose answers to visits say which process gave them.
+TELLING_PROCESS = f"""
+import os
+import runpy
+
+from signin import answers
+
+sign_in = answers.sign_in
+
+
+def sign_in_telling_process(*arguments):
+    response = sign_in(*arguments)
+    response.headers["Process"] = str(os.getpid())
+    return response
+
+
+answers.sign_in = sign_in_telling_process
+app = runpy.run_path({str(REPOSITORY / "function_app.py")!r})["app"]
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+async def test_what_a_killed_process_had_still_to_tell_is_told_by_the_others(
+    account: Account, settings: dict[str, str], start_host: StartHost
+) -> None:
+    """The process that has just acknowledged the last visit, while all others have nothing to tell."""
+    host = start_host(settings | {"BroadcastIntervalSeconds": "1"}, workers=WORKERS, app=TELLING_PROCESS)
+    async with open_pages(host.url, PAGES) as pages, aiohttp.ClientSession() as http:
+        await pages.until_live()
+        async with visits(host.url, per_second=60) as load:
+            await load.until_answered(100)
+        await pages.show_in_the_end(account)
+        for _ in range(KILLS):
+            first = await visit(http, host.url)
+            await pages.until_shown(first.total)
+            last = await visit(http, host.url)  # its broadcast has to wait for the interval
+            os.kill(last.process, signal.SIGKILL)
+            await pages.show_in_the_end(account)
+            await asyncio.to_thread(host.wait_for_log, "is up")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+async def test_processes_killed_under_load_leave_no_page_behind(
+    account: Account, settings: dict[str, str], start_host: StartHost
+) -> None:
+    host = start_host(settings, workers=WORKERS, app=TELLING_PROCESS)
+    async with open_pages(host.url, PAGES) as pages:
+        await pages.until_live()
+        async with visits(host.url, per_second=60) as load:
+            for _ in range(KILLS):
+                await load.until_answered(40)
+                os.kill(load.last_process, signal.SIGKILL)
+                await asyncio.to_thread(host.wait_for_log, "is up")
+        await pages.show_in_the_end(account)
+
+
+async def test_a_thousand_pages_end_up_at_the_total(
+    account: Account, settings: dict[str, str], start_host: StartHost
+) -> None:
+    host = start_host(settings, workers=WORKERS)
+    async with open_pages(host.url, 1000) as pages:
+        await pages.until_live()
+        async with visits(host.url, per_second=50) as load:
+            await load.until_answered(100)
+        assert set(load.answers) == {200}, f"visits failed: {load.answers}"
+        await pages.show_in_the_end(account)
+
+
+async def test_four_processes_broadcast_once_per_interval_together(
+    signalr: SignalR, settings: dict[str, str], start_host: StartHost
+) -> None:
+    host = start_host(settings, workers=4)
+    loop = asyncio.get_running_loop()
+    async with visits(host.url, per_second=200) as load:
+        await load.until_answered(100)  # each has found out about the others
+        before, began = await broadcasts(signalr), loop.time()
+        await load.until_answered(600)
+        sent, intervals = await broadcasts(signalr) - before, (loop.time() - began) / float(INTERVAL)
+    assert sent <= intervals + 2, f"{sent} broadcasts in {intervals:.1f} intervals"
+    assert sent >= intervals / 4, f"only {sent} broadcasts in {intervals:.1f} intervals"
+
+
+async def broadcasts(signalr: SignalR) -> int:
+    """How many the service has accepted so far."""
+    async with aiohttp.ClientSession() as http, http.get(f"{signalr.url}/emulator/counters") as response:
+        return int((await response.json())["broadcasts"])

@@ -1,0 +1,227 @@
+"""The infrastructure, as far as it can be told without Azure: syntax, references, hardening, who has which role."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.node import REPOSITORY
+from signin.content import CONTAINER
+from signin.table import TABLE_NAME
+
+from .bicep import FILES, INFRA, Expression, Module, Resource, read
+
+NAMES = [path.name for path in FILES]
+MAIN = read("main.bicep")
+
+
+def resources() -> Iterator[tuple[str, Resource]]:
+    """Every resource that is deployed, by its file and symbolic name."""
+    for name in NAMES:
+        for symbol, resource in read(name).resources.items():
+            if not resource.existing:
+                yield f"{name}:{symbol}", resource
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    """The body of the one resource of a type."""
+    (resource,) = (resource for _, resource in resources() if resource.type == kind)
+    return dict(resource.body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_parses(name: str) -> None:
+    assert read(name).syntax_errors == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_is_referred_to_is_declared_and_the_other_way_round(name: str) -> None:
+    file = read(name)
+    declared = {*file.params, *file.variables, *file.resources, *file.modules}
+    assert file.referred_to - declared == set(), "not declared"
+    last = {*file.resources, *file.modules}  # these do something even if nobody refers to them
+    assert declared - file.referred_to - last == set(), "not used"
+
+
+@pytest.mark.parametrize(("symbol", "module"), MAIN.modules.items())
+def test_a_module_gets_the_parameters_that_it_needs_and_no_other(symbol: str, module: Module) -> None:
+    params = read(module.file).params
+    needed = {name for name, may_be_left_out in params.items() if not may_be_left_out}
+    assert needed <= module.params.keys() <= params.keys()
+
+
+@pytest.mark.parametrize("path", sorted(path for path in MAIN.members if "outputs" in path))
+def test_an_output_that_is_referred_to_is_one_that_the_module_has(path: tuple[str, ...]) -> None:
+    symbol, _, output = path
+    assert output in read(MAIN.modules[symbol].file).outputs
+
+
+def test_every_file_is_used() -> None:
+    assert {"main.bicep", *(module.file for module in MAIN.modules.values())} == set(NAMES)
+
+
+def test_azd_gives_every_parameter_that_has_to_be_given_and_none_that_there_is_not() -> None:
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    needed = {name for name, may_be_left_out in MAIN.params.items() if not may_be_left_out}
+    assert needed <= given.keys() <= MAIN.params.keys()
+
+
+def test_azd_gives_as_default_what_the_template_has_as_default() -> None:
+    text = (INFRA / "main.bicep").read_text()
+    for name, parameter in json.loads((INFRA / "main.parameters.json").read_text())["parameters"].items():
+        if "=" in parameter["value"]:
+            default = parameter["value"].strip("${}").split("=")[1]
+            assert f"param {name} string = '{default}'" in text, name
+
+
+# Of these versions the property names below are known.
+VERSIONS = {
+    "Microsoft.Authorization/roleAssignments": "2022-04-01",
+    "Microsoft.Insights/components": "2020-02-02",
+    "Microsoft.ManagedIdentity/userAssignedIdentities": "2024-11-30",
+    "Microsoft.OperationalInsights/workspaces": "2025-07-01",
+    "Microsoft.Resources/resourceGroups": "2024-03-01",
+    "Microsoft.SignalRService/signalR": "2024-03-01",
+    "Microsoft.Storage/storageAccounts": "2025-06-01",
+    "Microsoft.Storage/storageAccounts/blobServices": "2025-06-01",
+    "Microsoft.Storage/storageAccounts/blobServices/containers": "2025-06-01",
+    "Microsoft.Storage/storageAccounts/tableServices": "2025-06-01",
+    "Microsoft.Storage/storageAccounts/tableServices/tables": "2025-06-01",
+    "Microsoft.Web/serverfarms": "2025-03-01",
+    "Microsoft.Web/sites": "2025-03-01",
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies": "2025-03-01",
+    "Microsoft.Web/sites/config": "2025-03-01",
+}
+
+
+def test_resources_are_of_one_version_each() -> None:
+    everywhere = {(resource.type, resource.version) for name in NAMES for resource in read(name).resources.values()}
+    assert everywhere == set(VERSIONS.items())
+
+
+def test_storage_takes_no_keys_shows_nothing_and_speaks_tls_only() -> None:
+    assert of_type("Microsoft.Storage/storageAccounts")["properties"] == {
+        "allowBlobPublicAccess": False,
+        "allowCrossTenantReplication": False,
+        "allowSharedKeyAccess": False,
+        "defaultToOAuthAuthentication": True,
+        "minimumTlsVersion": "TLS1_2",
+        "supportsHttpsTrafficOnly": True,
+    }
+    assert of_type("Microsoft.Storage/storageAccounts/blobServices/containers")["properties"] == {
+        "publicAccess": "None"
+    }
+
+
+def test_the_table_and_the_container_are_those_of_the_app() -> None:
+    storage = MAIN.modules["storage"].params
+    assert (storage["containers"], storage["tables"]) == ([CONTAINER], [TABLE_NAME])
+    access = read("access.bicep").resources
+    assert (access["content"].body["name"], access["visits"].body["name"]) == (CONTAINER, TABLE_NAME)
+
+
+def test_signalr_is_serverless_without_keys_and_for_pages_of_the_app_only() -> None:
+    properties = of_type("Microsoft.SignalRService/signalR")["properties"]
+    assert properties["features"] == [{"flag": "ServiceMode", "value": "Serverless"}]
+    assert properties["disableLocalAuth"] is True
+    origins = MAIN.modules["signalR"].params["allowedOrigins"]
+    assert "*" not in origins
+    assert "https://${siteName}.azurewebsites.net" in origins
+
+
+def test_the_app_is_reached_by_https_and_deployed_without_passwords() -> None:
+    assert of_type("Microsoft.Web/sites")["properties"]["httpsOnly"] is True
+    policies = [resource.body for _, resource in resources() if resource.type.endswith("CredentialsPolicies")]
+    assert policies == [{"name": name, "properties": {"allow": False}} for name in ("ftp", "scm")]
+
+
+def test_the_app_has_one_identity_and_its_deployment_uses_it() -> None:
+    site = of_type("Microsoft.Web/sites")
+    assert site["identity"] == {"type": "UserAssigned", "userAssignedIdentities": {"${identityId}": {}}}
+    deployment = site["properties"]["functionAppConfig"]["deployment"]["storage"]
+    assert deployment["authentication"] == {
+        "type": "UserAssignedIdentity",
+        "userAssignedIdentityResourceId": Expression("identityId"),
+    }
+    (container,) = MAIN.modules["hostStorage"].params["containers"]
+    assert MAIN.modules["app"].params["packagesUrl"].endswith(f"/{container}'")
+
+
+def test_the_app_is_deployed_where_azd_looks_for_it() -> None:
+    service = "app"
+    assert f"\n  {service}:\n    project: .\n" in (REPOSITORY / "azure.yaml").read_text()
+    assert f"{{ 'azd-service-name': '{service}' }}" in of_type("Microsoft.Web/sites")["tags"]
+
+
+def test_application_insights_lets_nobody_in_by_its_connection_string() -> None:
+    assert of_type("Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
+
+
+def test_a_python_that_can_be_chosen_is_one_that_ci_tests() -> None:
+    workflow = (REPOSITORY / ".github/workflows/test.yml").read_text()
+    assert f"python: {json.dumps(MAIN.allowed['pythonVersion'])}" in workflow
+
+
+# What the roles are called in Azure, and their ids, which are the same in every tenant.
+ROLES = {
+    "MonitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    "SignalRRestApiOwner": "fd53cd77-2268-407a-8f46-7e7863d0f521",
+    "StorageBlobDataContributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "StorageBlobDataOwner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "StorageBlobDataReader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    "StorageTableDataContributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
+}
+
+# Everybody who may do anything: who, which role, where.
+GRANTS = {
+    ("appPrincipalId", "StorageBlobDataOwner", "hostStorage"),
+    ("appPrincipalId", "StorageTableDataContributor", "storage::tableService::visits"),
+    ("appPrincipalId", "StorageBlobDataReader", "storage::blobService::content"),
+    ("appPrincipalId", "SignalRRestApiOwner", "signalR"),
+    ("appPrincipalId", "MonitoringMetricsPublisher", "applicationInsights"),
+    ("publisherPrincipalId", "StorageBlobDataContributor", "storage::blobService::content"),
+}
+
+
+def assignments() -> list[Resource]:
+    return [resource for _, resource in resources() if resource.type == "Microsoft.Authorization/roleAssignments"]
+
+
+def test_the_roles_have_the_ids_that_azure_gave_them() -> None:
+    assert json.loads((INFRA / "roles.json").read_text()) == ROLES
+
+
+def test_these_roles_are_given_and_no_other() -> None:
+    granted = {
+        (
+            str(assignment.body["properties"]["principalId"]),
+            assignment.body["properties"]["roleDefinitionId"].rpartition("roles.")[2].rstrip(")"),
+            str(assignment.body["scope"]),
+        )
+        for assignment in assignments()
+    }
+    assert granted == GRANTS
+    assert len(assignments()) == len(GRANTS)
+
+
+def test_an_assignment_is_named_after_all_that_makes_it_another() -> None:
+    """Its name must be the same each time, and differ from all others."""
+    for assignment in assignments():
+        who, role = (str(assignment.body["properties"][name]) for name in ("principalId", "roleDefinitionId"))
+        role_id = role.rpartition(", ")[2].rstrip(")")
+        assert assignment.body["name"] == f"guid({assignment.body['scope']}.id, {who}, {role_id})"
+
+
+def test_the_account_of_the_visits_is_not_the_one_that_the_host_owns() -> None:
+    names = [MAIN.modules[symbol].params["name"] for symbol in ("storage", "hostStorage")]
+    assert len(set(names)) == 2
+
+
+@pytest.mark.parametrize("name", [*NAMES, "main.parameters.json"])
+def test_nothing_is_a_secret_or_asks_for_one(name: str) -> None:
+    text = Path(INFRA / name).read_text()
+    assert [word for word in ("listKeys", "AccountKey", "AccessKey", "@secure") if word in text] == []

@@ -1,0 +1,138 @@
+"""Settings and parameters are the same everywhere: infrastructure, app, documentation, example."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from local.node import REPOSITORY
+from signin.settings import Settings, SettingsError
+
+from .bicep import read
+
+MAIN = read("main.bicep")
+DEPLOYED: dict[str, str] = MAIN.modules["app"].params["settings"]
+EXAMPLE = json.loads((REPOSITORY / "local.settings.json.example").read_text())["Values"]
+SETTINGS_DOCUMENT = (REPOSITORY / "docs/settings.md").read_text(encoding="utf-8")
+
+
+def documented(heading: str) -> set[str]:
+    """The names in the first column of the tables under a heading of docs/settings.md, and in that column's order."""
+    section = SETTINGS_DOCUMENT.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+
+
+OWN = documented("Table Storage") | documented("Content") | documented("SignalR Service")
+OF_THE_HOST = documented("What the Functions host needs")
+
+
+def asked_for() -> set[str]:
+    """The names that the app looks up in its environment."""
+    names: set[str] = set()
+
+    class Environment(dict[str, str]):
+        def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+            names.add(name)
+            return default
+
+    with pytest.raises(SettingsError):
+        Settings.from_environment(Environment())
+    return names
+
+
+def base(name: str) -> str:
+    """The connection that a setting is a part of."""
+    return name.partition("__")[0]
+
+
+def test_what_is_deployed_is_documented() -> None:
+    assert DEPLOYED.keys() <= OWN | OF_THE_HOST
+    assert DEPLOYED.keys() >= OF_THE_HOST
+
+
+def test_what_the_app_reads_is_documented_and_deployed() -> None:
+    connections = {base(name) for name in asked_for()}
+    assert {base(name) for name in OWN} == connections
+    assert {base(name) for name in DEPLOYED.keys() - OF_THE_HOST} == connections
+
+
+def test_the_example_is_documented() -> None:
+    assert {base(name) for name in EXAMPLE} - {base(name) for name in OWN} == {
+        "AzureWebJobsStorage",
+        "FUNCTIONS_WORKER_RUNTIME",
+    }
+
+
+def test_no_setting_is_one_that_flex_consumption_refuses() -> None:
+    refused = {"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_PROCESS_COUNT", "FUNCTIONS_WORKER_RUNTIME"}
+    refused |= {
+        "ENABLE_ORYX_BUILD",
+        "SCM_DO_BUILD_DURING_DEPLOYMENT",
+        "WEBSITE_CONTENTSHARE",
+        "WEBSITE_RUN_FROM_PACKAGE",
+    }
+    assert DEPLOYED.keys() & refused == set()
+
+
+def deployed_values() -> dict[str, str]:
+    """The settings as a deployment makes them, with values of the kind that it fills in."""
+    values = {
+        "storage.outputs.tableUrl": "https://stdataabc.table.core.windows.net",
+        "storage.outputs.blobUrl": "https://stdataabc.blob.core.windows.net",
+        "hostStorage.outputs.blobUrl": "https://sthostabc.blob.core.windows.net",
+        "identity.outputs.clientId": "11111111-2222-3333-4444-555555555555",
+        "signalR.outputs.hostName": "signalr-abc.service.signalr.net",
+        "monitoring.outputs.connectionString": "InstrumentationKey=0;IngestionEndpoint=https://example.com/",
+        "broadcastIntervalSeconds": "1",
+    }
+    evaluated = {}
+    for name, text in DEPLOYED.items():
+        inserted = re.sub(r"\$\{([\w.]+)\}", lambda found: values[found[1]], text)
+        evaluated[name] = values.get(text, inserted.strip("'"))
+    return evaluated
+
+
+def test_the_deployed_settings_are_for_an_identity_and_hold_no_key() -> None:
+    values = deployed_values()
+    assert re.fullmatch(
+        r"Endpoint=https://[\w.-]+;AuthType=azure\.msi;ClientId=[\w-]+;Version=1\.0;",
+        values["AzureSignalRConnectionString"],
+    )
+    for connection in ("TableConnectionString", "BlobHost", "AzureWebJobsStorage"):
+        assert values[f"{connection}__credential"] == "managedidentity"
+        assert values[f"{connection}__clientId"]
+    assert [value for value in values.values() if "Key=" in value and "InstrumentationKey=" not in value] == []
+
+
+def test_the_app_understands_the_deployed_settings() -> None:
+    settings = Settings.from_environment(deployed_values())
+    assert settings.blob_url == "https://stdataabc.blob.core.windows.net"
+    assert settings.signalr.endpoint == "https://signalr-abc.service.signalr.net"
+
+
+def test_every_parameter_of_the_infrastructure_is_documented_with_its_default() -> None:
+    assert documented("Parameters of the infrastructure") == MAIN.params.keys()
+    text = (REPOSITORY / "infra/main.bicep").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `?([\w.]+)`? \|", SETTINGS_DOCUMENT.split("## Parameters")[1], re.MULTILINE)
+    for name, default in rows:
+        if default in ("nobody", "none"):
+            assert re.search(rf"^param {name} \w+ = (''|\[\])$", text, re.MULTILINE), name
+        else:
+            assert re.search(rf"^param {name} \w+ = '?{re.escape(default)}'?$", text, re.MULTILINE), name
+    assert len(rows) >= len([name for name, may_be_left_out in MAIN.params.items() if may_be_left_out])
+
+
+def test_the_roles_of_the_security_model_are_those_that_are_given() -> None:
+    text = (REPOSITORY / "docs/security.md").read_text(encoding="utf-8")
+    section = text.split("## Who may do what\n")[1].split("\n## ")[0]
+    roles = re.findall(r"^\| (The app's identity|Who publishes) \| ([\w ]+) \|", section, re.MULTILINE)
+    given = re.findall(
+        r"principalId: (\w+)PrincipalId\n.*?roles\.(\w+)\)", (REPOSITORY / "infra/access.bicep").read_text(), re.DOTALL
+    )
+    names = {"app": "The app's identity", "publisher": "Who publishes"}
+    assert {(who, role.replace(" ", "").lower()) for who, role in roles} == {
+        (names[who], role.lower()) for who, role in given
+    }
+    assert len(roles) == len(given)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource
+
+from local.limits import allow_connections
+
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
+allow_connections(500)
+print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"),
+    [(256, 1000, "700 1000"), (800, 1000, "800 1000"), (256, 600, "600 600")],
+    ids=["raised", "high enough", "as far as the system lets us"],
+)
+def test_so_many_connections_are_allowed(soft: int, hard: int, expected: str) -> None:
+    program = PROGRAM.format(soft=soft, hard=hard)
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).split() == expected.split()
