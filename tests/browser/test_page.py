@@ -26,7 +26,7 @@ MILLIONS = Statistics(
     by_browser=dict.fromkeys(LABELS_OF_BROWSERS, 1_000_000),
     by_device=dict.fromkeys(LABELS_OF_DEVICES, 3_500_000),
 )
-WIDTHS = (320, 390, 768, 1440, 1920)  # CSS pixels: the smallest phone, a phone, a tablet, a laptop, a projector
+WIDTHS = (320, 390, 768, 1280, 1920)  # CSS pixels: the smallest phone, a phone, a tablet, a laptop, a projector
 
 
 def overflow(page: Page) -> int:
