@@ -130,7 +130,19 @@ def test_anything_but_202_is_a_failure_that_is_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("3600", 3600.0), ("0", 0.0), ("soon", 0.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)]
+    ("value", "seconds"),
+    [
+        ("1800", 1800.0),
+        ("0", 0.0),
+        ("soon", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("86400", 3600.0),
+        ("9" * 20, 3600.0),
+        ("9" * 5000, 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", 0.0),
+    ],
+    ids=lambda value: str(value)[:32],
 )
 def test_a_failure_tells_for_how_long_the_service_wants_to_be_left_alone(
     value: str, seconds: float, service: WebServer, hub: Hub
