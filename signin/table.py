@@ -4,7 +4,7 @@
     "00"          "20261123T091500.123456Z-<random>"  OS, Browser                      one row per visit
     "00"          "0-SignIn-<guid>-20180716T…Z"       OS, Browser                      the same (see adopt.py)
     "00"          "stats"                             Total, ByOS, ByBrowser, History  the sum of those rows
-    "broadcast"   "turn"                              At, Seconds, Sent                see turns.py
+    "broadcast"   "turn"                              At, Seconds, Told                see turns.py
 
 Visits and the sum are written in one entity group transaction (at most 100 rows of one partition), fenced by
 the stats row's etag: the sum is right at every instant, and nobody ever has to read the visits to know it.
