@@ -52,8 +52,8 @@ class Hub:
         self._generated = Renewed(self._generate_access)
         self._session = requests.Session()
         # A kept-alive connection may have been closed meanwhile. A broadcast carries the whole state, so sending one
-        # twice does no harm.
-        retry = Retry(total=1, status=0, respect_retry_after_header=False, allowed_methods=("POST",))
+        # twice does no harm, and the other requests change nothing.
+        retry = Retry(total=1, status=0, respect_retry_after_header=False, allowed_methods=None)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
 

@@ -210,6 +210,13 @@ def test_a_service_that_refuses_the_key_fails_the_check(service: WebServer, hub:
         hub.check()
 
 
+def test_a_connection_that_was_closed_meanwhile_does_not_fail_the_check(service: WebServer, hub: Hub) -> None:
+    hub.broadcast("target", [])
+    answers = iter([HANG_UP, Answer(404)])
+    service.handler = lambda asked: next(answers)
+    hub.check()
+
+
 @pytest.mark.usefixtures("netrc")
 def test_a_netrc_of_the_machine_does_not_replace_the_token(service: WebServer, hub: Hub) -> None:
     service.handler = lambda asked: Answer(202)
