@@ -124,7 +124,7 @@ def broadcast(total: int) -> float:
     """A broadcast and nothing else; when it was begun, by time.monotonic()."""
     counts = dict.fromkeys(("Windows", "macOS", "Linux"), total // 3)
     began = time.monotonic()
-    _hub().broadcast(TARGET, (total, counts, counts))
+    _hub().broadcast(TARGET, (total, counts, counts, {"byDevice": counts}))
     return began
 
 
@@ -152,7 +152,8 @@ def fill(connection_string: str, count: int) -> None:
     )
     head = table.read(0)
     for size in _batches(count, MAX_VISITS):
-        head = table.commit(0, head, [Visit(uuid4().hex, "Windows", "Chrome", next(times)) for _ in range(size)])
+        visits = [Visit(uuid4().hex, "Windows", "Chrome", next(times), "Desktop") for _ in range(size)]
+        head = table.commit(0, head, visits)
 
 
 def transact(connection_string: str, count: int, visits: int) -> Timing:
@@ -188,7 +189,7 @@ class _Transactions:
 
 def _visit_row() -> dict[str, str]:
     key = f"20261123T091500.123456Z-{uuid4().hex}"
-    return {"PartitionKey": partition(0), "RowKey": key, "OS": "Windows", "Browser": "Chrome"}
+    return {"PartitionKey": partition(0), "RowKey": key, "OS": "Windows", "Browser": "Chrome", "Device": "Desktop"}
 
 
 def fill_sample(connection_string: str, count: int) -> None:

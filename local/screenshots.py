@@ -123,7 +123,8 @@ def visits(now: datetime) -> Iterator[Visit]:
         for number in range(count):
             minutes_ago = chance.uniform(0, 60) if chance.random() < 0.25 else chance.gammavariate(4, 5)
             at = now - timedelta(minutes=min(minutes_ago, 59))
-            yield Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{client.os}-{client.browser}-{number}", client.os, client.browser, at)
+            key = f"{at:%Y%m%dT%H%M%S.%fZ}-{client.os}-{client.browser}-{number}"
+            yield Visit(key, client.os, client.browser, at, client.device)
 
 
 def take(picture: Picture, browser: Browser) -> None:

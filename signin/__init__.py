@@ -5,7 +5,7 @@ The path of a visit, one module a step:
     visit.py        what is recorded of a visitor, and who is not counted; user_agent.py knows them by their labels
     committer.py    group commit: everybody who is waiting, in one transaction, exactly once
     table.py        the entity group transaction and what its answers mean
-    statistics.py   total, by operating system, by browser: a value that only grows
+    statistics.py   total, by operating system, browser and device: a value that only grows
     history.py      and over time, by minute, hour and day
     counter.py      the sum over all shards, as this process knows it
     broadcaster.py  the newest statistics to every open page, at most once per interval

@@ -42,7 +42,7 @@ def negotiation(access: ClientAccess) -> func.HttpResponse:
 
 
 def statistics(value: Statistics) -> func.HttpResponse:
-    """`{"totalNumber", "byOS", "byBrowser", "history"}`"""
+    """`{"totalNumber", "byOS", "byBrowser", "byDevice", "history"}`"""
     return _response(200, _text_of(value))
 
 

@@ -55,6 +55,7 @@ class ShardAudit:
             "total": _differences({"visits": counted.total}, {"visits": before.total}, {"visits": after.total}),
             "by OS": _differences(counted.by_os, before.by_os, after.by_os),
             "by browser": _differences(counted.by_browser, before.by_browser, after.by_browser),
+            "by device": _differences(counted.by_device, before.by_device, after.by_device),
         }
         if self.before.etag == self.after.etag:  # else an interval may have been forgotten meanwhile
             for resolution, (seconds, _) in RESOLUTIONS.items():

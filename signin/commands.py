@@ -133,8 +133,8 @@ _COMMANDS = {
     "export": _Command(
         _export,
         "write all visits as CSV to standard output",
-        "Write every visit of every shard as CSV (time, os, browser) to standard output. Rows of the C# sample are "
-        "among them once they are adopted. Exit code 1: there were rows that are not visits, which are left out.",
+        "Write every visit of every shard as CSV (time, os, browser, device) to standard output. Rows of the C# sample "
+        "are among them once they are adopted. Exit code 1: there were rows that are not visits, which are left out.",
         "Nothing was changed.",
     ),
 }

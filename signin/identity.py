@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -63,9 +64,17 @@ class Credential:
         try:
             token = self._source.get_token(scope)
         except Exception as error:  # azure-identity has many, and those of the libraries below it
-            reason = str(error).strip().split("\n")[0]
-            raise IdentityError(f"no token for the app's identity: {reason}") from error
+            reason = str(error).strip().split("\n")[0].rstrip(".")
+            raise IdentityError(f"no token for the app's identity: {reason}; {self._advice}") from error
         return Expiring(token, token.expires_on)
+
+    @property
+    def _advice(self) -> str:
+        if self._identity.is_managed:
+            return "check that this managed identity is assigned to the app"
+        if self._identity.tenant_id:
+            return "check ClientId, TenantId and ClientSecret or ClientCert"
+        return "sign in by `az login` or `azd auth login`"
 
     @cached_property
     def _source(self) -> TokenCredential:
@@ -77,6 +86,8 @@ class Credential:
             ManagedIdentityCredential,
         )
 
+        # It says in many lines, more than once, what our error says in one.
+        logging.getLogger("azure.identity").setLevel(logging.ERROR)
         who = self._identity
         if who.is_managed:
             return ManagedIdentityCredential(client_id=who.client_id, **_PATIENCE)

@@ -1,11 +1,13 @@
 """The visits table: one partition is a shard, and a shard counts itself.
 
     PartitionKey  RowKey                              properties
-    "00"          "20261123T091500.123456Z-<random>"  OS, Browser                      one row per visit
-    "00"          "0-SignIn-<guid>-20180716T…Z"       OS, Browser                      the same (see adopt.py)
-    "00"          "stats"                             Total, ByOS, ByBrowser, History  the sum of those rows
-    "broadcast"   "turn"                              At, Seconds, Sent                see turns.py
+    "00"          "20261123T091500.123456Z-<random>"  OS, Browser, Device          one row per visit
+    "00"          "0-SignIn-<guid>-20180716T…Z"       OS, Browser, Device          the same (see adopt.py)
+    "00"          "stats"                             Total, ByOS, ByBrowser,      the sum of those rows
+                                                      ByDevice, History
+    "broadcast"   "turn"                              At, Seconds, Told            see turns.py
 
+A row of before devices were counted lacks Device or ByDevice; what it counts is of the device "Other".
 Visits and the sum are written in one entity group transaction (at most 100 rows of one partition), fenced by
 the stats row's etag: the sum is right at every instant, and nobody ever has to read the visits to know it.
 """
@@ -34,6 +36,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from signin.history import History
 from signin.identity import Credential, IdentityError
 from signin.statistics import Statistics
+from signin.user_agent import OTHER
 from signin.visit import Visit
 
 TABLE_NAME = "SignInInfo"
@@ -237,16 +240,23 @@ def _quoted(text: str) -> str:
 def _visit_in(row: TableEntity) -> Visit | str:
     """The visit that the row records, or its key where it records none."""
     time = _TIME.search(row["RowKey"])
-    if time is None or not isinstance(row.get("OS"), str) or not isinstance(row.get("Browser"), str):
+    os, browser, device = row.get("OS"), row.get("Browser"), row.get("Device", OTHER)
+    if time is None or not (isinstance(os, str) and isinstance(browser, str) and isinstance(device, str)):
         return str(row["RowKey"])
     try:
-        return Visit(row["RowKey"], row["OS"], row["Browser"], datetime.fromisoformat(time.group()))
+        return Visit(row["RowKey"], os, browser, datetime.fromisoformat(time.group()), device)
     except ValueError:  # no such date
         return str(row["RowKey"])
 
 
 def _visit_row(shard: int, visit: Visit) -> TableEntity:
-    return TableEntity(PartitionKey=partition(shard), RowKey=visit.key, OS=visit.os, Browser=visit.browser)
+    return TableEntity(
+        PartitionKey=partition(shard),
+        RowKey=visit.key,
+        OS=visit.os,
+        Browser=visit.browser,
+        Device=visit.device,
+    )
 
 
 def _statistics_row(shard: int, statistics: Statistics) -> TableEntity:
@@ -257,6 +267,7 @@ def _statistics_row(shard: int, statistics: Statistics) -> TableEntity:
         # A property per label would pass Azurite and fail in Azure, which has rules for names and takes 252 of them.
         ByOS=json.dumps(dict(statistics.by_os)),
         ByBrowser=json.dumps(dict(statistics.by_browser)),
+        ByDevice=json.dumps(dict(statistics.by_device)),
         History=statistics.history.dump(),
     )
 
@@ -273,10 +284,12 @@ def _write_statistics(shard: int, statistics: Statistics, etag: str | None) -> _
 
 
 def _statistics_of(row: TableEntity) -> Statistics:
+    total = row["Total"].value
     return Statistics(
-        row["Total"].value,
+        total,
         json.loads(row["ByOS"]),
         json.loads(row["ByBrowser"]),
+        json.loads(row["ByDevice"]) if "ByDevice" in row else {OTHER: total},
         History.load(row["History"]),
     )
 

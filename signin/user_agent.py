@@ -1,4 +1,4 @@
-"""From a User-Agent header to two labels of a fixed, small set.
+"""From a User-Agent header to three labels, each of a fixed, small set.
 
 The text of a User-Agent never becomes a label: ua-parser copies parts of it into its families, so that
 300 invented crawlers give 300 browsers. What is not in the tables below is "Other"; that bounds the size
@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import user_agents
+from user_agents.parsers import UserAgent
 
 OTHER = "Other"
 
@@ -75,11 +76,12 @@ class Client(NamedTuple):
 
     os: str
     browser: str
+    device: str
     is_bot: bool
 
 
 def identify(user_agent: str) -> Client:
-    """The labels for a User-Agent header; a missing or senseless one gives "Other" for both."""
+    """The labels for a User-Agent header; a missing or senseless one gives "Other" for all."""
     return _identify(user_agent[:_MAX_LENGTH])
 
 
@@ -95,4 +97,15 @@ def _identify(user_agent: str) -> Client:
     os, browser = labels(parsed.os.family, parsed.browser.family)
     if os == "iOS" and parsed.device.family == "iPad":
         os = "iPadOS"
-    return Client(os, browser, parsed.is_bot)
+    return Client(os, browser, _device(parsed), parsed.is_bot)
+
+
+def _device(parsed: UserAgent) -> str:
+    """One of four labels, whatever is parsed. An iPad that asks for the pages of a Mac counts as a Mac."""
+    # The parser takes many a tablet for a phone as well, by its browser; and a phone for a tablet if it has Opera Mini,
+    # which does not say that it is mobile.
+    if parsed.is_tablet and parsed.browser.family != "Opera Mini":
+        return "Tablet"
+    if parsed.is_mobile:
+        return "Phone"
+    return "Desktop" if parsed.is_pc else OTHER

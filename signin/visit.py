@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import getrandbits
 
-from signin.user_agent import identify
+from signin.user_agent import OTHER, identify
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Visit:
     os: str
     browser: str
     at: datetime
+    device: str = OTHER
 
     @classmethod
     def now(cls, user_agent: str = "") -> Visit:
@@ -28,7 +29,8 @@ class Visit:
         client = identify(user_agent)
         at = datetime.now(UTC)
         # Not uuid4(): to ask the system for randomness gives up the interpreter to the committer's thread each time.
-        return cls(f"{at:%Y%m%dT%H%M%S.%fZ}-{getrandbits(128):032x}", client.os, client.browser, at)
+        key = f"{at:%Y%m%dT%H%M%S.%fZ}-{getrandbits(128):032x}"
+        return cls(key, client.os, client.browser, at, client.device)
 
 
 def visit_of(headers: Mapping[str, str]) -> Visit | None:

@@ -6,7 +6,7 @@ const PATIENCE = 30_000; // ms
 
 /**
  * @param {import("./api.js").Endpoint} endpoint
- * @param {(total: number, byOS: Record<string, number>, byBrowser: Record<string, number>) => void} onUpdate
+ * @param {(...update: Parameters<typeof import("./snapshot.js").snapshot>) => void} onUpdate
  * @param {number} [patience] ms
  * @returns {import("./connection.js").Hub}
  */

@@ -60,7 +60,7 @@ const catchUp = createCatchUp({
 
 const connection = new LiveConnection({
   negotiate,
-  open: (endpoint) => openHub(endpoint, (total, byOS, byBrowser) => accept(snapshot(total, byOS, byBrowser))),
+  open: (endpoint) => openHub(endpoint, (...update) => accept(snapshot(...update))),
   onState: view.showState,
   onAttempt: catchUp,
   wait: waitOrWake,

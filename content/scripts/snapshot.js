@@ -5,7 +5,13 @@ import { advance, fromJson } from "./history.js";
 /**
  * @typedef {Readonly<Record<string, number>>} Counts visits by label
  * @typedef {import("./history.js").History} History
- * @typedef {{ total: number, byOS: Counts, byBrowser: Counts, history: History | null }} Snapshot
+ * @typedef {{ byDevice?: Counts }} More
+ * @typedef {object} Snapshot what is null is not known
+ * @property {number} total
+ * @property {Counts} byOS
+ * @property {Counts} byBrowser
+ * @property {Counts | null} byDevice
+ * @property {History | null} history
  * @typedef {{ label: string, count: number, ratio: number }} Share ratio: 0 to 1, of the sum of all counts
  */
 
@@ -15,27 +21,31 @@ import { advance, fromJson } from "./history.js";
  * @param {number} total
  * @param {Counts} byOS
  * @param {Counts} byBrowser
+ * @param {More} [more]
  * @returns {Snapshot}
  */
-export function snapshot(total, byOS, byBrowser) {
+export function snapshot(total, byOS, byBrowser, { byDevice } = {}) {
   if (!Number.isInteger(total)) throw new TypeError(`The total must be a whole number, not ${total}.`);
-  return { total, byOS, byBrowser, history: null };
+  return { total, byOS, byBrowser, byDevice: byDevice ?? null, history: null };
 }
 
 /**
  * The statistics object of an answer of the app.
  *
- * @param {{ totalNumber: number, byOS: Counts, byBrowser: Counts, history?: Parameters<typeof fromJson>[0] }} stats
+ * @param {{ totalNumber: number, byOS: Counts, byBrowser: Counts, history?: Parameters<typeof fromJson>[0] } & More} stats
  * @param {number} [now] ms
  * @returns {Snapshot}
  */
-export function fromStats({ totalNumber, byOS, byBrowser, history }, now = Date.now()) {
-  return { ...snapshot(totalNumber, byOS, byBrowser), history: history ? fromJson(history, now) : null };
+export function fromStats({ totalNumber, byOS, byBrowser, byDevice, history }, now = Date.now()) {
+  return {
+    ...snapshot(totalNumber, byOS, byBrowser, { byDevice }),
+    history: history ? fromJson(history, now) : null,
+  };
 }
 
 /**
- * What is known after one more snapshot, whichever was made first: the higher total, and the history that was read
- * last; visits that it does not have yet came just now.
+ * What is known after one more snapshot, whichever was made first: the higher total, the devices as far as they are
+ * known, and the history that was read last; visits that it does not have yet came just now.
  *
  * @param {Snapshot | null} current
  * @param {Snapshot} next
@@ -44,9 +54,13 @@ export function fromStats({ totalNumber, byOS, byBrowser, history }, now = Date.
  */
 export function merge(current, next, now = Date.now()) {
   if (current === null) return next;
-  const newer = next.total > current.total ? next : current;
+  const [older, newer] = next.total > current.total ? [current, next] : [next, current];
   const read = next.history ? next : current;
-  return { ...newer, history: read.history && advance(read.history, newer.total - read.total, now) };
+  return {
+    ...newer,
+    byDevice: newer.byDevice ?? older.byDevice,
+    history: read.history && advance(read.history, newer.total - read.total, now),
+  };
 }
 
 /**

@@ -27,6 +27,7 @@ const gain = find(".gain");
 const barTemplate = /** @type {HTMLTemplateElement} */ (find("#bar"));
 const counter = new Counter(find("[data-testid=total]"));
 const byOS = new Bars(find("[data-testid=by-os]"), barTemplate);
+const byDevice = new Bars(find("[data-testid=by-device]"), barTemplate);
 const byBrowser = new Bars(find("[data-testid=by-browser]"), barTemplate);
 const chart = new HistoryChart(find(".history"));
 
@@ -38,7 +39,7 @@ export const shareButton = find("[data-testid=share]");
 export const tryNowButton = find("[data-testid=problem] button");
 
 /** @param {Snapshot} snapshot */
-export function showSnapshot({ total, byOS: systems, byBrowser: browsers, history }) {
+export function showSnapshot({ total, byOS: systems, byBrowser: browsers, byDevice: devices, history }) {
   document.body.classList.remove("loading");
   if (history) chart.show(history);
   if (total === shownTotal) return;
@@ -46,6 +47,7 @@ export function showSnapshot({ total, byOS: systems, byBrowser: browsers, histor
   write(find("[data-testid=caption]"), captionOf(total));
   counter.show(total);
   byOS.show(shares(systems));
+  byDevice.show(shares(devices ?? { Other: total }));
   byBrowser.show(shares(browsers));
   if (!prefersReducedMotion()) celebrate(shownTotal === null ? 0 : total - shownTotal);
   shownTotal = total;

@@ -37,13 +37,13 @@ class Site:
         """Be counted as the page's script is, without a page."""
         requests.post(f"{self.url}/signin", headers={"User-Agent": user_agent}, timeout=30).raise_for_status()
 
-    def broadcast(self, statistics: Statistics) -> None:
-        """Show statistics on every open page that no visits are behind."""
+    def broadcast(self, *arguments: object) -> None:
+        """Send every open page an update that no visits are behind."""
         address = f"{self.signalr_url}/api/v1/hubs/{HUB}"
         token = jwt.encode({"aud": address, "exp": time.time() + 60}, DEVELOPMENT_KEY)
         requests.post(
             address,
-            json={"target": TARGET, "arguments": statistics.summary()},
+            json={"target": TARGET, "arguments": arguments},
             headers={"Authorization": f"Bearer {token}"},
             timeout=30,
         ).raise_for_status()
@@ -59,9 +59,13 @@ def recorded(account: Account) -> Statistics:
         total=len(visits),
         by_os=Counter(visit["OS"] for visit in visits),
         by_browser=Counter(visit["Browser"] for visit in visits),
+        by_device=Counter(visit["Device"] for visit in visits),
     )
     claimed = sum(
-        (Statistics(row["Total"].value, json.loads(row["ByOS"]), json.loads(row["ByBrowser"])) for row in shards),
+        (
+            Statistics(row["Total"].value, *(json.loads(row[name]) for name in ("ByOS", "ByBrowser", "ByDevice")))
+            for row in shards
+        ),
         start=Statistics(),
     )
     assert claimed.summary() == counted.summary(), f"The stats rows say {claimed}, the visits are {counted}."

@@ -21,6 +21,7 @@ _NOBODY = {
     "totalNumber": 0,
     "byOS": {},
     "byBrowser": {},
+    "byDevice": {},
     "history": {"minutes": _SERIES, "hours": _SERIES, "days": _SERIES},
 }
 
@@ -152,7 +153,7 @@ def test_the_page_can_be_read_aloud(shared_site: Site, visitors: Visitors) -> No
     expect(page.get_by_role("heading", level=1)).to_have_text("Realtime Sign-in")
     expect(page.get_by_role("img", name=f"QR code of {shared_site.url}/")).to_be_visible()
     expect(page.get_by_role("status").first).to_have_text("Live")
-    for name in ("Operating systems", "Browsers"):
+    for name in ("Operating systems", "Devices", "Browsers"):
         table = page.get_by_role("region", name=name).get_by_role("table", name=name)
         expect(table.get_by_role("columnheader")).to_have_count(3)
         expect(table.get_by_role("rowheader")).not_to_have_count(0)

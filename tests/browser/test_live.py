@@ -24,6 +24,7 @@ def test_each_of_two_pages_sees_the_others_visit(site: Site, account: Account, v
         visitor.expect_total(2)
         visitor.expect(recorded(account))
         assert visitor.bars("by-os") == [("iOS", 1), ("Windows", 1)]
+        assert visitor.bars("by-device") == [("Desktop", 1), ("Phone", 1)]
         assert visitor.bars("by-browser") == [("Chrome", 1), ("Safari", 1)]
     assert first.page.title() == "(2) Realtime Sign-in"
 

@@ -19,12 +19,14 @@ LABELS_OF_BROWSERS = (
     *("Chrome", "Edge", "Safari", "Firefox", "Opera", "Samsung Internet", "Android Browser", "Brave", "DuckDuckGo"),
     *("Internet Explorer", "UC Browser", "Vivaldi", "Yandex", "Other"),
 )
+LABELS_OF_DEVICES = ("Desktop", "Phone", "Tablet", "Other")
 MILLIONS = Statistics(
     total=14_000_000,
     by_os=dict.fromkeys(LABELS_OF_SYSTEMS, 1_750_000),
     by_browser=dict.fromkeys(LABELS_OF_BROWSERS, 1_000_000),
+    by_device=dict.fromkeys(LABELS_OF_DEVICES, 3_500_000),
 )
-WIDTHS = (320, 390, 768, 1440)  # CSS pixels: the smallest phone, a phone, a tablet, a laptop
+WIDTHS = (320, 390, 768, 1440, 1920)  # CSS pixels: the smallest phone, a phone, a tablet, a laptop, a projector
 
 
 def overflow(page: Page) -> int:
@@ -52,7 +54,7 @@ def test_the_page_fits_every_width(shared_site: Site, visitors: Visitors, color_
 
     show(visitor.page)
     visitor.expect_state("live")
-    shared_site.broadcast(MILLIONS)
+    shared_site.broadcast(*MILLIONS.summary())
     visitor.expect(MILLIONS)
     assert_fits_every_width(visitor.page)
 
@@ -69,7 +71,7 @@ def test_the_page_is_light_or_dark_as_the_visitor_prefers(shared_site: Site, vis
 def test_the_number_counts_up(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
     visitor.expect_state("live")
-    shared_site.broadcast(MILLIONS)
+    shared_site.broadcast(*MILLIONS.summary())
     visitor.expect(MILLIONS)
     on_the_way = [number for number in visitor.shown.numbers if number not in visitor.shown.totals]
     assert on_the_way, f"The page showed nothing between {visitor.shown.totals}."
@@ -78,10 +80,22 @@ def test_the_number_counts_up(shared_site: Site, visitors: Visitors) -> None:
 def test_for_visitors_who_want_less_motion_the_number_is_there_at_once(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site, reduced_motion="reduce")
     visitor.expect_state("live")
-    shared_site.broadcast(MILLIONS)
+    shared_site.broadcast(*MILLIONS.summary())
     visitor.expect(MILLIONS)
     assert visitor.shown.numbers == visitor.shown.totals
     assert visitor.page.evaluate("document.getAnimations().length") == 0
+
+
+def test_an_update_that_does_not_tell_the_devices_leaves_them_as_they_are(
+    shared_site: Site, visitors: Visitors
+) -> None:
+    visitor = visitors.open(shared_site)
+    visitor.expect_state("live")
+    shared_site.broadcast(*MILLIONS.summary())
+    visitor.expect(MILLIONS)
+    shared_site.broadcast(14_000_001, {"iOS": 14_000_001}, {"Safari": 14_000_001})
+    visitor.expect_total(14_000_001)
+    assert dict(visitor.bars("by-device")) == MILLIONS.by_device
 
 
 def test_the_numbers_show_after_few_requests(shared_site: Site, visitors: Visitors) -> None:

@@ -77,7 +77,7 @@ class Visitor:
         return len(self._requests_for("/signin"))
 
     def bars(self, by: str) -> list[tuple[str, int]]:
-        """The bars of a distribution, "by-os" or "by-browser", from top to bottom."""
+        """The bars of a distribution, "by-os", "by-device" or "by-browser", from top to bottom."""
         bars: list[tuple[str, int]] = self.page.get_by_test_id(by).evaluate(
             "rows => [...rows.children].map(({ dataset }) => [dataset.label, Number(dataset.count)])"
         )
@@ -97,9 +97,10 @@ class Visitor:
         expect(self.total).to_have_text(f"{total:,}")
 
     def expect(self, statistics: Statistics) -> None:
-        """Expect the total and both distributions, the largest count first."""
+        """Expect the total and all distributions, the largest count first."""
         self.expect_total(statistics.total)
         assert self.bars("by-os") == _largest_first(statistics.by_os)
+        assert self.bars("by-device") == _largest_first(statistics.by_device)
         assert self.bars("by-browser") == _largest_first(statistics.by_browser)
 
     def tolerate(self, *patterns: str) -> None:

@@ -41,7 +41,7 @@ function openPage() {
   const catchUp = createCatchUp({ fetchStats, onSnapshot: accept, onError: () => {}, wait: sleep });
   const connection = new LiveConnection({
     negotiate,
-    open: (endpoint) => openHub(endpoint, (total, byOS, byBrowser) => accept(snapshot(total, byOS, byBrowser))),
+    open: (endpoint) => openHub(endpoint, (...update) => accept(snapshot(...update))),
     onState: (state) => report("state", state),
     onAttempt: catchUp,
     wait: sleep,

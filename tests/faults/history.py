@@ -113,11 +113,11 @@ def _check_statistics(table: VisitTable, shards: Mapping[str, list[TableEntity]]
     assert sorted(shards) == [partition(shard) for shard in range(len(shards))], f"a gap in shards {sorted(shards)}"
     for shard, rows in shards.items():
         counted = table.read(int(shard)).statistics
-        by_os, by_browser = Counter(row["OS"] for row in rows), Counter(row["Browser"] for row in rows)
         assert counted.total == len(rows), f"shard {shard} counts {counted.total} visits and holds {len(rows)}"
-        assert counted.by_os == by_os, f"shard {shard} counts {counted.by_os} and holds {by_os}"
-        assert counted.by_browser == by_browser, f"shard {shard} counts {counted.by_browser} and holds {by_browser}"
-        assert sum(counted.by_os.values()) == sum(counted.by_browser.values()) == counted.total
+        for name, counts in (("OS", counted.by_os), ("Browser", counted.by_browser), ("Device", counted.by_device)):
+            held = Counter(row[name] for row in rows)
+            assert counts == held, f"shard {shard} counts {counts} and holds {held}"
+            assert sum(counts.values()) == counted.total
 
 
 def _expect_none(keys: Iterable[str], what: str) -> None:

@@ -40,6 +40,8 @@ def audit(account: Account) -> Audited:
         assert counted.total == len(rows), f"shard {shard} counts {counted.total} visits and has {len(rows)}"
         assert counted.by_os == Counter(row["OS"] for row in rows), f"shard {shard} miscounts operating systems"
         assert counted.by_browser == Counter(row["Browser"] for row in rows), f"shard {shard} miscounts browsers"
+        assert counted.by_device == Counter(row["Device"] for row in rows), f"shard {shard} miscounts devices"
         total += counted
-    assert sum(total.by_os.values()) == sum(total.by_browser.values()) == total.total
+    for counts in (total.by_os, total.by_browser, total.by_device):
+        assert sum(counts.values()) == total.total
     return Audited(total, sorted(visits))

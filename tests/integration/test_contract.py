@@ -44,8 +44,9 @@ def test_signin_counts_the_visit_and_answers_with_connection_and_statistics(
     assert set(answer["authInfo"]) == {"serviceUrl", "accessToken"}
     assert_opens_the_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
     stats = answer["stats"]
-    assert {"totalNumber", "byOS", "byBrowser"} <= set(stats)
-    assert stats["totalNumber"] == sum(stats["byOS"].values()) == sum(stats["byBrowser"].values()) == before + 1
+    assert stats["totalNumber"] == before + 1
+    for name in ("byOS", "byBrowser", "byDevice"):
+        assert sum(stats[name].values()) == before + 1, name
 
 
 @PREFIXES
@@ -67,8 +68,8 @@ def test_stats_answers_what_a_visitor_gets_and_counts_nothing(site: Site, prefix
     visited = json_of(site.request("/signin"))["stats"]
     for _ in range(2):
         stats = json_of(site.request(f"{prefix}/stats"))
-        assert stats.keys() == visited.keys() == {"totalNumber", "byOS", "byBrowser", "history"}
-        for name in ("totalNumber", "byOS", "byBrowser"):
+        assert stats.keys() == visited.keys() == {"totalNumber", "byOS", "byBrowser", "byDevice", "history"}
+        for name in ("totalNumber", "byOS", "byBrowser", "byDevice"):
             assert stats[name] == visited[name]
 
 
@@ -155,20 +156,20 @@ def test_where_nobody_is_looking_nothing_is_counted_and_the_answer_is_complete(
 
 
 @pytest.mark.parametrize(
-    ("user_agent", "system", "browser"),
+    ("user_agent", "system", "browser", "device"),
     [
-        (EDGE_ON_WINDOWS, "Windows", "Edge"),
-        (SAFARI_ON_IOS, "iOS", "Safari"),
-        (FIREFOX_ON_LINUX, "Linux", "Firefox"),
+        (EDGE_ON_WINDOWS, "Windows", "Edge", "Desktop"),
+        (SAFARI_ON_IOS, "iOS", "Safari", "Phone"),
+        (FIREFOX_ON_LINUX, "Linux", "Firefox", "Desktop"),
     ],
 )
-def test_a_visit_counts_under_its_operating_system_and_browser(
-    site: Site, user_agent: str, system: str, browser: str
+def test_a_visit_counts_under_its_operating_system_browser_and_device(
+    site: Site, user_agent: str, system: str, browser: str, device: str
 ) -> None:
     before = site.statistics()
     after = json_of(site.request("/signin", headers={"User-Agent": user_agent}))["stats"]
-    assert after["byOS"] == before["byOS"] | {system: before["byOS"].get(system, 0) + 1}
-    assert after["byBrowser"] == before["byBrowser"] | {browser: before["byBrowser"].get(browser, 0) + 1}
+    for name, label in (("byOS", system), ("byBrowser", browser), ("byDevice", device)):
+        assert after[name] == before[name] | {label: before[name].get(label, 0) + 1}
 
 
 async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
@@ -184,7 +185,7 @@ async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
                 event, arguments = await page.event()
     stats = next_one.content["stats"]
     assert event == "updateSignInStats"
-    assert arguments[:3] == [stats["totalNumber"], stats["byOS"], stats["byBrowser"]]
+    assert arguments == [stats["totalNumber"], stats["byOS"], stats["byBrowser"], {"byDevice": stats["byDevice"]}]
 
 
 @PREFIXES
@@ -197,4 +198,4 @@ async def test_a_page_that_negotiates_sees_the_next_visitor(site: Site, prefix: 
             event, arguments = await page.event()
     stats = next_one.content["stats"]
     assert event == "updateSignInStats"
-    assert arguments[:3] == [stats["totalNumber"], stats["byOS"], stats["byBrowser"]]
+    assert arguments == [stats["totalNumber"], stats["byOS"], stats["byBrowser"], {"byDevice": stats["byDevice"]}]

@@ -58,7 +58,8 @@ async def stats(app: RunningApp) -> Any:
 
 def shown_for(statistics: Statistics) -> dict[str, Any]:
     """What /stats says of them, apart from the history."""
-    return dict(zip(("totalNumber", "byOS", "byBrowser"), statistics.summary(), strict=True))
+    total, by_os, by_browser, more = statistics.summary()
+    return {"totalNumber": total, "byOS": by_os, "byBrowser": by_browser, **more}
 
 
 def assert_counted(account: Account, answers: list[Answered]) -> Statistics:

@@ -89,7 +89,7 @@ async def test_visits_are_counted_and_broadcast_and_the_page_is_served(keyless: 
     async with pysignalr(access["serviceUrl"], access["accessToken"]) as client:
         assert (await client.event())[0] == "connected"
         keyless.host.request("/signin")
-        while await client.event() != [TARGET, [2, {"Other": 2}, {"Other": 2}]]:
+        while await client.event() != [TARGET, [2, {"Other": 2}, {"Other": 2}, {"byDevice": {"Other": 2}}]]:
             pass
     assert audit(keyless.account).statistics.total == 2
     assert keyless.host.request("/").body == b"<p>Home"

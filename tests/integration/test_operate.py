@@ -249,6 +249,7 @@ def test_adopting_counts_every_visit_of_the_sample(
         1500,
         {"Windows": 500, "iOS": 500, "macOS": 500},
         {"Safari": 1000, "Chrome": 500},
+        {"byDevice": {"Other": 1500}},
     )
     assert adopted_in(operator.run(account, "adopt")) == {"adopted": 0, "already adopted": 1500, "total": 1500}
     assert_well(operator, account, 1500)
@@ -360,9 +361,15 @@ def test_an_export_is_csv_with_a_line_a_visit(
     export = operator.run(account, "export")
     assert (export.exit_code, export.errors) == (0, "")
     lines = list(csv.reader(export.output.splitlines()))
-    assert lines[0] == ["time", "os", "browser"]
+    assert lines[0] == ["time", "os", "browser", "device"]
     assert sorted(lines[1:]) == sorted(
-        [f"{visit.at:%Y-%m-%dT%H:%M:%S}.{visit.at.microsecond // 1000:03}Z", visit.os, visit.browser] for visit in added
+        [
+            f"{visit.at:%Y-%m-%dT%H:%M:%S}.{visit.at.microsecond // 1000:03}Z",
+            visit.os,
+            visit.browser,
+            visit.device,
+        ]
+        for visit in added
     )
 
 
@@ -372,7 +379,7 @@ def test_an_export_whose_reader_goes_away_ends_without_a_word(
     add(table, 0, 4000)
     export = operator.start(account, "export")
     assert export.stdout is not None
-    assert export.stdout.readline() == "time,os,browser\n"
+    assert export.stdout.readline() == "time,os,browser,device\n"
     export.stdout.close()
     assert export.stderr is not None
     assert export.stderr.read() == ""

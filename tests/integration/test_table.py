@@ -40,7 +40,12 @@ def test_a_shard_that_was_never_written_reads_as_nothing(table: VisitTable) -> N
 def test_the_first_commit_creates_the_shard_with_its_visits(table: VisitTable) -> None:
     visits = [Visit.now(EDGE_ON_WINDOWS), Visit.now(SAFARI_ON_IOS)]
     head = table.commit(3, NOTHING, visits)
-    assert head.statistics.summary() == (2, {"Windows": 1, "iOS": 1}, {"Edge": 1, "Safari": 1})
+    assert head.statistics.summary() == (
+        2,
+        {"Windows": 1, "iOS": 1},
+        {"Edge": 1, "Safari": 1},
+        {"byDevice": {"Desktop": 1, "Phone": 1}},
+    )
     assert table.read(3) == head
     assert all(table.holds(3, visit) for visit in visits)
     assert not table.holds(0, visits[0]), "the visit belongs to shard 3"
@@ -105,18 +110,21 @@ def test_a_shard_that_was_deleted_moves_the_fence(table: VisitTable, account: Ac
 
 def test_a_total_beyond_32_bits_is_kept(table: VisitTable) -> None:
     many = 2**31 + 2**40
-    head = table.commit(0, Head(Statistics(many, {"Linux": many}, {"Firefox": many}), etag=None), [Visit.now()])
+    before = Statistics(many, {"Linux": many}, {"Firefox": many}, {"Desktop": many})
+    head = table.commit(0, Head(before, etag=None), [Visit.now()])
     head = table.commit(0, head, [Visit.now()])
     assert table.read(0) == head
-    assert (
-        head.statistics.summary()
-        == Statistics(many + 2, {"Linux": many, "Other": 2}, {"Firefox": many, "Other": 2}).summary()
+    assert head.statistics.summary() == (
+        many + 2,
+        {"Linux": many, "Other": 2},
+        {"Firefox": many, "Other": 2},
+        {"byDevice": {"Desktop": many, "Other": 2}},
     )
 
 
 def test_the_largest_statistics_that_labels_allow_fit(table: VisitTable) -> None:
     labels = {f"An operating system {number}": 2**53 - 1 for number in range(20)}
-    head = table.commit(0, Head(Statistics(2**53 - 1, labels, labels), etag=None), [Visit.now()])
+    head = table.commit(0, Head(Statistics(2**53 - 1, labels, labels, labels), etag=None), [Visit.now()])
     assert table.read(0) == head
 
 

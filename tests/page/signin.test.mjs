@@ -5,7 +5,7 @@ import { fetchStats, negotiate, postSignIn } from "../../content/scripts/api.js"
 import { signIn } from "../../content/scripts/signin.js";
 import { fromStats } from "../../content/scripts/snapshot.js";
 
-const STATS = { totalNumber: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 } };
+const STATS = { totalNumber: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, byDevice: { Phone: 3 } };
 const COUNTED = { authInfo: { serviceUrl: "https://x/client/?hub=h", accessToken: "t" }, stats: STATS };
 
 const json = (status, body, headers) => Response.json(body, { status, headers });
@@ -44,7 +44,7 @@ test("a counted visit comes with where to connect and with the statistics", asyn
     {
       recorded: "yes",
       endpoint: { url: "https://x/client/?hub=h", accessToken: "t" },
-      snapshot: { total: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, history: null },
+      snapshot: { total: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, byDevice: { Phone: 3 }, history: null },
     },
   ]);
 });

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { fromStats, merge, shares, snapshot } from "../../content/scripts/snapshot.js";
 
 const NOW = Date.parse("2026-11-23T11:35:20Z");
-const AT_3 = snapshot(3, { Windows: 2, macOS: 1 }, { Chrome: 3 });
-const AT_4 = snapshot(4, { Windows: 3, macOS: 1 }, { Chrome: 4 });
+const AT_3 = snapshot(3, { Windows: 2, macOS: 1 }, { Chrome: 3 }, { byDevice: { Desktop: 3 } });
+const AT_4 = snapshot(4, { Windows: 3, macOS: 1 }, { Chrome: 4 }, { byDevice: { Desktop: 4 } });
 
 /** Statistics as the app answers them, all visits in the newest two minutes. */
 function stats(totalNumber, minutes) {
@@ -28,6 +28,17 @@ test("the highest total wins, in whichever order the snapshots arrive", () => {
 
 test("a snapshot with the same total changes nothing", () => {
   assert.deepEqual(merge(AT_3, { ...AT_3, byOS: {} }), AT_3);
+});
+
+test("an update that does not tell the devices leaves those that are known", () => {
+  const update = snapshot(5, { Windows: 5 }, { Chrome: 5 });
+  const updated = merge(AT_4, update);
+  assert.deepEqual([updated.total, updated.byOS, updated.byDevice], [5, { Windows: 5 }, { Desktop: 4 }]);
+  assert.deepEqual(merge(update, AT_4), updated, "in whichever order they arrive");
+  assert.deepEqual(merge(updated, snapshot(6, {}, {}, { byDevice: { Desktop: 5, Phone: 1 } })).byDevice, {
+    Desktop: 5,
+    Phone: 1,
+  });
 });
 
 test("a snapshot of an empty table is a snapshot", () => {
@@ -72,8 +83,10 @@ test("as time goes on so does the history, without any news", () => {
   assert.deepEqual(minutes(merge(current, current, NOW + 60_000)), [3, 0]);
 });
 
-test("the statistics of an app without a history are statistics", () => {
-  assert.deepEqual(fromStats({ totalNumber: 3, byOS: { Windows: 2, macOS: 1 }, byBrowser: { Chrome: 3 } }), AT_3);
+test("the statistics of an app that knows neither devices nor a history are statistics", () => {
+  const old = { totalNumber: 3, byOS: { Windows: 2, macOS: 1 }, byBrowser: { Chrome: 3 } };
+  assert.deepEqual(fromStats(old), { ...AT_3, byDevice: null });
+  assert.deepEqual(fromStats({ ...old, byDevice: { Desktop: 3 } }), AT_3);
 });
 
 test("statistics without a whole total are refused", () => {

@@ -18,8 +18,7 @@ from .app import HUB_URL, App
 from .clients import BrowserThread, Client, browser_thread, in_browser, javascript, pysignalr, signalrcore
 from .conftest import Emulator
 
-HISTORY = {"minutes": {"start": "2026-11-23T11:35:00Z", "counts": [0, 3]}}
-STATISTICS = [3, {"Windows": 2, "Other": 1}, {"Edge": 3}, HISTORY]
+STATISTICS = [3, {"Windows": 2, "Other": 1}, {"Edge": 3}, {"byDevice": {"Desktop": 2, "Other": 1}}]
 
 # Takes the service's URL and a token, or an app's URL.
 Connect = Callable[..., AbstractAsyncContextManager[Client]]

@@ -237,6 +237,7 @@ class TableService:
             assert statistics.total == len(rows), f"shard {shard} counts {statistics.total} visits and has {len(rows)}"
             assert statistics.by_os == Counter(row["OS"] for row in rows), f"shard {shard} miscounts systems"
             assert statistics.by_browser == Counter(row["Browser"] for row in rows), f"shard {shard} miscounts browsers"
+            assert statistics.by_device == Counter(row["Device"] for row in rows), f"shard {shard} miscounts devices"
             total += statistics
         return total
 

@@ -77,6 +77,7 @@ def test_visits_are_counted_by_the_labels_and_times_of_their_rows() -> None:
     statistics = service.visit_table().read(0).statistics
     assert statistics.by_os == {"Windows": 2, "macOS": 1, "iOS": 1}
     assert statistics.by_browser == {"Chrome": 1, "Safari": 2, "Internet Explorer": 1}
+    assert statistics.by_device == {"Other": 4}
     minutes = int(AT.timestamp()) // 60
     assert statistics.history.series["minutes"] == {minutes + number: 1 for number in range(4)}
     assert_adopted(service, 4)

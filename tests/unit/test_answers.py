@@ -20,8 +20,13 @@ from signin.statistics import Statistics
 from signin.table import Refused, Unanswered
 
 ACCESS = ClientAccess("https://x/client/?hub=signinsamplehub", "token")
-STATISTICS = Statistics(3, {"iOS": 1, "Windows": 2}, {"Safari": 1, "Chrome": 2})
-STATISTICS_JSON = {"totalNumber": 3, "byOS": {"Windows": 2, "iOS": 1}, "byBrowser": {"Chrome": 2, "Safari": 1}}
+STATISTICS = Statistics(3, {"iOS": 1, "Windows": 2}, {"Safari": 1, "Chrome": 2}, {"Phone": 1, "Desktop": 2})
+STATISTICS_JSON = {
+    "totalNumber": 3,
+    "byOS": {"Windows": 2, "iOS": 1},
+    "byBrowser": {"Chrome": 2, "Safari": 1},
+    "byDevice": {"Desktop": 2, "Phone": 1},
+}
 
 
 def apart_from_history(statistics: dict[str, Any]) -> dict[str, Any]:

@@ -31,10 +31,10 @@ def app(around: Surroundings) -> Iterator[App]:
 
 async def test_a_visitor_is_told_the_statistics_with_the_own_visit_counted_in(app: App) -> None:
     assert (await app.sign_in({"user-agent": SAFARI})).statistics.summary() == Statistics(
-        1, {"iOS": 1}, {"Safari": 1}
+        1, {"iOS": 1}, {"Safari": 1}, {"Phone": 1}
     ).summary()
     assert (await app.sign_in({"user-agent": SAFARI})).statistics.summary() == Statistics(
-        2, {"iOS": 2}, {"Safari": 2}
+        2, {"iOS": 2}, {"Safari": 2}, {"Phone": 2}
     ).summary()
 
 
@@ -78,7 +78,7 @@ async def test_visits_of_other_processes_are_counted_in(around: Surroundings, ap
 async def test_a_visit_is_broadcast(around: Surroundings, app: App) -> None:
     await app.sign_in({"user-agent": SAFARI})
     app.close()
-    assert around.broadcasts() == [[1, {"iOS": 1}, {"Safari": 1}]]
+    assert around.broadcasts() == [[1, {"iOS": 1}, {"Safari": 1}, {"byDevice": {"Phone": 1}}]]
 
 
 async def test_a_bot_gets_an_answer_and_is_not_counted(around: Surroundings, app: App) -> None:

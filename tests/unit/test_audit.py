@@ -94,6 +94,18 @@ def test_history_that_spans_many_pages_is_recounted_exactly() -> None:
     assert problems(service) == []
 
 
+def test_a_table_of_before_devices_were_counted_is_well_and_stays_so(service: TableService) -> None:
+    for (partition, key), (row, _) in list(service._rows.items()):
+        properties = {name: value for name, value in row.items() if name not in ("Device", "ByDevice")}
+        service.put(partition, key, **properties)
+    assert problems(service) == []
+    assert service.visit_table().read(0).statistics.by_device == {"Other": 3}
+    service.before_pages.extend([nothing, lambda: add(service, 0)])
+    assert problems(service) == []
+    assert service.visit_table().read(0).statistics.by_device == {"Other": 3, "Desktop": 1}
+    assert problems(service) == []
+
+
 # What is wrong with a table
 
 
@@ -102,17 +114,18 @@ def test_a_row_that_is_missing_is_a_drift_of_the_total_the_labels_and_the_histor
     service.remove("00", visit.key)
     assert table_of(service) == [["00", "3", "4", "+1"], ["01", "2", "2", "0"], ["total", "5", "6", "+1"]]
     found = problems(service)
-    assert found[:3] == [
+    assert found[:4] == [
         "shard 00, total: visits 3 in rows, 4 in stats row",
         "shard 00, by OS: Windows 3 in rows, 4 in stats row",
         "shard 00, by browser: Firefox 3 in rows, 4 in stats row",
+        "shard 00, by device: Desktop 3 in rows, 4 in stats row",
     ]
-    assert [line.partition(":")[0] for line in found[3:]] == [
+    assert [line.partition(":")[0] for line in found[4:]] == [
         "shard 00, history, minutes",
         "shard 00, history, hours",
         "shard 00, history, days",
     ]
-    assert f"{visit.at:%Y-%m-%dT%H:%MZ}" in found[3]
+    assert f"{visit.at:%Y-%m-%dT%H:%MZ}" in found[4]
 
 
 def test_a_row_that_was_not_counted_is_a_drift_the_other_way(service: TableService) -> None:
@@ -123,8 +136,12 @@ def test_a_row_that_was_not_counted_is_a_drift_the_other_way(service: TableServi
 
 def test_a_label_can_drift_while_the_total_does_not(service: TableService) -> None:
     [visit] = add(service, 0)
-    service.put("00", visit.key, OS="Linux", Browser=visit.browser)
+    service.put("00", visit.key, OS="Linux", Browser=visit.browser, Device=visit.device)
     assert problems(service) == ["shard 00, by OS: Linux 1 in rows, 0 in stats row; Windows 3 in rows, 4 in stats row"]
+    service.put("00", visit.key, OS=visit.os, Browser=visit.browser, Device="Tablet")
+    assert problems(service) == [
+        "shard 00, by device: Desktop 3 in rows, 4 in stats row; Tablet 1 in rows, 0 in stats row"
+    ]
     assert table_of(service)[0] == ["00", "4", "4", "0"]
 
 
@@ -249,6 +266,7 @@ def test_a_missing_row_is_a_drift_also_while_visits_come(service: TableService) 
         "shard 00, total",
         "shard 00, by OS",
         "shard 00, by browser",
+        "shard 00, by device",
     ]
 
 

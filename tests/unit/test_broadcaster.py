@@ -67,7 +67,7 @@ class StubCounter:
 
     def value(self) -> Statistics:
         total = self.total + self._known_elsewhere
-        return Statistics(total, {"iOS": total}, {"Safari": total})
+        return Statistics(total, {"iOS": total}, {"Safari": total}, {"Phone": total})
 
 
 class Pauses:
@@ -91,10 +91,13 @@ class Pauses:
     def is_set(self) -> bool:
         return self._is_set
 
+    def end(self) -> None:
+        self._end.release()
+
     def next(self) -> float:
         """Wait for the next pause, and end it."""
         seconds = self.begun.get(timeout=10)
-        self._end.release()
+        self.end()
         return seconds
 
 
@@ -150,7 +153,7 @@ def test_what_is_sent_is_what_the_pages_listen_for(hub: StubHub, counter: StubCo
     broadcaster.changed()
     hub.next_total()
     assert TARGET == "updateSignInStats"
-    assert hub.calls == [(TARGET, (3, {"iOS": 3}, {"Safari": 3}))]
+    assert hub.calls == [(TARGET, (3, {"iOS": 3}, {"Safari": 3}, {"byDevice": {"Phone": 3}}))]
 
 
 def test_nothing_is_sent_while_nothing_changes(hub: StubHub, start: Start) -> None:

@@ -148,9 +148,9 @@ def test_a_visit_is_counted_in_the_statistics_when_it_is_acknowledged(process: P
 
 
 def test_the_statistics_are_those_of_the_visitors(service: TableService, process: Process) -> None:
-    process.committer.submit(Visit("1", "iOS", "Safari", datetime.now(UTC))).result(10)
-    process.committer.submit(Visit("2", "Windows", "Firefox", datetime.now(UTC))).result(10)
-    expected = Statistics(2, {"iOS": 1, "Windows": 1}, {"Safari": 1, "Firefox": 1})
+    process.committer.submit(Visit("1", "iOS", "Safari", datetime.now(UTC), "Tablet")).result(10)
+    process.committer.submit(Visit("2", "Windows", "Firefox", datetime.now(UTC), "Desktop")).result(10)
+    expected = Statistics(2, {"iOS": 1, "Windows": 1}, {"Safari": 1, "Firefox": 1}, {"Tablet": 1, "Desktop": 1})
     assert process.counter.value().summary() == service.audited().summary() == expected.summary()
 
 

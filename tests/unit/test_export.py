@@ -15,9 +15,9 @@ from .table_service import TableService
 AT = datetime(2026, 11, 23, 9, 15, 0, 123999, tzinfo=UTC)
 
 
-def visit(number: int, os: str = "iOS", browser: str = "Samsung Internet") -> Visit:
+def visit(number: int, os: str = "Android", browser: str = "Samsung Internet", device: str = "Phone") -> Visit:
     at = AT + timedelta(seconds=number)
-    return Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{number}", os, browser, at)
+    return Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{number}", os, browser, at, device)
 
 
 def commit(service: TableService, shard: int, *visits: Visit) -> None:
@@ -34,24 +34,24 @@ def exported(service: TableService) -> list[str]:
 
 def test_an_export_has_a_header_and_a_line_a_visit() -> None:
     service = TableService()
-    commit(service, 0, visit(0), visit(1, "Windows", "Edge"))
+    commit(service, 0, visit(0), visit(1, "Windows", "Edge", "Desktop"))
     assert exported(service) == [
-        "time,os,browser",
-        "2026-11-23T09:15:00.123Z,iOS,Samsung Internet",
-        "2026-11-23T09:15:01.123Z,Windows,Edge",
+        "time,os,browser,device",
+        "2026-11-23T09:15:00.123Z,Android,Samsung Internet,Phone",
+        "2026-11-23T09:15:01.123Z,Windows,Edge,Desktop",
     ]
 
 
 def test_a_time_on_the_second_has_its_milliseconds_too() -> None:
     service = TableService()
-    commit(service, 0, Visit("20261123T091500.000000Z-1", "iOS", "Safari", AT.replace(microsecond=0)))
-    assert exported(service)[1] == "2026-11-23T09:15:00.000Z,iOS,Safari"
+    commit(service, 0, Visit("20261123T091500.000000Z-1", "iOS", "Safari", AT.replace(microsecond=0), "Tablet"))
+    assert exported(service)[1] == "2026-11-23T09:15:00.000Z,iOS,Safari,Tablet"
 
 
 def test_a_table_without_visits_is_a_header() -> None:
     service = TableService()
     service.visit_table().commit(0, Head(Statistics(), None), [])
-    assert exported(service) == exported(TableService()) == ["time,os,browser"]
+    assert exported(service) == exported(TableService()) == ["time,os,browser,device"]
 
 
 def test_every_shard_is_exported_also_one_that_readers_do_not_reach() -> None:
@@ -76,15 +76,21 @@ def test_visits_are_written_while_they_are_read() -> None:
 def test_visits_of_the_c_sharp_sample_are_exported_once_they_are_adopted() -> None:
     service = TableService()
     service.put("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="Windows 10", Browser="IE")
-    assert exported(service) == ["time,os,browser"]
+    assert exported(service) == ["time,os,browser,device"]
     adopt(service.visit_table(), lambda rows: None)
-    assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Internet Explorer"]
+    assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Internet Explorer,Other"]
+
+
+def test_a_visit_of_before_devices_were_counted_has_the_device_other() -> None:
+    service = TableService()
+    service.put("00", visit(0).key, OS="Windows", Browser="Edge")
+    assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Edge,Other"]
 
 
 def test_what_a_spreadsheet_or_a_parser_would_take_for_two_cells_is_one() -> None:
     service = TableService()
-    service.put("00", visit(0).key, OS='a "quoted", label', Browser="Edge")
-    assert list(csv.reader(exported(service)))[1][1:] == ['a "quoted", label', "Edge"]
+    service.put("00", visit(0).key, OS='a "quoted", label', Browser="Edge", Device="Desktop")
+    assert list(csv.reader(exported(service)))[1][1:] == ['a "quoted", label', "Edge", "Desktop"]
 
 
 def test_rows_that_are_not_visits_are_left_out_and_counted() -> None:

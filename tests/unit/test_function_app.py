@@ -150,7 +150,12 @@ async def test_signing_in_counts_the_visit(
     assert response.status_code == 200
     answer = json.loads(response.get_body())
     assert answer["stats"].pop("history")
-    assert answer["stats"] == {"totalNumber": 1, "byOS": {"iOS": 1}, "byBrowser": {"Safari": 1}}
+    assert answer["stats"] == {
+        "totalNumber": 1,
+        "byOS": {"iOS": 1},
+        "byBrowser": {"Safari": 1},
+        "byDevice": {"Phone": 1},
+    }
     assert answer["authInfo"]["serviceUrl"] == f"{around.signalr.url}/client/?hub=signinsamplehub"
     assert answer["authInfo"]["accessToken"].count(".") == 2
     assert around.table.audited().total == 1
@@ -169,7 +174,7 @@ async def test_the_statistics_are_shown_without_counting(around: Surroundings, e
     response = await call("stats", headers={"User-Agent": SAFARI})
     answer = json.loads(response.get_body())
     assert answer.pop("history")
-    assert answer == {"totalNumber": 1, "byOS": {"Other": 1}, "byBrowser": {"Other": 1}}
+    assert answer == {"totalNumber": 1, "byOS": {"Other": 1}, "byBrowser": {"Other": 1}, "byDevice": {"Other": 1}}
     assert not around.table.attempts
 
 

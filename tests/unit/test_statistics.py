@@ -13,18 +13,19 @@ from signin.visit import Visit
 
 NOW = datetime(2026, 11, 23, 12, 34, 56, tzinfo=UTC)
 ONE_OF_EACH = [
-    Visit("1", "Windows", "Chrome", NOW),
-    Visit("2", "iOS", "Safari", NOW),
-    Visit("3", "Windows", "Firefox", NOW),
+    Visit("1", "Windows", "Chrome", NOW, "Desktop"),
+    Visit("2", "iOS", "Safari", NOW, "Phone"),
+    Visit("3", "Windows", "Firefox", NOW, "Desktop"),
 ]
 
 
-def test_counting_visits_adds_to_the_total_and_to_both_maps() -> None:
-    statistics = Statistics(10, {"Windows": 4, "macOS": 6}, {"Chrome": 10}).counting(ONE_OF_EACH)
-    assert (statistics.total, statistics.by_os, statistics.by_browser) == (
+def test_counting_visits_adds_to_the_total_and_to_each_map() -> None:
+    statistics = Statistics(10, {"Windows": 4, "macOS": 6}, {"Chrome": 10}, {"Tablet": 10}).counting(ONE_OF_EACH)
+    assert (statistics.total, statistics.by_os, statistics.by_browser, statistics.by_device) == (
         13,
         {"Windows": 6, "macOS": 6, "iOS": 1},
         {"Chrome": 11, "Safari": 1, "Firefox": 1},
+        {"Tablet": 10, "Desktop": 2, "Phone": 1},
     )
     assert statistics.history == History.of([NOW] * 3)
 
@@ -48,17 +49,18 @@ def test_counting_leaves_the_original_as_it_was() -> None:
 
 def test_each_map_sums_up_to_the_total() -> None:
     statistics = Statistics().counting(ONE_OF_EACH) + Statistics().counting(ONE_OF_EACH[:2])
-    assert sum(statistics.by_os.values()) == sum(statistics.by_browser.values()) == statistics.total == 5
+    for counts in (statistics.by_os, statistics.by_browser, statistics.by_device):
+        assert sum(counts.values()) == statistics.total == 5
 
 
 def test_addition_has_a_zero_and_no_order() -> None:
-    here, there = Statistics().counting(ONE_OF_EACH), Statistics(7, {"Linux": 7}, {"Chrome": 7})
+    here, there = Statistics().counting(ONE_OF_EACH), Statistics(7, {"Linux": 7}, {"Chrome": 7}, {"Desktop": 7})
     assert here + Statistics() == here
     assert here + there == there + here
 
 
 def test_equal_counts_are_equal_whatever_the_kind_of_mapping() -> None:
-    expected = Statistics(1, {"Windows": 1}, {"Chrome": 1}, History.of([NOW]))
+    expected = Statistics(1, {"Windows": 1}, {"Chrome": 1}, {"Desktop": 1}, History.of([NOW]))
     assert Statistics().counting(ONE_OF_EACH[:1]) == expected
 
 
@@ -68,19 +70,32 @@ def test_json_has_the_members_of_the_wire_contract() -> None:
         "totalNumber": 1,
         "byOS": {"Windows": 1},
         "byBrowser": {"Chrome": 1},
+        "byDevice": {"Desktop": 1},
         "history": statistics.history.to_json(NOW),
     }
 
 
+def test_a_summary_begins_with_what_pages_of_the_c_sharp_sample_expect() -> None:
+    assert Statistics().counting(ONE_OF_EACH[:1]).summary() == (
+        1,
+        {"Windows": 1},
+        {"Chrome": 1},
+        {"byDevice": {"Desktop": 1}},
+    )
+
+
 def test_a_summary_lists_the_most_frequent_label_first_and_ties_by_name() -> None:
-    by_os = {"Linux": 2, "iOS": 9, "Android": 2, "macOS": 10}
-    statistics = Statistics(23, by_os, {})
-    assert list(statistics.summary().by_os.items()) == [("macOS", 10), ("iOS", 9), ("Android", 2), ("Linux", 2)]
+    counts = {"Linux": 2, "iOS": 9, "Android": 2, "macOS": 10}
+    _, by_os, by_browser, more = Statistics(23, counts, counts, counts).summary()
+    for summarized in (by_os, by_browser, more["byDevice"]):
+        assert list(summarized.items()) == [("macOS", 10), ("iOS", 9), ("Android", 2), ("Linux", 2)]
 
 
 def test_a_summary_of_every_label_at_a_large_count_is_one_message_of_the_service() -> None:
     systems = {*user_agent._OPERATING_SYSTEMS.values(), "iPadOS", user_agent.OTHER}
     browsers = {*user_agent._BROWSERS.values(), user_agent.OTHER}
-    everything = Statistics(10**12, dict.fromkeys(systems, 10**12), dict.fromkeys(browsers, 10**12)).summary()
-    message = json.dumps({"type": 1, "target": "updateSignInStats", "arguments": everything})
+    devices = {"Desktop", "Phone", "Tablet", user_agent.OTHER}
+    by_os, by_browser, by_device = (dict.fromkeys(labels, 10**12) for labels in (systems, browsers, devices))
+    everything = Statistics(10**12, by_os, by_browser, by_device)
+    message = json.dumps({"type": 1, "target": "updateSignInStats", "arguments": everything.summary()})
     assert len(message) < 2048, "SignalR bills a second message for every 2 KB"

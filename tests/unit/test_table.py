@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
@@ -20,6 +22,7 @@ from signin.visit import Visit
 from . import table_service
 from .loopback import Answer, nothing_listening, web_server
 from .table_service import Fault, Reply, TableService, raising
+from .test_visit import FIREFOX
 
 NOTHING_YET = Head(Statistics(), etag=None)
 
@@ -29,7 +32,7 @@ def connection_string(url: str, key: str = "a2V5") -> str:
 
 
 def some_visits(count: int) -> list[Visit]:
-    return [Visit.now() for _ in range(count)]
+    return [Visit.now(FIREFOX) for _ in range(count)]
 
 
 def test_a_shard_is_a_partition_of_two_digits() -> None:
@@ -77,7 +80,7 @@ def test_the_stats_row_has_a_64_bit_total_and_a_fixed_number_of_properties() -> 
     service.visit_table().commit(0, Head(Statistics(2**31, {"iOS": 2**31}, {"Safari": 2**31}), None), some_visits(1))
     row = service.attempts[0].operations[-1].row
     assert row["Total"] == EntityProperty(2**31 + 1, EdmType.INT64)
-    assert set(row) == {"PartitionKey", "RowKey", "Total", "ByOS", "ByBrowser", "History"}
+    assert set(row) == {"PartitionKey", "RowKey", "Total", "ByOS", "ByBrowser", "ByDevice", "History"}
 
 
 def test_a_stale_etag_moves_nothing() -> None:
@@ -196,8 +199,31 @@ def test_the_visits_of_a_shard_are_read_as_they_were_committed() -> None:
 
 def test_a_row_of_a_shard_that_is_not_a_visit_is_known_by_its_key() -> None:
     service = TableService()
+    key = Visit.now().key
+    service.put("00", key, OS="iOS", Browser="Safari", Device=7)
     service.put("00", "a note", Text="call back")
-    assert list(service.visit_table().visits(0)) == ["a note"]
+    assert list(service.visit_table().visits(0)) == [key, "a note"]
+
+
+def test_rows_of_before_devices_were_counted_count_as_other() -> None:
+    service = TableService()
+    table = service.visit_table()
+    visit = Visit.now(FIREFOX)
+    service.put("00", visit.key, OS=visit.os, Browser=visit.browser)
+    counted = Statistics().counting([visit])
+    service.put(
+        "00",
+        "stats",
+        Total=EntityProperty(1, EdmType.INT64),
+        ByOS='{"Windows": 1}',
+        ByBrowser='{"Firefox": 1}',
+        History=counted.history.dump(),
+    )
+    head = table.read(0)
+    assert list(table.visits(0)) == [replace(visit, device="Other")]
+    assert head.statistics == replace(counted, by_device={"Other": 1})
+    assert table.commit(0, head, [Visit.now(FIREFOX)]).statistics.by_device == {"Other": 1, "Desktop": 1}
+    assert table.read(0).statistics.by_device == {"Other": 1, "Desktop": 1}
 
 
 def test_a_row_is_written_over_only_where_nobody_else_has_written_it() -> None:

@@ -14,6 +14,7 @@ IPHONE = "iPhone; CPU iPhone OS 18_1 like Mac OS X"
 IPAD = "iPad; CPU OS 17_7 like Mac OS X"
 ANDROID = "Linux; Android 10; K"
 PIXEL = "Linux; Android 14; Pixel 8 Build/AP1A.240505.004; wv"
+GALAXY_TAB = "Linux; Android 14; SM-X710 Build/UP1A.231005.007; wv"
 
 
 def blink(platform: str, product: str = "Chrome/131.0.0.0 Safari/537.36") -> str:
@@ -67,7 +68,32 @@ def gecko(platform: str) -> str:
     ],
 )
 def test_a_real_user_agent_is_labelled(os: str, browser: str, user_agent: str) -> None:
-    assert identify(user_agent) == Client(os, browser, is_bot=False)
+    client = identify(user_agent)
+    assert (client.os, client.browser, client.is_bot) == (os, browser, False)
+
+
+@pytest.mark.parametrize(
+    ("device", "user_agent"),
+    [
+        ("Desktop", blink(WINDOWS)),
+        ("Desktop", webkit(MAC, "Version/18.1 Safari/605.1.15")),
+        ("Desktop", gecko("X11; Ubuntu; Linux x86_64")),
+        ("Desktop", blink(CHROME_OS)),
+        ("Phone", webkit(IPHONE, "Version/18.1 Mobile/15E148 Safari/604.1")),
+        ("Phone", webkit(IPHONE, "FxiOS/132.0 Mobile/15E148 Safari/605.1.15")),
+        ("Phone", blink(ANDROID, "Chrome/131.0.0.0 Mobile Safari/537.36")),
+        ("Phone", "Mozilla/5.0 (Android 14; Mobile; rv:132.0) Gecko/132.0 Firefox/132.0"),
+        ("Phone", "Opera/9.80 (Android; Opera Mini/36.2.2254/119.132; U; id) Presto/2.12.423 Version/12.16"),
+        ("Tablet", webkit(IPAD, "Version/17.6 Mobile/15E148 Safari/604.1")),
+        ("Tablet", webkit(IPAD, "CriOS/131.0.6778.73 Mobile/15E148 Safari/604.1")),
+        ("Tablet", blink(ANDROID)),
+        ("Tablet", blink(GALAXY_TAB, "Version/4.0 Chrome/124.0.6367.82 Safari/537.36")),
+        (OTHER, "Mozilla/5.0 (PlayStation; PlayStation 5/9.00) AppleWebKit/605.1.15 (KHTML, like Gecko)"),
+        (OTHER, "curl/8.5.0"),
+    ],
+)
+def test_a_device_is_told_from_others(device: str, user_agent: str) -> None:
+    assert identify(user_agent).device == device
 
 
 @pytest.mark.parametrize(
@@ -79,7 +105,7 @@ def test_a_real_user_agent_is_labelled(os: str, browser: str, user_agent: str) -
     ],
 )
 def test_a_crawler_is_known_as_a_bot(user_agent: str) -> None:
-    assert identify(user_agent) == Client(OTHER, OTHER, is_bot=True)
+    assert identify(user_agent) == Client(OTHER, OTHER, OTHER, is_bot=True)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +116,7 @@ def test_a_crawler_is_known_as_a_bot(user_agent: str) -> None:
 def test_senseless_text_is_labelled_other(user_agent: str) -> None:
     assert identify(user_agent).os == OTHER
     assert identify(user_agent).browser in (OTHER, "Chrome", "Firefox")
+    assert identify(user_agent).device == OTHER
 
 
 def test_a_version_of_5000_digits_does_not_hide_the_system() -> None:

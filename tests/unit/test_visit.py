@@ -17,13 +17,13 @@ SAFARI = webkit(IPHONE, "Version/18.1 Mobile/15E148 Safari/604.1")
 
 def test_a_visit_has_the_labels_of_its_user_agent() -> None:
     visit = Visit.now(SAFARI)
-    assert (visit.os, visit.browser) == ("iOS", "Safari")
+    assert (visit.os, visit.browser, visit.device) == ("iOS", "Safari", "Phone")
 
 
 def test_a_visit_without_a_user_agent_counts_as_other() -> None:
     visit = visit_of({})
     assert visit is not None
-    assert (visit.os, visit.browser) == ("Other", "Other")
+    assert (visit.os, visit.browser, visit.device) == ("Other", "Other", "Other")
 
 
 @pytest.mark.parametrize(
