@@ -18,13 +18,14 @@ from signin.tokens import Expiring, Renewed
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 SIGNALR_SCOPE = "https://signalr.azure.com/.default"
 
-# What gives out tokens of a managed identity is on the same machine.
 _PATIENCE: dict[str, Any] = {
-    "connection_timeout": 2.0,
+    "connection_timeout": 2.0,  # seconds
     "read_timeout": 10.0,
     "retry_total": 2,
     "retry_backoff_max": 2.0,
 }
+# What gives out tokens of a managed identity is on the same machine, and visitors wait for the first of them.
+_IMPATIENCE: dict[str, Any] = {"connection_timeout": 1.0, "read_timeout": 3.0, "retry_total": 1}
 
 
 class IdentityError(Exception):
@@ -90,7 +91,7 @@ class Credential:
         logging.getLogger("azure.identity").setLevel(logging.ERROR)
         who = self._identity
         if who.is_managed:
-            return ManagedIdentityCredential(client_id=who.client_id, **_PATIENCE)
+            return ManagedIdentityCredential(client_id=who.client_id, **_IMPATIENCE)
         if who.tenant_id and who.client_id and who.client_secret:
             return ClientSecretCredential(who.tenant_id, who.client_id, who.client_secret, **_PATIENCE)
         if who.tenant_id and who.client_id:
