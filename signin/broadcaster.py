@@ -82,8 +82,8 @@ class Broadcaster:
 
     def _round(self) -> float:
         """Broadcast, if it is our turn and there is something to tell; the seconds until the next round."""
-        next_round = time.monotonic() + self._interval
         if not self._counter.has_company:
+            next_round = time.monotonic() + self._interval
             self._send()
             return next_round - time.monotonic()
         last = self._turns.latest()
@@ -108,7 +108,7 @@ class Broadcaster:
             raise
         with suppress(StorageError):  # then somebody tells it again
             self._turns.note(turn, told)
-        return next_round - time.monotonic()
+        return turn.remaining
 
     def _watch(self) -> float:
         """See to what nobody has told; the seconds until that is looked into."""

@@ -12,7 +12,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 _handles_a_request: ContextVar[object] = ContextVar("_handles_a_request", default=None)
@@ -37,7 +37,8 @@ class _Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if _handles_a_request.get() is not _who_runs():
             stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-            print(self.format(record), file=stream, flush=True)
+            with suppress(OSError, ValueError):  # a console that is closed must not end the thread that speaks
+                print(self.format(record), file=stream, flush=True)
 
 
 _console = _Console()

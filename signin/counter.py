@@ -48,8 +48,8 @@ class ShardCounter:
 
     def record(self, shard: int, statistics: Statistics) -> None:
         """Take note of what this process committed a moment ago."""
-        self._own = shard
         self._learn(shard, statistics)
+        self._own = shard
 
     def doubt(self) -> None:
         """Take note that there may be others, since an etag was read anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,13 +18,14 @@ from signin.tokens import Expiring, Renewed
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 SIGNALR_SCOPE = "https://signalr.azure.com/.default"
 
-# What gives out tokens of a managed identity is on the same machine.
 _PATIENCE: dict[str, Any] = {
-    "connection_timeout": 2.0,
+    "connection_timeout": 2.0,  # seconds
     "read_timeout": 10.0,
     "retry_total": 2,
     "retry_backoff_max": 2.0,
 }
+# What gives out tokens of a managed identity is on the same machine, and visitors wait for the first of them.
+_IMPATIENCE: dict[str, Any] = {"connection_timeout": 1.0, "read_timeout": 3.0, "retry_total": 1}
 
 
 class IdentityError(Exception):
@@ -63,9 +65,17 @@ class Credential:
         try:
             token = self._source.get_token(scope)
         except Exception as error:  # azure-identity has many, and those of the libraries below it
-            reason = str(error).strip().split("\n")[0]
-            raise IdentityError(f"no token for the app's identity: {reason}") from error
+            reason = str(error).strip().split("\n")[0].rstrip(".")
+            raise IdentityError(f"no token for the app's identity: {reason}; {self._advice}") from error
         return Expiring(token, token.expires_on)
+
+    @property
+    def _advice(self) -> str:
+        if self._identity.is_managed:
+            return "check that this managed identity is assigned to the app"
+        if self._identity.tenant_id:
+            return "check ClientId, TenantId and ClientSecret or ClientCert"
+        return "sign in by `az login` or `azd auth login`"
 
     @cached_property
     def _source(self) -> TokenCredential:
@@ -77,9 +87,11 @@ class Credential:
             ManagedIdentityCredential,
         )
 
+        # It says in many lines, more than once, what our error says in one.
+        logging.getLogger("azure.identity").setLevel(logging.ERROR)
         who = self._identity
         if who.is_managed:
-            return ManagedIdentityCredential(client_id=who.client_id, **_PATIENCE)
+            return ManagedIdentityCredential(client_id=who.client_id, **_IMPATIENCE)
         if who.tenant_id and who.client_id and who.client_secret:
             return ClientSecretCredential(who.tenant_id, who.client_id, who.client_secret, **_PATIENCE)
         if who.tenant_id and who.client_id:

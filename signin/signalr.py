@@ -22,11 +22,12 @@ from signin.tokens import Expiring, Renewed
 CLIENT_TOKEN_SECONDS = 3600  # an open connection outlives its token
 _REST_TOKEN_SECONDS = 3600
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to answer
+_LONGEST_RETRY_AFTER = 3600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ClientAccess:
-    """Where a client connects, and the token it shows there; each client gets its own."""
+    """Where a client connects, and the token it shows there."""
 
     url: str
     token: str
@@ -51,8 +52,8 @@ class Hub:
         self._generated = Renewed(self._generate_access)
         self._session = requests.Session()
         # A kept-alive connection may have been closed meanwhile. A broadcast carries the whole state, so sending one
-        # twice does no harm.
-        retry = Retry(total=1, status=0, respect_retry_after_header=False, allowed_methods=("POST",))
+        # twice does no harm, and the other requests change nothing.
+        retry = Retry(total=1, status=0, respect_retry_after_header=False, allowed_methods=None)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
 
@@ -140,11 +141,15 @@ class Hub:
             advice = "give the app's identity the role SignalR REST API Owner on the SignalR resource"
         else:
             advice = _ADVICE.get(answer.status_code, "check AzureSignalRConnectionString")
-        try:
-            retry_after = Retry().get_retry_after(answer.raw) or 0.0
-        except InvalidHeader:
-            retry_after = 0.0
-        return SignalRError(f"SignalR answered {answer.status_code} {reason}: {advice}", retry_after)
+        return SignalRError(f"SignalR answered {answer.status_code} {reason}: {advice}", _retry_after(answer))
+
+
+def _retry_after(answer: requests.Response) -> float:
+    """The seconds that a Retry-After header asks for, an hour at most; 0 where there is none, or no sense in it."""
+    try:
+        return min(Retry().get_retry_after(answer.raw) or 0.0, _LONGEST_RETRY_AFTER)
+    except (InvalidHeader, ValueError):  # ValueError: a year or a number that Python does not take
+        return 0.0
 
 
 _ADVICE = {

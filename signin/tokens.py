@@ -39,12 +39,17 @@ class Renewed(Generic[T]):
         """A good one: done already, or to come. Fails with what `fetch` raised; who asks next has it tried again."""
         with self._lock:
             now = time.time()
-            if now >= self._renew_at and self._coming is None:
-                self._coming = Future()
-                self._coming.set_running_or_notify_cancel()  # whoever stops waiting must not cancel it for the others
-                threading.Thread(target=self._renew, args=(self._coming,), name="renewal", daemon=True).start()
+            coming = self._coming
+            if now >= self._renew_at and coming is None:
+                coming = self._coming = Future()
+                coming.set_running_or_notify_cancel()  # whoever stops waiting must not cancel it for the others
+                try:
+                    threading.Thread(target=self._renew, args=(coming,), name="renewal", daemon=True).start()
+                except RuntimeError as error:  # there are too many threads, or the process is ending
+                    self._coming = None
+                    coming.set_exception(error)
             is_good = now < self._until - _LEAST_SECONDS
-            return self._fetched if is_good or self._coming is None else self._coming
+            return self._fetched if is_good or coming is None else coming
 
     def _renew(self, coming: Future[T]) -> None:
         try:

@@ -20,16 +20,23 @@ from signin.table import VisitTable
 TURNS = "broadcast"  # the PartitionKey
 _KEY = "turn"
 
+_LONGEST = 3600.0  # seconds; neither the interval nor what SignalR asks for is longer
+
 Totals = Mapping[int, int]  # shard: visits
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The last turn that was taken: the seconds until the next may be, and what had been told by then or in it."""
+    """The last turn that was taken: until when, by `time.monotonic()`, and what had been told by then or in it."""
 
-    remaining: float = 0.0
+    over_at: float = float("-inf")
     told: Totals = field(default_factory=dict)
     etag: str | None = None
+
+    @property
+    def remaining(self) -> float:
+        """The seconds until the next turn may be taken; negative where it might have been."""
+        return self.over_at - time.monotonic()
 
     def has_told(self, totals: Totals) -> bool:
         """Whether every one of these visits was counted in a broadcast."""
@@ -51,38 +58,40 @@ class Turns:
             return Turn()
         etag = str(row.metadata["etag"])
         try:
-            seconds, told = float(row["Seconds"]), dict(enumerate(json.loads(row["Told"])))
+            seconds, told = float(row["Seconds"]), dict(enumerate(map(int, json.loads(row["Told"]))))
             age = (datetime.now(UTC) - datetime.fromisoformat(row["At"])).total_seconds()
+            if not 0.0 <= seconds <= _LONGEST:
+                raise ValueError(seconds)
         except (KeyError, TypeError, ValueError):  # somebody has meddled with it; the next turn makes it right
             return Turn(etag=etag)
         if etag != self._etag:
             # The time is by the other process's clock. Where that is ahead of ours, we wait no longer than a turn.
             self._etag, self._over_at = etag, time.monotonic() + min(seconds, seconds - age)
-        return Turn(self._over_at - time.monotonic(), told, etag)
+        return Turn(self._over_at, told, etag)
 
     def take(self, last: Turn, seconds: float) -> Turn:
         """Take the turn that follows the last one, for so many seconds.
 
         Raises FenceMoved where another process was faster, and StorageError.
         """
-        return self._write(last.told, time.monotonic() + seconds, last.etag)
+        return self._write(last.told, seconds, last.etag)
 
     def note(self, turn: Turn, told: Totals) -> None:
-        """Say what was told in our turn, which becomes no longer by it.
+        """Say what was told in our turn, which ends when it would have.
 
         Raises FenceMoved where the next one has begun, and StorageError.
         """
-        self._write(told, self._over_at, turn.etag)
+        self._write(told, max(turn.remaining, 0.0), turn.etag)
 
-    def _write(self, told: Totals, over_at: float, etag: str | None) -> Turn:
-        remaining = max(over_at - time.monotonic(), 0.0)
+    def _write(self, told: Totals, seconds: float, etag: str | None) -> Turn:
+        over_at = time.monotonic() + seconds
         row = TableEntity(
             PartitionKey=TURNS,
             RowKey=_KEY,
             At=datetime.now(UTC).isoformat(),
-            Seconds=remaining,
+            Seconds=seconds,
             Told=json.dumps([told.get(shard, 0) for shard in range(max(told, default=-1) + 1)]),
         )
         self._etag = self._table.write(row, etag)
         self._over_at = over_at
-        return Turn(remaining, told, self._etag)
+        return Turn(over_at, told, self._etag)

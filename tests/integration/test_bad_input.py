@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import posixpath
 import re
@@ -60,8 +61,10 @@ def send(site: Site, data: bytes, *, half: bool = False) -> int | None:
                 return None
             connection.shutdown(socket.SHUT_WR)
             answer = connection.makefile("rb").read()
-        except ConnectionError:  # it did not want to read any more
-            return None
+        except OSError as error:
+            if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                raise
+            return None  # it did not want to read any more
     found = STATUS_LINE.match(answer)
     return int(found[1]) if found else None
 

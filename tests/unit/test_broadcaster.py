@@ -91,10 +91,13 @@ class Pauses:
     def is_set(self) -> bool:
         return self._is_set
 
+    def end(self) -> None:
+        self._end.release()
+
     def next(self) -> float:
         """Wait for the next pause, and end it."""
         seconds = self.begun.get(timeout=10)
-        self._end.release()
+        self.end()
         return seconds
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -88,3 +89,22 @@ async def test_after_a_request_its_task_is_between_requests(capsys: pytest.Captu
     await handler(func.HttpRequest("GET", "/", body=b""))
     logger.info("afterwards")
     assert capsys.readouterr().out == "INFO signin.anything: afterwards\n"
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("I/O operation on closed file")], ids=repr)
+def test_a_console_that_is_gone_ends_no_thread(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def write(self, text: str) -> None:
+            raise error
+
+    done: list[str] = []
+
+    def work() -> None:
+        logger.info("on standard output")
+        logger.error("on standard error")
+        done.append("afterwards")
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    monkeypatch.setattr(sys, "stderr", Gone())
+    in_a_thread(work)
+    assert done == ["afterwards"]

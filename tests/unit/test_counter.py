@@ -269,6 +269,22 @@ def test_for_a_broadcast_that_had_to_wait_the_own_shard_is_read_too(clock: Clock
     assert counter.value() == visitors(5)
 
 
+def test_a_broadcast_may_come_while_the_first_commit_to_a_shard_is_taken_note_of(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = ShardCounter(Shards(3), MAX_AGE)
+    learn = counter._learn
+
+    def look_around_before(shard: int, statistics: Statistics) -> None:
+        monkeypatch.setattr(counter, "_learn", learn)
+        counter.look_around()
+        learn(shard, statistics)
+
+    monkeypatch.setattr(counter, "_learn", look_around_before)
+    counter.record(0, visitors(4))
+    assert counter.value() == visitors(4)
+
+
 def test_of_two_processes_that_commit_and_then_read_the_later_one_knows_both(clock: Clock) -> None:
     shards = Shards(0, 0)
     here, there = ShardCounter(shards, MAX_AGE), ShardCounter(shards, MAX_AGE)

@@ -51,6 +51,33 @@ def test_an_identity_that_gets_no_token_is_an_error_in_one_line_without_a_secret
     assert HEADER not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("identity", "advice"),
+    [
+        (MANAGED, "check that this managed identity is assigned to the app"),
+        (
+            Identity(client_id="me", tenant_id="us", client_certificate="/no/such/file"),
+            "check ClientId, TenantId and ClientSecret or ClientCert",
+        ),
+        (Identity(), "sign in by `az login` or `azd auth login`"),
+    ],
+    ids=["managed", "application", "whoever is signed in"],
+)
+def test_an_identity_that_gets_no_token_is_told_what_to_do_and_nothing_else_is_said(
+    identity: Identity,
+    advice: str,
+    endpoint: IdentityEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    endpoint.problem = Answer(400, b"{}")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
+    monkeypatch.setenv("PATH", "")  # where nobody is signed in
+    with pytest.raises(IdentityError, match=f"[^.]; {advice}$"):
+        Credential(identity).get_token(STORAGE_SCOPE)
+    assert caplog.messages == []
+
+
 def test_after_an_error_the_next_request_has_it_tried_again(endpoint: IdentityEndpoint) -> None:
     credential = Credential(MANAGED)
     endpoint.problem = Answer(400, b"{}")

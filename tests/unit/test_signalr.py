@@ -130,7 +130,19 @@ def test_anything_but_202_is_a_failure_that_is_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("3600", 3600.0), ("0", 0.0), ("soon", 0.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)]
+    ("value", "seconds"),
+    [
+        ("1800", 1800.0),
+        ("0", 0.0),
+        ("soon", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("86400", 3600.0),
+        ("9" * 20, 3600.0),
+        ("9" * 5000, 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", 0.0),
+    ],
+    ids=lambda value: str(value)[:32],
 )
 def test_a_failure_tells_for_how_long_the_service_wants_to_be_left_alone(
     value: str, seconds: float, service: WebServer, hub: Hub
@@ -196,6 +208,13 @@ def test_a_service_that_refuses_the_key_fails_the_check(service: WebServer, hub:
     service.handler = lambda asked: Answer(401)
     with pytest.raises(SignalRError, match="SignalR answered 401"):
         hub.check()
+
+
+def test_a_connection_that_was_closed_meanwhile_does_not_fail_the_check(service: WebServer, hub: Hub) -> None:
+    hub.broadcast("target", [])
+    answers = iter([HANG_UP, Answer(404)])
+    service.handler = lambda asked: next(answers)
+    hub.check()
 
 
 @pytest.mark.usefixtures("netrc")

@@ -131,3 +131,24 @@ def test_who_stops_waiting_takes_nobody_along(source: Source, renewed: Renewed[s
     assert not leaving.cancel()
     source.outcomes.put(Expiring("first", clock.now + HOUR))
     assert renewed.get().result(10) == "first"
+
+
+def test_where_no_thread_can_be_started_nobody_is_kept_waiting(
+    source: Source, renewed: Renewed[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of a process, from Python 3.12 on."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            renewed.get().result(0)
+    given_a_token_in_its_second_half(source, renewed, clock)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert renewed.get().result(0) == "first", "it is still good"
+    source.outcomes.put(Expiring("second", clock.now + HOUR))
+    while renewed.get().result(0) != "second":
+        threading.Event().wait(0.001)

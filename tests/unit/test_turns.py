@@ -6,11 +6,13 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from azure.data.tables import TableEntity
 
+from signin import turns as turns_module
 from signin.broadcaster import Broadcaster
 from signin.counter import ShardCounter
 from signin.signalr import Hub, SignalRError
@@ -20,6 +22,17 @@ from signin.visit import Visit
 
 from .table_service import TableService
 from .test_broadcaster import LONG, SHORT, in_control_of_pauses
+
+
+class Clock:
+    """The `monotonic` of all turns; it stands still."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(turns_module, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @pytest.fixture
@@ -66,36 +79,20 @@ def test_what_was_told_is_known_to_all_processes(service: TableService, turns: T
     assert not last.has_told({2: 1})
 
 
-class TickingClock:
-    """Stands in for the module `time`: each look at it takes a second."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        self.now += 1
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> TickingClock:
-    clock = TickingClock()
-    monkeypatch.setattr("signin.turns.time", clock)
-    monkeypatch.setattr("signin.broadcaster.time", clock)
-    return clock
-
-
 def test_to_say_what_was_told_makes_the_turn_no_longer(
-    service: TableService, turns: Turns, clock: TickingClock
+    service: TableService, turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began = clock.now
-    turn = turns.take(turns.latest(), LONG)
-    clock.now = began + 100
+    clock = Clock(monkeypatch)
+    turn = turns.take(turns.latest(), 60.0)
+    clock.advance(20.0)
     turns.note(turn, {0: 5})
     row = service.visit_table().row(TURNS, "turn")
     assert row is not None
-    for remaining in (turns.latest().remaining, row["Seconds"]):
-        assert remaining == pytest.approx(LONG - 100, abs=5)
+    assert row["Seconds"] == pytest.approx(40.0), "what other processes read"
+    assert turns.latest().remaining == pytest.approx(40.0)
+    clock.advance(50.0)
+    turns.note(turns.take(turns.latest(), 0.0), {0: 6})  # one that lasted longer than it should
+    assert turns.latest().remaining <= 0
 
 
 def test_a_turn_whose_process_died_has_told_nothing_new(service: TableService, turns: Turns) -> None:
@@ -115,11 +112,23 @@ def test_a_clock_that_is_wrong_makes_no_turn_longer(ahead: timedelta, service: T
     assert turns.latest().remaining <= first, "the turn has to end, however often it is read"
 
 
-@pytest.mark.parametrize("told", ["5", "nonsense", None, 7])
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"At": "yesterday"},
+        {"At": 7},
+        *({"Told": told} for told in ("5", "nonsense", None, 7, '["many"]', "[[1]]")),
+        *({"Seconds": seconds} for seconds in (float("inf"), float("nan"), -1.0, 1e12, "many")),
+    ],
+    ids=str,
+)
 def test_a_row_that_makes_no_sense_is_made_right_by_the_next_turn(
-    told: object, service: TableService, turns: Turns
+    nonsense: dict[str, Any], service: TableService, turns: Turns
 ) -> None:
-    service.put(TURNS, "turn", At="yesterday", Seconds=5.0, Told=told)
+    sensible: dict[str, Any] = {"At": datetime.now(UTC).isoformat(), "Seconds": 5.0, "Told": "[]"}
+    service.put(TURNS, "turn", **{**sensible, **nonsense})
+    assert turns.latest().remaining <= 0
+    assert not turns.latest().has_told({0: 1})
     turns.note(turns.take(turns.latest(), LONG), {0: 1})
     assert Turns(service.visit_table()).latest().has_told({0: 1})
 
@@ -140,8 +149,10 @@ class RecordingHub:
     def __init__(self, sent: queue.Queue[int]) -> None:
         self.sent = sent
         self.errors: queue.Queue[Exception] = queue.Queue()
+        self.before_sending: Callable[[], object] = lambda: None
 
     def broadcast(self, target: str, arguments: Sequence[Any]) -> None:
+        self.before_sending()
         if not self.errors.empty():
             raise self.errors.get()
         self.sent.put(arguments[0])
@@ -213,15 +224,19 @@ def test_a_visit_long_after_another_processs_broadcast_is_sent_at_once(start: St
     assert sent.get(timeout=10) == 2
 
 
-def test_whoever_sent_last_asks_for_the_next_turn_when_its_own_is_over(
-    start: Start, sent: queue.Queue[int], clock: TickingClock
+def test_whoever_sent_last_sends_again_as_soon_as_the_turn_is_over(
+    start: Start, sent: queue.Queue[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, _ = start(LONG)
-    for _ in range(2):
+    clock = Clock(monkeypatch)
+    one, _ = start(60.0)
+    one.hub.before_sending = lambda: clock.advance(20.0)
+    for total in (1, 2, 3):
         one.count()
-        pause = one.pauses.next()
-        clock.now += pause
-    assert one.turns.latest().remaining <= 0
+        assert sent.get(timeout=10) == total
+        pause = one.pauses.begun.get(timeout=10)
+        assert pause == pytest.approx(40.0), "a broadcast is sent an interval after the last, however long that took"
+        clock.advance(pause)
+        one.pauses.end()
 
 
 def test_what_another_process_has_told_is_not_told_again(start: Start, sent: queue.Queue[int]) -> None:
