@@ -5,6 +5,7 @@ One Azurite serves the whole run; a test has a storage account of its own in it,
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from local.services import functions_host, settings_for, signalr_emulator
 from local.storage import Account, Azurite
 
 _ACCOUNTS = [f"account{number}" for number in range(1000)]
+
+# A shell makes what it starts in the background ignore Ctrl-C, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time, and a busy machine is no defect.
 hypothesis.settings.register_profile(
