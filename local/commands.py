@@ -99,12 +99,12 @@ def run_services(ports: Ports, *, fresh: bool) -> None:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """All tests, or those that the arguments for pytest choose; pytest's exit code."""
+    """All tests, some at the same time; or as the arguments for pytest say. pytest's exit code."""
     import pytest  # here, since the other commands need not wait for it
 
     install_packages()
     chromium.install()
-    return pytest.main([*arguments])
+    return pytest.main([*(arguments or ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"))])
 
 
 def bench(*, quick: bool) -> None:

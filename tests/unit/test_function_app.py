@@ -226,7 +226,8 @@ async def test_the_badge_shows_the_total_and_counts_nothing(
     [
         (path, method)
         for path, methods in ROUTES.items()
-        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}.difference(methods)
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if method not in methods
     ],
 )
 async def test_a_wrong_method_of_a_route_is_told_the_right_ones(
