@@ -116,15 +116,15 @@ def the_sample(bench: Bench, plan: Plan) -> list[Figure]:
             filled()
             our_seconds: list[float] = []
             sample_seconds: list[float] = []
-            for number in range(-1, plan.quiet_visits):
-                if number == 0:  # the one before was to open connections
+            for number in range(-2, plan.quiet_visits):
+                if number == 0:  # the ones before were to open connections, and to look for other processes
                     for account in (ours, sample):
                         bench.proxy.take(account.name)
                     our_seconds, sample_seconds = [], []
                 our_seconds += app.run(loads.sign_in, 1).each
                 sample_seconds.append(other.run(loads.sign_in_to_sample, sample.connection_string))
                 time.sleep(plan.quiet_seconds)
-            held = earlier + 1 + plan.quiet_visits
+            held = earlier + 2 + plan.quiet_visits
             our_requests, sample_requests = (
                 bench.proxy.take(account.name).requests / plan.quiet_visits for account in (ours, sample)
             )

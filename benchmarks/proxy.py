@@ -21,7 +21,7 @@ _OF_ONE_CONNECTION = frozenset({"connection", "content-length", "host", "keep-al
 
 @dataclass(slots=True)
 class Tally:
-    """How many requests, of these how many transactions, and how many were answered 409 or 412."""
+    """How many requests, of these how many transactions, and of these how many were answered 409 or 412."""
 
     requests: int = 0
     commits: int = 0
@@ -70,18 +70,18 @@ class CountingProxy:
             allow_redirects=False,
         ) as answer:
             body = await answer.read()
-        self._count(request.raw_path, answer.status, body)
+        self._count(request.raw_path, body)
         headers = {name: value for name, value in answer.headers.items() if name.lower() not in _OF_ONE_CONNECTION}
         return web.Response(status=answer.status, headers=headers, body=body)
 
-    def _count(self, path: str, status: int, body: bytes) -> None:
+    def _count(self, path: str, body: bytes) -> None:
         account = path.split("/")[1]
         is_commit = path.endswith("/$batch")
         with self._lock:
             tally = self._tallies[account]
             tally.requests += 1
             tally.commits += is_commit
-            tally.conflicts += status in (409, 412) or (is_commit and _CONFLICT.search(body) is not None)
+            tally.conflicts += is_commit and _CONFLICT.search(body) is not None
 
 
 @contextmanager
