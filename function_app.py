@@ -54,7 +54,8 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
 @route("badge.svg", "GET", "HEAD")
 async def badge(req: func.HttpRequest) -> func.HttpResponse:
     """The total as a picture; counts nothing."""
-    return answers.badge(await current().statistics(), max_age=current().broadcast_interval)
+    site = current()
+    return answers.badge(await site.statistics(), max_age=site.broadcast_interval)
 
 
 # The host tries routes in the order of function names, and the first that matches wins: a name that sorts before
@@ -67,6 +68,6 @@ async def website(req: func.HttpRequest) -> func.HttpResponse:
     allowed = methods_of.get(path.lower().removesuffix("/"), ("GET", "HEAD"))
     if req.method not in allowed:
         return answers.wrong_method(req.method, allowed)
-    query = req.url.partition("?")[2]
-    result = await current().content.get(path, req.method, req.headers, query)
-    return answers.page(result, req, current().page_headers)
+    site = current()
+    result = await site.content.get(path, req.method, req.headers, query=req.url.partition("?")[2])
+    return answers.page(result, req, site.page_headers)

@@ -15,7 +15,7 @@ from statistics import median, quantiles
 
 from benchmarks import loads, viewers
 from benchmarks.bench import Bench
-from benchmarks.figures import Figure, ratio
+from benchmarks.figures import Figure, processes_in_words, ratio
 from benchmarks.measures import Plan
 from benchmarks.process import Process
 
@@ -59,7 +59,7 @@ def lone_visits(bench: Bench, plan: Plan) -> list[Figure]:
                 began = bare.run(loads.broadcast, _FAR + number)
                 bare_delays.append(pages.run(viewers.told_all, _FAR + number) - began)
                 time.sleep(plan.quiet_seconds / 2)
-        measure = f"a lone visit, {_processes(count)}: answer to the last of {plan.viewers:,} pages"
+        measure = f"a lone visit, {processes_in_words(count)}: answer to the last of {plan.viewers:,} pages"
         figures += [
             ratio(f"{measure} / bare broadcast", 1000 * median(delays), 1000 * median(bare_delays), "ms", at_most=2),
             *_percentiles(measure, delays),
@@ -74,7 +74,7 @@ def under_load(bench: Bench, plan: Plan) -> list[Figure]:
         with _environment(bench, plan, count) as (processes, pages, bare):
             load = _load(bench, plan, processes, pages)
             messages_of_broadcast = _messages_of_broadcast(bench, plan, bare, pages)
-        measure = f"{plan.visits_per_second} visits/s, {_processes(count)}"
+        measure = f"{plan.visits_per_second} visits/s, {processes_in_words(count)}"
         of = f"{load.broadcasts} for {load.visits:,} visits"
         figures += [
             Figure(f"{measure}: broadcasts per interval", load.broadcasts_per_interval, of=of, at_most=1.1),
@@ -162,10 +162,6 @@ def _percentiles(measure: str, seconds: Sequence[float], p95_at_most: float | No
     parts = quantiles([*seconds, *seconds], n=100, method="inclusive")  # of one value, too
     limits = {50: None, 95: p95_at_most, 99: None}
     return [Figure(f"{measure}: p{part}", parts[part - 1], "s", at_most=limit) for part, limit in limits.items()]
-
-
-def _processes(count: int) -> str:
-    return f"{count} process{'es' if count > 1 else ''}"
 
 
 MEASURES: Mapping[str, Callable[[Bench, Plan], list[Figure]]] = {

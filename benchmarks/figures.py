@@ -63,6 +63,11 @@ def quantity(value: float, unit: str = "") -> str:
     return f"{rounded} {unit}".rstrip()
 
 
+def processes_in_words(count: int) -> str:
+    """1 process, 4 processes."""
+    return f"{count} process{'es' if count > 1 else ''}"
+
+
 def table(figures: Sequence[Figure]) -> str:
     """A Markdown table that is readable on a terminal, too."""
     rows = [_HEAD, *(figure.cells for figure in figures)]

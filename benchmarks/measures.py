@@ -18,7 +18,7 @@ import aiohttp
 
 from benchmarks import loads
 from benchmarks.bench import Bench
-from benchmarks.figures import Figure, ratio
+from benchmarks.figures import Figure, processes_in_words, ratio
 from benchmarks.process import Process
 from local.child import Child
 from local.node import REPOSITORY
@@ -209,7 +209,7 @@ def http_host(bench: Bench, plan: Plan) -> list[Figure]:
             for workers, rate in rates.items():
                 rate.append(visits / asyncio.run(_request(f"{urls[workers]}/signin", visits)))
     return [
-        Figure(f"visits/s through the local HTTP host, {workers} process{'es' if workers > 1 else ''}", median(rate))
+        Figure(f"visits/s through the local HTTP host, {processes_in_words(workers)}", median(rate))
         for workers, rate in rates.items()
     ]
 

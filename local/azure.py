@@ -13,10 +13,10 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from local.progress import Note, StepFailed
 from local.publish import Publisher
 from signin.content import CONTAINER
+from signin.identity import STORAGE_SCOPE
 
 CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"  # as the Azure CLI has it
 
-_SCOPE = "https://storage.azure.com/.default"
 _ROLE_SECONDS = 600.0  # how long a role may take to have effect: Azure names ten minutes
 _PAUSE_SECONDS = 10.0
 
@@ -52,7 +52,7 @@ def _publisher(blob_url: str | None, site: str) -> Publisher:
             credential = DefaultAzureCredential(process_timeout=60)
         except ValueError as error:  # AZURE_TOKEN_CREDENTIALS names none that there is
             raise StepFailed(str(error)) from None
-        credential.get_token(_SCOPE)  # asked here, since the storage SDK would ask again and again
+        credential.get_token(STORAGE_SCOPE)  # asked here, since the storage SDK would ask again and again
         return Publisher(blob_url, site, credential)
     connection_string = os.environ.get(CONNECTION_STRING)
     if not connection_string:

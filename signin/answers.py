@@ -19,7 +19,7 @@ from signin.blobs import ContentUnavailable
 from signin.committer import NotAcknowledged
 from signin.console import request
 from signin.representation import Page
-from signin.security import STRICT_TRANSPORT
+from signin.security import NO_SNIFFING, STRICT_TRANSPORT
 from signin.settings import SettingsError
 from signin.signalr import ClientAccess, SignalRError
 from signin.statistics import Statistics
@@ -77,14 +77,14 @@ def badge(value: Statistics, max_age: float) -> func.HttpResponse:
         "Cache-Control": f"public, max-age={math.ceil(max_age)}",
         "Content-Security-Policy": "default-src 'none'",
         "Cross-Origin-Resource-Policy": "cross-origin",
-        "X-Content-Type-Options": "nosniff",
+        **NO_SNIFFING,
     }
     return func.HttpResponse(draw(value.total), headers=headers)
 
 
 def wrong_method(method: str, allowed: Iterable[str]) -> func.HttpResponse:
     """405 that says which methods there are, or 204 where that was the question."""
-    headers = {"Allow": ", ".join(allowed), "X-Content-Type-Options": "nosniff"}
+    headers = {"Allow": ", ".join(allowed), **NO_SNIFFING}
     if method == "OPTIONS":
         return func.HttpResponse(status_code=204, headers=headers)
     return func.HttpResponse("Method not allowed.\n", status_code=405, headers=headers)
@@ -156,5 +156,5 @@ def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:
 
 
 def _response(status: int, text: str) -> func.HttpResponse:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **NO_SNIFFING}
     return func.HttpResponse(text, status_code=status, headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}  # for every answer: its type is the one that it says
 STRICT_TRANSPORT = "max-age=31536000"  # seconds that browsers ask for this host by https only, once they have done so
 
 
@@ -26,5 +27,5 @@ def page_headers(signalr_endpoint: str) -> dict[str, str]:
         "Content-Security-Policy": "; ".join(f"{directive} {sources}" for directive, sources in policy.items()),
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         "Referrer-Policy": "strict-origin-when-cross-origin",
-        "X-Content-Type-Options": "nosniff",
+        **NO_SNIFFING,
     }

@@ -13,6 +13,8 @@ from signin.table import VisitTable
 
 T = TypeVar("T")
 
+LONGEST_INTERVAL = 3600.0  # seconds between broadcasts
+
 
 class SettingsError(Exception):
     """Settings that are missing or malformed. The message names each of them and never holds a secret."""
@@ -139,6 +141,6 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0.1 <= seconds <= 3600:
-        raise ValueError("it is not a number of seconds from 0.1 to 3600")
+    if not 0.1 <= seconds <= LONGEST_INTERVAL:
+        raise ValueError(f"it is not a number of seconds from 0.1 to {LONGEST_INTERVAL:.0f}")
     return seconds

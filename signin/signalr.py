@@ -22,7 +22,14 @@ from signin.tokens import Expiring, Renewed
 CLIENT_TOKEN_SECONDS = 3600  # an open connection outlives its token
 _REST_TOKEN_SECONDS = 3600
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to answer
-_LONGEST_RETRY_AFTER = 3600.0  # seconds
+LONGEST_RETRY_AFTER = 3600.0  # seconds
+
+_ADVICE = {
+    401: "check the AccessKey in AzureSignalRConnectionString, and this machine's clock",
+    403: "check that its network rules let this app in",
+    404: "check that the service is in serverless mode",
+    429: "its quota is used up: give it more units, or raise BroadcastIntervalSeconds",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +154,6 @@ class Hub:
 def _retry_after(answer: requests.Response) -> float:
     """The seconds that a Retry-After header asks for, an hour at most; 0 where there is none, or no sense in it."""
     try:
-        return min(Retry().get_retry_after(answer.raw) or 0.0, _LONGEST_RETRY_AFTER)
+        return min(Retry().get_retry_after(answer.raw) or 0.0, LONGEST_RETRY_AFTER)
     except (InvalidHeader, ValueError):  # ValueError: a year or a number that Python does not take
         return 0.0
-
-
-_ADVICE = {
-    401: "check the AccessKey in AzureSignalRConnectionString, and this machine's clock",
-    403: "check that its network rules let this app in",
-    404: "check that the service is in serverless mode",
-    429: "its quota is used up: give it more units, or raise BroadcastIntervalSeconds",
-}

@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 
 from azure.data.tables import TableEntity
 
+from signin.settings import LONGEST_INTERVAL
+from signin.signalr import LONGEST_RETRY_AFTER
 from signin.table import VisitTable
 
 TURNS = "broadcast"  # the PartitionKey
 _KEY = "turn"
 
-_LONGEST = 3600.0  # seconds; neither the interval nor what SignalR asks for is longer
+_LONGEST = max(LONGEST_INTERVAL, LONGEST_RETRY_AFTER)  # seconds
 
 Totals = Mapping[int, int]  # shard: visits
 
