@@ -50,12 +50,14 @@ def _empty(visitor: Visitor) -> None:
 
 
 def _error(visitor: Visitor) -> None:
-    def answer(route: Route) -> None:
-        route.fulfill(status=503, json={"error": "Table Storage cannot be reached.", "recorded": "no"})
+    def refuse(route: Route) -> None:
+        answer = {"error": "Table Storage cannot be reached.", "recorded": "no"}
+        # The page would try again by itself otherwise, and the button to do so be gone just when it is clicked.
+        route.fulfill(status=503, json=answer, headers={"Retry-After": "3600"})
 
     visitor.tolerate("status of 503")
     for path in ("signin", "stats"):
-        visitor.page.route(f"**/{path}", answer)
+        visitor.page.route(f"**/{path}", refuse)
     visitor.page.goto(visitor.url)
     expect(visitor.problem).to_be_visible()
 

@@ -108,7 +108,6 @@ def test_a_visit_that_storage_could_not_take_is_counted_once_when_it_is_back(
         expect(visitor.total).to_have_text("\N{EN DASH}")
 
         table.open()
-        visitor.page.get_by_role("button", name="Try now").click()
         visitor.expect_total(1)
         expect(visitor.problem).to_be_hidden()
     assert recorded(account).total == 1
