@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 from signin.broadcaster import Broadcaster
 from signin.committer import Committer
@@ -27,6 +27,8 @@ from signin.statistics import Statistics
 from signin.table import StorageError
 from signin.turns import Turns
 from signin.visit import visit_of
+
+logger = logging.getLogger(__name__)
 
 HUB = "signinsamplehub"
 
@@ -101,8 +103,7 @@ class App:
     async def _granted(self, access: Future[ClientAccess]) -> ClientAccess:
         """Access to the live updates; without a token where none comes in time, since the visit counts all the same."""
         if not access.done():
-            with contextlib.suppress(SignalRError, TimeoutError):
-                await asyncio.wait_for(asyncio.wrap_future(access), _ACCESS_SECONDS)
+            await _attempt(asyncio.wrap_future(access), _ACCESS_SECONDS)
         return access.result() if access.done() and access.exception() is None else self.hub.no_access
 
     def _committed(self, batch: Future[None]) -> asyncio.Future[None]:
@@ -113,8 +114,7 @@ class App:
 
     async def _refresh(self, committing: int | None = None) -> None:
         """Read the other shards; those that do not answer in time count as last known."""
-        with contextlib.suppress(StorageError, TimeoutError):
-            await asyncio.wait_for(asyncio.to_thread(self._counter.refresh, committing), _REFRESH_SECONDS)
+        await _attempt(asyncio.to_thread(self._counter.refresh, committing), _REFRESH_SECONDS)
 
     def close(self) -> None:
         """Commit and broadcast what is pending, in bounded time.
@@ -126,6 +126,16 @@ class App:
         self._broadcaster.close(_CLOSE_SECONDS)
         self._metrics.close()
         self.content.close()
+
+
+async def _attempt(extra: Awaitable[Any], seconds: float) -> None:
+    """Wait for what an answer can do without: a visit that is durable is acknowledged, whatever else fails."""
+    try:
+        await asyncio.wait_for(extra, seconds)
+    except (SignalRError, StorageError, TimeoutError):
+        pass  # the broadcaster says so once, and not for each visit
+    except Exception:
+        logger.exception("An answer to a visitor lacks something")
 
 
 def _authorization(identity: Identity | None) -> Bearer | None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +12,7 @@ from signin import committer as committer_module
 from signin.app import App, current
 from signin.committer import NotAcknowledged
 from signin.settings import SettingsError
+from signin.signalr import ClientAccess
 from signin.statistics import Statistics
 from signin.table import StorageError, Unanswered
 
@@ -164,6 +165,27 @@ async def test_a_durable_visit_does_not_wait_for_a_slow_reading_of_the_other_sha
         assert not answered.is_set()
     finally:
         answered.set()
+
+
+class FailsOnceAwaited(Future[ClientAccess]):
+    def add_done_callback(self, callback: Callable[[Future[ClientAccess]], object]) -> None:
+        super().add_done_callback(callback)
+        self.set_exception(RuntimeError("a token that nobody foresaw"))
+
+
+async def test_a_durable_visit_is_acknowledged_whatever_else_fails(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(committing: int | None) -> None:
+        raise RuntimeError("a reading that nobody foresaw")
+
+    monkeypatch.setattr(app._counter, "refresh", fail)
+    monkeypatch.setattr(app.hub, "client_access", FailsOnceAwaited)
+    answer = await app.sign_in({})
+    assert answer.statistics.total == around.table.audited().total == 1
+    assert answer.access == app.hub.no_access
+    for unforeseen in ("a reading that nobody foresaw", "a token that nobody foresaw"):
+        assert unforeseen in caplog.text
 
 
 async def test_the_statistics_asked_for_during_a_first_commit_are_complete(around: Surroundings, app: App) -> None:
