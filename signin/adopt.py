@@ -12,11 +12,13 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import NamedTuple, cast
 
 from azure.data.tables import TableEntity
 
+from signin.committer import CROWDED
 from signin.table import MAX_VISITS, FenceMoved, Head, Refused, StorageError, Unanswered, VisitTable, partition
 from signin.user_agent import labels
 from signin.visit import Visit
@@ -28,6 +30,7 @@ _SHARD = 0
 # the adopted rows lie in the order of the sample's.
 _PREFIX = f"0-{SAMPLE}-"
 
+_READS_AT_ONCE = 16
 _TRIES = 30  # in a row without success; half a minute where nothing answers
 _FIRST_PAUSE = 0.05  # seconds
 _LONGEST_PAUSE = 2.0
@@ -86,7 +89,6 @@ class _Adopter:
     def __init__(self, table: VisitTable) -> None:
         self._table = table
         self._head: Head | None = None
-        self._size = MAX_VISITS  # of the next transaction
         self.adopted = 0
         self.already_adopted = 0
 
@@ -95,42 +97,45 @@ class _Adopter:
 
         That the fence moved says either that the app counts in the same shard, as it well may, or that another run has
         adopted some of the visits, which takes a read for each to find out: so only every second try looks for that.
-        A busy app is always quicker than a transaction of 99 visits. Smaller ones get through, and after a few of
-        those the app leaves the shard to us.
+        A busy app is always quicker than we are: then the fence is moved under it, until it leaves the shard to us.
         """
         waiting = list(visits)
-        tries, was_unanswered = 0, False
+        tries, was_unanswered, has_rival = 0, False, False
         while waiting:
-            batch = waiting[: self._size]
             try:
-                if tries > 0 and tries % 2 == 0 and (held := self._held(batch)):
+                if tries > 0 and tries % 2 == 0 and (held := self._held(waiting)):
                     waiting = [visit for visit in waiting if visit not in held]
                     if was_unanswered:  # it was this run, for all that anybody knows
                         self.adopted += len(held)
                     else:
                         self.already_adopted += len(held)
-                    self._size = MAX_VISITS
                 else:
-                    self._commit(batch)
-                    waiting = waiting[len(batch) :]
-                    self.adopted += len(batch)
-                    self._size = min(2 * self._size, MAX_VISITS)
-                tries, was_unanswered = 0, False
+                    if has_rival:
+                        self._crowd_out()
+                    self._commit(waiting)
+                    self.adopted += len(waiting)
+                    waiting = []
+                tries, was_unanswered, has_rival = 0, False, False
             except StorageError as error:
                 tries += 1
                 if isinstance(error, Refused) or tries == _TRIES:
                     raise
                 was_unanswered |= isinstance(error, Unanswered)
-                longest = _LONGEST_PAUSE
-                if isinstance(error, FenceMoved):  # somebody else has made progress
-                    longest = _FIRST_PAUSE
-                    if tries > 1 and tries % 2 == 1:
-                        self._size = max(self._size // 2, 1)
+                has_conflict = isinstance(error, FenceMoved)  # somebody else has made progress
+                has_rival = has_conflict and tries > 1
+                longest = _FIRST_PAUSE if has_conflict else _LONGEST_PAUSE
                 time.sleep(random.uniform(0.0, min(_FIRST_PAUSE * 2**tries, longest)))
+
+    def _crowd_out(self) -> None:
+        """Give whoever commits to the shard the conflicts after which it goes to another."""
+        for _ in range(CROWDED):
+            self._table.move_fence(_SHARD)
 
     def _held(self, visits: Sequence[Visit]) -> Sequence[Visit]:
         """Those of the visits that are in the shard."""
-        return [visit for visit in visits if self._table.holds(_SHARD, visit)]
+        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+            are_held = pool.map(lambda visit: self._table.holds(_SHARD, visit), visits)
+            return [visit for visit, is_held in zip(visits, are_held, strict=True) if is_held]
 
     def _commit(self, visits: Sequence[Visit]) -> None:
         head, self._head = self._head, None  # unless it is committed, nobody knows what the stats row is

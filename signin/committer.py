@@ -32,7 +32,7 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
 
 # A process leaves a shard after this many conflicts within its last commits.
-_CROWDED = 3
+CROWDED = 3
 _RECENT_COMMITS = 20
 
 
@@ -213,7 +213,7 @@ class Committer:
 
     def _leave_if_crowded(self) -> None:
         """Move to another shard, or open the next one, where this one has too many writers."""
-        if sum(self._conflicts) < _CROWDED:
+        if sum(self._conflicts) < CROWDED:
             return
         opened = max(self._counter.opened, self._shard + 1)
         choice = random.choice([shard for shard in range(min(opened + 1, MAX_SHARDS)) if shard != self._shard])

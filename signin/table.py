@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from azure.core import MatchConditions
@@ -189,8 +189,18 @@ class VisitTable:
         try:
             with suppress(ResourceExistsError):
                 self._client.create_entity(_statistics_row(shard, Statistics()))
-            row = {"PartitionKey": partition(0), "RowKey": STATISTICS_KEY, "Shards": shard + 1}
-            self._client.update_entity(row, mode=UpdateMode.MERGE)  # whatever the etag; says nothing about counts
+        except Exception as error:
+            raise _storage_error(error) from error
+        self.move_fence(0)
+
+    def move_fence(self, shard: int) -> None:
+        """Change the etag of a shard's stats row, whatever it is, and nothing that it counts. Raises StorageError.
+
+        Whoever commits to the shard next has a conflict, and commits again.
+        """
+        row = {"PartitionKey": partition(shard), "RowKey": STATISTICS_KEY, "FenceMoved": datetime.now(UTC)}
+        try:
+            self._client.update_entity(row, mode=UpdateMode.MERGE)
         except Exception as error:
             raise _storage_error(error) from error
 

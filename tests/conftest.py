@@ -17,6 +17,8 @@ from local.child import Child
 from local.services import functions_host, settings_for, signalr_emulator
 from local.storage import Account, Azurite
 
+from .ports import free_ports
+
 _ACCOUNTS = [f"account{number}" for number in range(1000)]
 
 # A shell makes what it starts in the background ignore Ctrl-C, and so would the processes that tests interrupt.
@@ -64,8 +66,9 @@ class SignalR:
 
 @pytest.fixture
 def signalr() -> Iterator[SignalR]:
-    """A SignalR emulator of the test's own."""
-    process = signalr_emulator()
+    """A SignalR emulator of the test's own, at a port where another one can follow it."""
+    (port,) = free_ports(1)
+    process = signalr_emulator(port)
     try:
         (url,) = process.wait_until_ready()
         yield SignalR(process, url)

@@ -7,17 +7,16 @@ const PATIENCE = 30_000; // ms
 /**
  * @param {import("./api.js").Endpoint} endpoint
  * @param {(...update: Parameters<typeof import("./snapshot.js").snapshot>) => void} onUpdate
- * @param {number} [patience] ms
  * @returns {import("./connection.js").Hub}
  */
-export function openHub({ url, accessToken }, onUpdate, patience = PATIENCE) {
+export function openHub({ url, accessToken }, onUpdate) {
   const hub = new HubConnectionBuilder()
     .withUrl(url, { accessTokenFactory: () => accessToken, timeout: 15_000 })
     .configureLogging(LogLevel.Error)
     .build();
   hub.on("updateSignInStats", onUpdate);
   return {
-    start: () => inTime(hub, patience),
+    start: () => inTime(hub),
     stop: () => hub.stop(),
     closed: new Promise((resolve) => hub.onclose(resolve)),
   };
@@ -28,12 +27,11 @@ export function openHub({ url, accessToken }, onUpdate, patience = PATIENCE) {
  * long as the browser does, which is minutes.
  *
  * @param {{ start: () => Promise<void>, stop: () => Promise<void> }} hub
- * @param {number} patience ms
  */
-async function inTime(hub, patience) {
+async function inTime(hub) {
   let timer;
   const tooLate = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("SignalR did not answer in time.")), patience);
+    timer = setTimeout(() => reject(new Error("SignalR did not answer in time.")), PATIENCE);
   });
   try {
     await Promise.race([hub.start(), tooLate]);

@@ -221,5 +221,5 @@ def simulated(clock: Clock, chance: random.Random, crowded: int) -> Iterator[Non
             patch.setattr(module, "threading", simulated_threading)
             patch.setattr(module, "time", clock)
         patch.setattr(committer, "random", chance)
-        patch.setattr(committer, "_CROWDED", crowded)
+        patch.setattr(committer, "CROWDED", crowded)
         yield

@@ -110,7 +110,7 @@ def test_on_shards_of_their_own(account: Account, proxy: FaultProxy, tell: Tell)
 
 
 def test_all_on_one_shard(account: Account, proxy: FaultProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committer_module, "_CROWDED", 10**9)
+    monkeypatch.setattr(committer_module, "CROWDED", 10**9)
     tally = count(account, proxy, tell, writers=4, visits=100)
     assert tally.shards == 1
     assert tally.acknowledged > 0

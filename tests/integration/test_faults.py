@@ -16,6 +16,7 @@ from local.services import settings_for, signalr_emulator
 from local.storage import DEVELOPMENT_KEY, Account, Azurite
 from tests.conftest import SignalR
 from tests.functions.running_host import RunningHost
+from tests.ports import free_ports
 from tests.signalr.clients import javascript
 from tests.unit.loopback import HANG_UP
 
@@ -64,8 +65,8 @@ class Storage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._azurite = Azurite(folder)
-        self._ports = [urlsplit(url).port or 0 for url in self._azurite.wait_until_ready()]
+        self._ports = free_ports(3)
+        self.start()
         self.account: Account = self._azurite.account()
         self.account.create_table()
         self.account.publish().close()

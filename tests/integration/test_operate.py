@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -328,14 +329,26 @@ def test_adopting_twice_at_the_same_time_counts_every_visit_once(
     assert_well(operator, account, SAMPLE_VISITS)
 
 
-async def test_adopting_while_the_app_counts_loses_nothing_of_either(
-    operator: Operator, account: Account, client: TableClient, app: RunningApp
+@pytest.mark.parametrize("distance", [0.0, 0.05], ids=["next to the table", "far away from it"])
+async def test_adopting_while_a_busy_app_counts_comes_to_an_end_and_loses_nothing_of_either(
+    operator: Operator,
+    account: Account,
+    client: TableClient,
+    app: RunningApp,
+    proxied: Account,
+    table_proxy: CountingProxy,
+    distance: float,
 ) -> None:
+    def from_afar(asked: Asked) -> Answer:
+        time.sleep(distance)  # seconds that a request is on its way
+        return table_proxy.pass_on(asked)
+
     record_in_the_sample(client, SAMPLE_VISITS)
-    adopting = operator.start(account, "adopt")
+    table_proxy.handler = from_afar
+    adopting = operator.start(proxied, "adopt")
     answers = []
     while adopting.poll() is None:
-        answers += await visits([app.url], 30, 3)
+        answers += await visits([app.url], 100, 10)
     assert adopted_in(end_of(adopting))["adopted"] == SAMPLE_VISITS
     assert {answer.status for answer in answers} == {200}
     assert_well(operator, account, SAMPLE_VISITS + len(answers))

@@ -79,6 +79,16 @@ def test_a_moved_fence_keeps_everything_out(table: VisitTable, account: Account)
     assert audit(account).statistics.total == 2
 
 
+def test_a_fence_that_is_moved_keeps_a_commit_out_and_changes_no_count(table: VisitTable, account: Account) -> None:
+    old = table.commit(0, NOTHING, [Visit.now(EDGE_ON_WINDOWS)])
+    table.move_fence(0)
+    with pytest.raises(FenceMoved):
+        table.commit(0, old, [Visit.now()])
+    moved = table.read(0)
+    assert moved.statistics == old.statistics
+    assert table.commit(0, moved, [Visit.now()]).statistics.total == audit(account).statistics.total == 2
+
+
 def test_of_two_who_create_a_shard_one_is_kept_out(table: VisitTable, account: Account) -> None:
     table.commit(0, NOTHING, [Visit.now()])
     second = Visit.now()

@@ -6,13 +6,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, cast
 from urllib.request import Request, urlopen
@@ -31,13 +29,6 @@ def copy_repository(folder: Path) -> Path:
         shutil.copy(REPOSITORY / name, folder)
     (folder / "node_modules").symlink_to(REPOSITORY / "node_modules", target_is_directory=True)
     return folder
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at."""
-    with ExitStack() as sockets:
-        opened = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [cast(int, server.getsockname()[1]) for server in opened]
 
 
 def port_flags(ports: Sequence[int]) -> list[str]:

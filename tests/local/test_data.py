@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
+
 from .conftest import Start
-from .environment import free_ports, port_flags, visit
+from .environment import port_flags, visit
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")

@@ -13,9 +13,10 @@ from local import services
 from local.commands import parse
 from local.progress import StepFailed
 from local.services import FLAGS, check_ports
+from tests.ports import free_ports
 
 from .conftest import Start
-from .environment import ANY_PORTS, free_ports, get, port_flags, visit
+from .environment import ANY_PORTS, get, port_flags, visit
 
 
 def test_ports_in_use_are_a_line_each_that_names_the_port_and_its_flag(start: Start) -> None:

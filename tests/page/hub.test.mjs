@@ -13,6 +13,7 @@ const NEGOTIATION = {
   availableTransports: [{ transport: "WebSockets", transferFormats: ["Text"] }],
 };
 
+const PATIENCE = 30_000; // ms
 const CLOSE_FRAME = 0x88;
 
 /** The answer by which a WebSocket is open. */
@@ -35,18 +36,22 @@ async function serve(t) {
 
 test("a connection that is neither opened nor refused is given up", async (t) => {
   const { server, endpoint } = await serve(t);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   const upgrade = once(server, "upgrade");
-  const started = openHub(endpoint, () => {}, 200).start();
+  const started = openHub(endpoint, () => {}).start();
   const [, socket] = await upgrade;
+  t.mock.timers.tick(PATIENCE);
   await assert.rejects(started, { message: "SignalR did not answer in time." });
   socket.destroy();
 });
 
 test("a connection that was given up and opens after all is closed", async (t) => {
   const { server, endpoint } = await serve(t);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   const upgrade = once(server, "upgrade");
-  const started = openHub(endpoint, () => {}, 50).start();
+  const started = openHub(endpoint, () => {}).start();
   const [request, socket] = await upgrade;
+  t.mock.timers.tick(PATIENCE);
   await assert.rejects(started);
 
   socket.write(acceptance(request.headers["sec-websocket-key"]));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ def _protocol(owner: WebServer) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(answer.body)
             self.close_connection |= owner.close_after_answer
 
-        do_GET = do_HEAD = do_POST = do_PUT = answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = answer  # noqa: N815
 
     return Protocol
 
@@ -94,6 +95,6 @@ def web_server(handler: Handler) -> Iterator[WebServer]:
 @contextmanager
 def nothing_listening() -> Iterator[str]:
     """An address at which connections are refused."""
-    with web_server(lambda asked: Answer()) as server:
-        url = server.url
-    yield url
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"

@@ -10,6 +10,8 @@ import pytest
 
 from signin.adopt import Adoption, adopt, sample_visits
 from signin.audit import audit
+from signin.committer import Committer
+from signin.counter import ShardCounter
 from signin.table import MAX_VISITS, Refused, StorageError
 from signin.visit import Visit
 
@@ -333,24 +335,24 @@ def test_an_app_that_counts_in_the_same_shard_costs_a_read_and_no_more(pauses: l
     assert_adopted(service, 300, others=1)
 
 
-def test_an_app_that_is_always_quicker_than_a_large_transaction_is_met_with_small_ones() -> None:
-    def busy_app(attempt: Attempt) -> Reply:
-        return arrives(attempt) if len(attempt.operations) <= 3 else other_writer_first(attempt)
+def test_an_app_that_is_always_quicker_leaves_the_shard_to_the_adoption() -> None:
+    service = sample(300)
+    table = service.to_another_process().visit_table()
+    app = Committer(table, ShardCounter(table, max_age=1.0), on_commit=lambda: None)
+    counted = 0
 
-    service = sample(120)
-    service.faults.extend([busy_app] * 1000)
-    assert run(service) == Adoption(adopted=120, already_adopted=0)
-    assert_adopted(service, 120, others=len(service.from_elsewhere))
+    def app_first(attempt: Attempt) -> Reply:
+        nonlocal counted
+        app.submit(Visit.now()).result()
+        counted += 1
+        return attempt.arrive()
 
-
-def test_once_the_app_has_gone_transactions_are_large_again() -> None:
-    service = sample(1000)
-    service.faults.extend([other_writer_first] * 9)
-    run(service)
-    sizes = [len(attempt.operations) - 1 for attempt in service.attempts]
-    assert min(sizes) < 10
-    assert sizes[-3:-1] == [MAX_VISITS, MAX_VISITS]
-    assert_adopted(service, 1000, others=9)
+    service.faults.extend([app_first] * 1000)
+    assert run(service) == Adoption(adopted=300, already_adopted=0)
+    app.close(timeout=10)
+    assert app.shard == 1
+    assert len(service.attempts) < 10
+    assert_adopted(service, 300, others=counted)
 
 
 # When there is no hope
