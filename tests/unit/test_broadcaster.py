@@ -231,7 +231,7 @@ def test_what_could_not_be_read_for_the_last_broadcast_is_sent_later(
     sent = hub.next_total()
     if sent != 11:
         try:
-            sent = hub.sent.get(timeout=1)
+            sent = hub.sent.get(timeout=10)
         except queue.Empty:
             pytest.fail(f"{sent} is the last number that open pages get, the truth is 11")
     assert sent == 11
