@@ -36,13 +36,14 @@ if ((${#problems[@]})); then
   exit 1
 fi
 
-# Who publishes the content: a person, or a pipeline's service principal.
-if [[ $(az account show --query user.type --output tsv) == user ]]; then
-  principal=$(az ad signed-in-user show --query id --output tsv)
-else
-  client=$(az account show --query user.name --output tsv)
-  principal=$(az ad sp show --id "$client" --query id --output tsv)
-fi
+# Who publishes the content: whoever is signed in, as the claim `oid` of a token says. Of a pipeline's service principal
+# nothing else does without a permission to read the directory.
+token=$(az account get-access-token --query accessToken --output tsv)
+principal=$(python3 -c '
+import base64, json
+claims = input().split(".")[1]
+print(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["oid"])
+' <<<"$token")
 
 echo "Deploying infra/main.bicep as $name to $region, subscription $subscription ..."
 outputs=$(az deployment sub create \
@@ -59,12 +60,18 @@ AZURE_TOKEN_CREDENTIALS=AzureCliCredential python3 dev.py publish --blob-url "$b
 
 echo "Deploying the app to $app ..."
 python3 dev.py package --output .local/app.zip
-az functionapp deployment source config-zip \
+# The app's identity stores the package, and its role may take ten minutes to have effect.
+tries=0
+until az functionapp deployment source config-zip \
   --resource-group "$group" \
   --name "$app" \
   --src .local/app.zip \
   --build-remote true \
-  --output none
+  --output none; do
+  ((++tries < 10)) || exit 1
+  echo "Again in a minute ..."
+  sleep 60
+done
 
 echo "Waiting for the app to find its table, its content and SignalR ..."
 curl --silent --show-error --fail --retry 30 --retry-delay 10 --retry-all-errors "$app_url/health"

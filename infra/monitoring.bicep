@@ -12,7 +12,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   tags: tags
   properties: {
     sku: { name: 'PerGB2018' }
-    retentionInDays: 30 // the longest that costs nothing
+    retentionInDays: 30 // nothing to pay for
     workspaceCapping: { dailyQuotaGb: dailyQuota }
   }
 }

@@ -31,9 +31,11 @@ _SHARD = 0
 _PREFIX = f"0-{SAMPLE}-"
 
 _READS_AT_ONCE = 16
-_TRIES = 30  # in a row without success; half a minute where nothing answers
+_TRIES = 30  # in a row without success
 _FIRST_PAUSE = 0.05  # seconds
 _LONGEST_PAUSE = 2.0
+_FENCE_MOVES = 2 * CROWDED
+_BETWEEN_FENCE_MOVES = 0.025  # seconds
 
 
 class Adoption(NamedTuple):
@@ -89,6 +91,7 @@ class _Adopter:
     def __init__(self, table: VisitTable) -> None:
         self._table = table
         self._head: Head | None = None
+        self._is_unanswered = False  # a transaction with the present visits
         self.adopted = 0
         self.already_adopted = 0
 
@@ -100,12 +103,13 @@ class _Adopter:
         A busy app is always quicker than we are: then the fence is moved under it, until it leaves the shard to us.
         """
         waiting = list(visits)
-        tries, was_unanswered, has_rival = 0, False, False
+        tries, has_rival = 0, False
+        self._is_unanswered = False
         while waiting:
             try:
                 if tries > 0 and tries % 2 == 0 and (held := self._held(waiting)):
                     waiting = [visit for visit in waiting if visit not in held]
-                    if was_unanswered:  # it was this run, for all that anybody knows
+                    if self._is_unanswered:  # it was this run, for all that anybody knows
                         self.adopted += len(held)
                     else:
                         self.already_adopted += len(held)
@@ -115,21 +119,30 @@ class _Adopter:
                     self._commit(waiting)
                     self.adopted += len(waiting)
                     waiting = []
-                tries, was_unanswered, has_rival = 0, False, False
+                tries, has_rival = 0, False
+                self._is_unanswered = False
             except StorageError as error:
                 tries += 1
                 if isinstance(error, Refused) or tries == _TRIES:
                     raise
-                was_unanswered |= isinstance(error, Unanswered)
                 has_conflict = isinstance(error, FenceMoved)  # somebody else has made progress
                 has_rival = has_conflict and tries > 1
                 longest = _FIRST_PAUSE if has_conflict else _LONGEST_PAUSE
                 time.sleep(random.uniform(0.0, min(_FIRST_PAUSE * 2**tries, longest)))
 
     def _crowd_out(self) -> None:
-        """Give whoever commits to the shard the conflicts after which it goes to another."""
-        for _ in range(CROWDED):
-            self._table.move_fence(_SHARD)
+        """Give whoever commits to the shard the conflicts after which it goes to another.
+
+        Without waiting for the answers: one that commits many times while they are on their way from far off would
+        have forgotten each conflict before the next.
+        """
+        with ThreadPoolExecutor(_FENCE_MOVES) as pool:
+            moves = []
+            for _ in range(_FENCE_MOVES):
+                moves.append(pool.submit(self._table.move_fence, _SHARD))
+                time.sleep(_BETWEEN_FENCE_MOVES)
+        for move in moves:
+            move.result()
 
     def _held(self, visits: Sequence[Visit]) -> Sequence[Visit]:
         """Those of the visits that are in the shard."""
@@ -139,7 +152,12 @@ class _Adopter:
 
     def _commit(self, visits: Sequence[Visit]) -> None:
         head, self._head = self._head, None  # unless it is committed, nobody knows what the stats row is
-        self._head = self._table.commit(_SHARD, head or self._table.read(_SHARD), visits)
+        head = head or self._table.read(_SHARD)
+        try:
+            self._head = self._table.commit(_SHARD, head, visits)
+        except Unanswered:
+            self._is_unanswered = True
+            raise
 
 
 def _visit(row: TableEntity) -> Visit:

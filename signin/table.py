@@ -4,7 +4,8 @@
     "00"          "20261123T091500.123456Z-<random>"  OS, Browser, Device          one row per visit
     "00"          "0-SignIn-<guid>-20180716T…Z"       OS, Browser, Device          the same (see adopt.py)
     "00"          "stats"                             Total, ByOS, ByBrowser,      the sum of those rows
-                                                      ByDevice, History
+                                                      ByDevice, History,
+                                                      sometimes FenceMoved (see `VisitTable.move_fence`)
     "broadcast"   "turn"                              At, Seconds, Told            see turns.py
 
 A row of before devices were counted lacks Device or ByDevice; what it counts is of the device "Other".

@@ -33,6 +33,8 @@ const chart = new HistoryChart(find(".history"));
 
 /** @type {number | null} */
 let shownTotal = null;
+let shareLabel = "";
+let restoringLabel = 0;
 
 export const presentButton = find("[data-testid=present]");
 export const shareButton = find("[data-testid=share]");
@@ -79,7 +81,8 @@ export function announce(text) {
 /** @param {import("./share.js").Way} way */
 export function showSharing(way) {
   shareButton.hidden = way === "none";
-  write(shareButton, way === "share" ? "Share" : "Copy the link");
+  shareLabel = way === "share" ? "Share" : "Copy the link";
+  write(shareButton, shareLabel);
 }
 
 /** @param {import("./share.js").Outcome} outcome */
@@ -87,9 +90,9 @@ export function showShared(outcome) {
   if (outcome === "shared") return;
   const text = outcome === "copied" ? "Copied" : "Cannot be copied";
   announce(text);
-  const label = shareButton.textContent ?? "";
   write(shareButton, text);
-  setTimeout(() => write(shareButton, label), 2_000);
+  clearTimeout(restoringLabel);
+  restoringLabel = setTimeout(() => write(shareButton, shareLabel), 2_000);
 }
 
 /** @param {boolean} presenting */

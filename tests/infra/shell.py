@@ -1,4 +1,7 @@
-"""A shell in which programs only write down what they are asked, and answer what the test says."""
+"""A shell in which programs only write down what they are asked, and answer what the test says.
+
+Only what Python is given with `-c` does run.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,46 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+import jwt
 
 from local.node import REPOSITORY
 
 URL = "https://signin-abc.azurewebsites.net"
 BLOB_URL = "https://stdataabc.blob.core.windows.net"
 
-# What Azure answers where all is well: by how a command begins, what it prints and its exit code.
-ANSWERS = {
+# What Azure answers where all is well: by how a command begins, what it prints and its exit code, or one for each time.
+ANSWERS: Mapping[str, tuple[str, int | list[int]]] = {
     "az account show --query name": ("My subscription", 0),
-    "az account show --query user.type": ("user", 0),
-    "az account show --query user.name": ("client", 0),
-    "az ad signed-in-user show": ("person", 0),
-    "az ad sp show --id client": ("pipeline", 0),
+    "az account get-access-token": (
+        jwt.encode({"oid": "who-is-signed-in"}, "a key of 32 bytes, never checked."),
+        0,
+    ),
     "az deployment sub create": (f"rg-demo\nsignin-abc\n{URL}\n{BLOB_URL}", 0),
     "az group show --name rg-demo": ("demo", 0),
     "az resource list": ("everything that there is", 0),
 }
 
 _STAND_IN = f"""#!{sys.executable}
-import json, sys
+import json, os, sys
 from pathlib import Path
 folder = Path(__file__).parent
 command = [Path(__file__).name, *sys.argv[1:]]
 with folder.joinpath("asked").open("a") as asked:
     asked.write(json.dumps(command) + "\\n")
-for words, (answer, exit_code) in json.loads(folder.joinpath("answers").read_text()).items():
+answers = json.loads(folder.joinpath("answers").read_text())
+for words, (answer, exit_code) in answers.items():
     if " ".join(command).startswith(words):
         print(answer)
+        if isinstance(exit_code, list):
+            code = exit_code.pop(0)
+            folder.joinpath("answers").write_text(json.dumps(answers))
+            sys.exit(code)
         sys.exit(exit_code)
+if command[:2] == ["python3", "-c"]:
+    os.execv(sys.executable, command)
 """
 
 

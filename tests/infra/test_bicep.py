@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,14 @@ def test_the_app_has_one_identity_and_its_deployment_uses_it() -> None:
     }
     (container,) = MAIN.modules["hostStorage"].params["containers"]
     assert MAIN.modules["app"].params["packagesUrl"].endswith(f"/{container}'")
+
+
+def test_the_pipeline_has_every_parameter_that_azd_takes_from_its_environment() -> None:
+    """Those with a default are not set by azd itself; without them, each push would undo what was chosen."""
+    chosen = set(re.findall(r"\$\{(\w+)=", (INFRA / "main.parameters.json").read_text()))
+    assert f"\npipeline:\n  variables: [{', '.join(sorted(chosen))}]\n" in (REPOSITORY / "azure.yaml").read_text()
+    workflow = (REPOSITORY / ".github/workflows/azure-dev.yml").read_text()
+    assert {f"{name}: ${{{{ vars.{name} }}}}" for name in chosen} <= {line.strip() for line in workflow.splitlines()}
 
 
 def test_the_app_is_deployed_where_azd_looks_for_it() -> None:

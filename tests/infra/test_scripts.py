@@ -12,7 +12,7 @@ from .shell import BLOB_URL, URL, Shell
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path, "az", "python3", "curl")
+    return Shell(tmp_path, "az", "python3", "curl", "sleep")
 
 
 def option(command: list[str], name: str) -> list[str]:
@@ -30,7 +30,7 @@ def test_deploy_makes_the_infrastructure_publishes_deploys_and_waits_until_all_i
     *_, provision, publish, package, deploy, wait = shell.asked
     assert provision[:4] == ["az", "deployment", "sub", "create"]
     assert option(provision, "--parameters") == [
-        *("environmentName=demo", "location=westeurope", "principalId=person", "signalRSku=Standard_S1")
+        *("environmentName=demo", "location=westeurope", "principalId=who-is-signed-in", "signalRSku=Standard_S1")
     ]
     assert publish == ["python3", "dev.py", "publish", "--blob-url", BLOB_URL, "--site", URL]
     assert package[:3] == ["python3", "dev.py", "package"]
@@ -47,15 +47,23 @@ def test_deploy_does_the_same_again(shell: Shell) -> None:
     assert shell.asked[:half] == shell.asked[half:]
 
 
-def test_deploy_gives_its_roles_to_a_pipeline_where_one_is_signed_in(shell: Shell) -> None:
-    shell.answers["az account show --query user.type"] = ("servicePrincipal", 0)
-    assert shell.run("infra/deploy.sh", "demo", "westeurope").returncode == 0
-    (provision,) = (command for command in shell.asked if "sub" in command)
-    assert "principalId=pipeline" in option(provision, "--parameters")
+def test_deploy_waits_until_the_role_of_the_app_has_effect(shell: Shell) -> None:
+    shell.answers["az functionapp deployment"] = ("", [1, 1, 0])
+    result = shell.run("infra/deploy.sh", "demo", "westeurope")
+    assert result.returncode == 0, result.stderr
+    assert [command[0] for command in shell.asked[-6:]] == ["az", "sleep", "az", "sleep", "az", "curl"]
 
 
 @pytest.mark.parametrize(
-    "step", ["az deployment sub create", "python3 dev.py publish", "python3 dev.py package", "az functionapp", "curl"]
+    "step",
+    [
+        "az account get-access-token",
+        "az deployment sub create",
+        "python3 dev.py publish",
+        "python3 dev.py package",
+        "az functionapp",
+        "curl",
+    ],
 )
 def test_deploy_ends_with_the_first_step_that_fails(shell: Shell, step: str) -> None:
     shell.answers |= {step: ("", 1)}

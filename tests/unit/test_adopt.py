@@ -335,24 +335,44 @@ def test_an_app_that_counts_in_the_same_shard_costs_a_read_and_no_more(pauses: l
     assert_adopted(service, 300, others=1)
 
 
-def test_an_app_that_is_always_quicker_leaves_the_shard_to_the_adoption() -> None:
+def test_a_busy_app_leaves_the_shard_to_the_adoption_also_where_that_is_far_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The app commits every 5 ms, and a transaction of the adoption takes 150 ms to arrive."""
     service = sample(300)
     table = service.to_another_process().visit_table()
     app = Committer(table, ShardCounter(table, max_age=1.0), on_commit=lambda: None)
     counted = 0
 
-    def app_first(attempt: Attempt) -> Reply:
+    def pass_time(seconds: float) -> None:
         nonlocal counted
-        app.submit(Visit.now()).result()
-        counted += 1
+        for _ in range(round(seconds / 0.005)):
+            app.submit(Visit.now()).result()
+            counted += 1
+
+    def from_afar(attempt: Attempt) -> Reply:
+        pass_time(0.15)
         return attempt.arrive()
 
-    service.faults.extend([app_first] * 1000)
+    monkeypatch.setattr(time, "sleep", pass_time)
+    service.faults.extend([from_afar] * 1000)
     assert run(service) == Adoption(adopted=300, already_adopted=0)
     app.close(timeout=10)
     assert app.shard == 1
     assert len(service.attempts) < 10
     assert_adopted(service, 300, others=counted)
+
+
+def test_what_another_run_has_adopted_is_not_taken_for_ones_own_after_a_read_without_an_answer() -> None:
+    service = sample(99)
+
+    def other_run_first(attempt: Attempt) -> Reply:
+        run(service)
+        service.read_errors.append(no_answer())
+        return attempt.arrive()
+
+    service.faults.append(other_run_first)
+    assert run(service) == Adoption(adopted=0, already_adopted=99)
 
 
 # When there is no hope

@@ -108,6 +108,12 @@ def test_routes_have_no_prefix_of_the_hosts() -> None:
     assert host["extensions"]["http"]["routePrefix"] == ""
 
 
+def test_log_levels_are_those_of_functions_that_there_are() -> None:
+    host = json.loads((REPOSITORY / "host.json").read_text())
+    named = [category.split(".")[1] for category in host["logging"]["logLevel"] if "." in category]
+    assert set(named) <= set(FUNCTIONS)
+
+
 @pytest.mark.parametrize("name", ["signin", "negotiate", "stats", "badge", "website"])
 def test_what_waits_for_storage_holds_no_thread(name: str) -> None:
     assert inspect.iscoroutinefunction(FUNCTIONS[name].handler)
