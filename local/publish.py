@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings, LinearRetry, PublicAccess
 
 from local.bundle import FOLDER, bundle, sources
@@ -80,11 +80,11 @@ class Publisher:
             public_access = None
         self._published: dict[str, bytes] = {}  # blob name: MD5 of its content
         self._seen: object = None
-        try:
-            self._container.create_container(public_access=public_access)
-        except ResourceExistsError:
+        try:  # who may publish need not be allowed to make containers
             for blob in self._container.list_blobs():
                 self._published[blob.name] = bytes(blob.content_settings.content_md5 or b"")
+        except ResourceNotFoundError:
+            self._container.create_container(public_access=public_access)
 
     def close(self) -> None:
         """Close the connections to storage."""
