@@ -91,7 +91,7 @@ class _Adopter:
     def __init__(self, table: VisitTable) -> None:
         self._table = table
         self._head: Head | None = None
-        self._is_unanswered = False  # a transaction with the present visits
+        self._is_unanswered = False  # whether a transaction with the present visits is
         self.adopted = 0
         self.already_adopted = 0
 
