@@ -17,7 +17,7 @@ from local.child import Child
 from local.services import functions_host, settings_for, signalr_emulator
 from local.storage import Account, Azurite
 
-from .ports import free_ports
+from .ports import started_at_a_free_port
 
 _ACCOUNTS = [f"account{number}" for number in range(1000)]
 
@@ -67,10 +67,8 @@ class SignalR:
 @pytest.fixture
 def signalr() -> Iterator[SignalR]:
     """A SignalR emulator of the test's own, at a port where another one can follow it."""
-    (port,) = free_ports(1)
-    process = signalr_emulator(port)
+    process, url = started_at_a_free_port(signalr_emulator)
     try:
-        (url,) = process.wait_until_ready()
         yield SignalR(process, url)
     finally:
         process.stop()

@@ -6,9 +6,14 @@ import itertools
 import os
 import random
 import socket
+from collections.abc import Callable
+
+from local.child import Child
+from local.progress import StepFailed
 
 _PORTS = range(20_000, 32_000)  # below those that systems hand out, or anybody's next connection might take one
 _EACH = 1_000
+_TRIES = 3
 
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _own = random.sample(_PORTS[_worker * _EACH % len(_PORTS) :][:_EACH], _EACH)
@@ -18,6 +23,22 @@ _candidates = itertools.cycle(_own)
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens at, and that no other test is given."""
     return list(itertools.islice(filter(_is_free, _candidates), count))
+
+
+def started_at_a_free_port(start: Callable[[int], Child]) -> tuple[Child, str]:
+    """A server and its URL. A port that somebody takes before the server listens there is passed over."""
+    for tries_left in reversed(range(_TRIES)):
+        (port,) = free_ports(1)
+        child = start(port)
+        try:
+            (url,) = child.wait_until_ready()
+        except StepFailed:
+            child.stop()
+            if not tries_left:
+                raise
+        else:
+            break
+    return child, url
 
 
 def _is_free(port: int) -> bool:

@@ -50,7 +50,9 @@ class Environment:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local", *arguments],
             cwd=repository,
-            env=os.environ | {"http_proxy": "http://127.0.0.1:9"},  # no proxy can reach our servers, this one nothing
+            env=os.environ
+            | {"http_proxy": "http://127.0.0.1:9"}  # no proxy can reach our servers, this one nothing
+            | {"TMPDIR": str(repository.parent)},  # where what is killed leaves its data behind
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
