@@ -1,6 +1,7 @@
 """The routes of the app. What they do is in `signin/`."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -71,3 +72,7 @@ async def website(req: func.HttpRequest) -> func.HttpResponse:
     site = current()
     result = await site.content.get(path, req.method, req.headers, query=req.url.partition("?")[2])
     return answers.page(result, req, site.page_headers)
+
+
+# What has been imported stays. Frozen, the garbage collector passes it by: under load it would walk it time and again.
+gc.freeze()
