@@ -46,7 +46,7 @@ class _Load:
 
 
 def lone_visits(bench: Bench, plan: Plan) -> list[Figure]:
-    """Visits that are alone, and broadcasts with nothing before them, in turns."""
+    """Visits that are alone, and broadcasts with nothing before them, in lease."""
     figures: list[Figure] = []
     for count in (1, plan.processes):
         delays: list[float] = []

@@ -25,12 +25,12 @@ from azure.data.tables import TableClient, UpdateMode
 
 import function_app
 from signin.app import HUB, current
-from signin.broadcaster import TARGET
-from signin.history import RESOLUTIONS
+from signin.counting.table import MAX_VISITS, STATISTICS_KEY, TABLE_NAME, VisitTable, partition
+from signin.live.broadcaster import TARGET
+from signin.live.hub import Hub
 from signin.settings import Settings
-from signin.signalr import Hub
-from signin.table import MAX_VISITS, STATISTICS_KEY, TABLE_NAME, VisitTable, partition
-from signin.visit import Visit
+from signin.visits.history import RESOLUTIONS
+from signin.visits.visit import Visit
 
 USER_AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",

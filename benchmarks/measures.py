@@ -1,4 +1,4 @@
-"""The measurements: each gives its figures. What is compared is measured in turns."""
+"""The measurements: each gives its figures. What is compared is measured in lease."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from local.child import Child
 from local.node import REPOSITORY
 from local.services import functions_host
 from local.storage import Account
-from signin.table import MAX_VISITS
-from signin.user_agent import identify
+from signin.counting.table import MAX_VISITS
+from signin.visits.user_agent import identify
 
 _SHORT_INTERVAL = 0.1  # seconds between broadcasts, where many quiet visits are needed
 _AT_ONCE = 1000  # visits under way, where as many as possible are to be answered

@@ -45,7 +45,7 @@ def document(figures: Sequence[Figure]) -> str:
 {made}; made by `python3 dev.py bench`.
 
 The app, the storage emulator Azurite and all load share one machine. Figures are medians, what is compared was measured
-in turns, and storage requests were counted on the wire.
+in lease, and storage requests were counted on the wire.
 
 {summary(figures)}
 - *Quiet* visits come one after the other, further apart than the broadcast interval; a *burst* comes at once.

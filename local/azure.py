@@ -12,8 +12,8 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 
 from local.progress import Note, StepFailed
 from local.publish import Publisher
-from signin.content import CONTAINER
-from signin.identity import STORAGE_SCOPE
+from signin.identity.credential import STORAGE_SCOPE
+from signin.website.site import CONTAINER
 
 CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"  # as the Azure CLI has it
 

@@ -16,7 +16,7 @@ from azure.storage.blob import ContainerClient, ContentSettings, LinearRetry, Pu
 from local.bundle import FOLDER, bundle, sources
 from local.node import REPOSITORY
 from local.progress import StepFailed
-from signin.content import CONTAINER
+from signin.website.site import CONTAINER
 
 _SOURCES = ("scripts", "styles")  # folders whose files are published as parts of bundles
 

@@ -17,9 +17,9 @@ from local.browser import running_browser
 from local.node import REPOSITORY, install_packages
 from local.progress import StepFailed, step
 from local.services import Ports, functions_host, services
-from signin.table import VisitTable
-from signin.user_agent import identify
-from signin.visit import Visit
+from signin.counting.table import VisitTable
+from signin.visits.user_agent import identify
+from signin.visits.visit import Visit
 
 _USUAL_URL = f"http://127.0.0.1:{Ports().app}"  # where readers will find the page; here it is at a free port
 

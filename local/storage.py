@@ -13,7 +13,7 @@ from azure.data.tables import TableServiceClient
 from local.child import Child, OnEnd
 from local.node import MODULES, NODE, REPOSITORY
 from local.publish import Publisher
-from signin.table import TABLE_NAME
+from signin.counting.table import TABLE_NAME
 
 DEVELOPMENT_ACCOUNT = "devstoreaccount1"
 # The key that every Azure Storage emulator has; published in its documentation.

@@ -6,7 +6,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from signin.commands import main
+        from signin.operators.commands import main
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(main(sys.argv[1:]))

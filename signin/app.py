@@ -12,21 +12,21 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from signin.broadcaster import Broadcaster
-from signin.committer import Committer
-from signin.console import use_console
-from signin.content import Content
-from signin.counter import ShardCounter
-from signin.identity import STORAGE_SCOPE, Bearer, Credential, Identity
-from signin.joined import Joined
-from signin.metrics import Metrics
-from signin.security import page_headers
+from signin.counting.committer import Committer
+from signin.counting.shards import ShardCounter
+from signin.counting.single_flight import SingleFlight
+from signin.counting.table import StorageError
+from signin.identity.credential import STORAGE_SCOPE, Bearer, Credential, Identity
+from signin.live.broadcaster import Broadcaster
+from signin.live.hub import ClientAccess, Hub, SignalRError
+from signin.live.lease import BroadcastLease
 from signin.settings import Settings
-from signin.signalr import ClientAccess, Hub, SignalRError
-from signin.statistics import Statistics
-from signin.table import StorageError
-from signin.turns import Turns
-from signin.visit import visit_of
+from signin.telemetry.console import use_console
+from signin.telemetry.metrics import Metrics
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
+from signin.website.security import page_headers
+from signin.website.site import Site
 
 logger = logging.getLogger(__name__)
 
@@ -53,16 +53,16 @@ class App:
         self.broadcast_interval = settings.broadcast_interval
         self.table = settings.table.connect()
         self.hub = Hub(settings.signalr, HUB)
-        self.content = Content(settings.blob_url, _authorization(settings.blob_identity))
+        self.content = Site(settings.blob_url, _authorization(settings.blob_identity))
         self.page_headers = page_headers(settings.signalr.client_endpoint)
         self._metrics = Metrics()
         self._metrics.start()
         self._counter = ShardCounter(self.table, self.broadcast_interval)
         self._broadcaster = Broadcaster(
-            self.hub, self._counter, Turns(self.table), self.broadcast_interval, self._metrics
+            self.hub, self._counter, BroadcastLease(self.table), self.broadcast_interval, self._metrics
         )
         self._committer = Committer(self.table, self._counter, self._broadcaster.changed, self._metrics)
-        self._reading = Joined(self._read, _READING_PAUSE)
+        self._reading = SingleFlight(self._read, _READING_PAUSE)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
     async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
@@ -70,7 +70,7 @@ class App:
 
         Raises NotAcknowledged; StorageError where there was no visit to count.
         """
-        visit = visit_of(headers)
+        visit = Visit.from_headers(headers)
         if visit is None:
             return SignIn(await self._granted(self.hub.client_access()), await self.statistics())
         committed = self._committed(self._committer.submit(visit))
@@ -97,7 +97,7 @@ class App:
 
     def _read(self) -> None:
         """Read the statistics, and have them broadcast if they have news: who counted those visits may be dead."""
-        if self._counter.catch_up():
+        if self._counter.read_all():
             self._broadcaster.changed()
 
     async def _granted(self, access: Future[ClientAccess]) -> ClientAccess:

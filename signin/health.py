@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from signin.app import App
-from signin.blobs import ContentUnavailable
-from signin.signalr import SignalRError
-from signin.table import StorageError
+from signin.counting.table import StorageError
+from signin.live.hub import SignalRError
+from signin.website.blobs import ContentUnavailable
 
 
-def problems_of(app: App) -> Mapping[str, str | None]:
+def check_services(app: App) -> Mapping[str, str | None]:
     """For each of `table`, `blob` and `signalr`: None where it is well, else one line that says what is wrong.
 
     Blocks until all have answered or timed out, a few seconds at most.

@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from signin.connection_string import ConnectionString
-from signin.identity import Credential, Identity, is_confidential
-from signin.table import VisitTable
+from signin.counting.table import VisitTable
+from signin.identity.credential import Credential, Identity, is_https_or_loopback
+from signin.live.connection_string import ConnectionString
+from signin.live.lease import LONGEST_INTERVAL
 
 T = TypeVar("T")
-
-LONGEST_INTERVAL = 3600.0  # seconds between broadcasts
 
 
 class SettingsError(Exception):
@@ -79,7 +78,7 @@ class Settings:
         blob_identity = read(lambda: _identity(environment, "BlobHost"))
         signalr = read(lambda: _read(environment, "AzureSignalRConnectionString", ConnectionString.parse))
         broadcast_interval = read(lambda: _read(environment, "BroadcastIntervalSeconds", _seconds, default="1"))
-        if blob_identity is not None and blob_url is not None and not is_confidential(blob_url):
+        if blob_identity is not None and blob_url is not None and not is_https_or_loopback(blob_url):
             problems.append("BlobHost is malformed: an identity's tokens are sent by https only")
         if problems or table is None or blob_url is None or signalr is None or broadcast_interval is None:
             raise SettingsError("; ".join(problems))

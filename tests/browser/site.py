@@ -18,10 +18,10 @@ from local.services import signalr_emulator
 from local.signalr.tokens import DEVELOPMENT_KEY
 from local.storage import Account
 from signin.app import HUB
-from signin.broadcaster import TARGET
-from signin.statistics import Statistics
-from signin.table import STATISTICS_KEY, TABLE_NAME
-from signin.turns import TURNS
+from signin.counting.table import STATISTICS_KEY, TABLE_NAME
+from signin.live.broadcaster import TARGET
+from signin.live.lease import LEASE_PARTITION
+from signin.visits.statistics import Statistics
 
 from .user_agents import FIREFOX_ON_LINUX
 
@@ -52,7 +52,7 @@ class Site:
 def recorded(account: Account) -> Statistics:
     """What the visits in the table add up to; the stats rows must say the same."""
     with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as table:
-        rows = [row for row in table.list_entities() if row["PartitionKey"] != TURNS]
+        rows = [row for row in table.list_entities() if row["PartitionKey"] != LEASE_PARTITION]
     visits = [row for row in rows if row["RowKey"] != STATISTICS_KEY]
     shards = [row for row in rows if row["RowKey"] == STATISTICS_KEY]
     counted = Statistics(

@@ -36,7 +36,7 @@ def test_no_text_of_the_badge_leaves_its_half(shared_site: Site, visitors: Visit
 
 def test_a_page_cannot_be_made_to_run_or_load_what_is_not_the_apps(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
-    visitor.tolerate("Content Security Policy", "Refused to")
+    visitor.tolerate("Content Security Policy", "PermanentError to")
     visitor.expect_state("live")
     problems = len(visitor.problems)
     assert visitor.page.evaluate(

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from signin.statistics import Statistics
+from signin.visits.statistics import Statistics
 
 from .site import Site
 from .visitor import Visitors, prerender, show

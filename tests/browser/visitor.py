@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
-from signin.statistics import Statistics
+from signin.visits.statistics import Statistics
 
 from .site import Site
 

@@ -23,9 +23,9 @@ TOKEN_SECONDS = 2
 SHORT_TOKENS = f"""
 import runpy
 
-from signin import signalr
+from signin.live import hub as hub_module
 
-signalr.CLIENT_TOKEN_SECONDS = {TOKEN_SECONDS}
+hub_module.CLIENT_TOKEN_SECONDS = {TOKEN_SECONDS}
 app = runpy.run_path({str(REPOSITORY / "function_app.py")!r})["app"]
 """
 

@@ -27,9 +27,9 @@ TELLING_PROCESS = f"""
 import os
 import runpy
 
-from signin import answers
+from signin import responses
 
-sign_in = answers.sign_in
+sign_in = responses.sign_in
 
 
 def sign_in_telling_process(*arguments):
@@ -38,7 +38,7 @@ def sign_in_telling_process(*arguments):
     return response
 
 
-answers.sign_in = sign_in_telling_process
+responses.sign_in = sign_in_telling_process
 app = runpy.run_path({str(REPOSITORY / "function_app.py")!r})["app"]
 """
 

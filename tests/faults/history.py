@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 from azure.data.tables import TableEntity
 
-from signin.table import STATISTICS_KEY, VisitTable, partition
-from signin.turns import TURNS
+from signin.counting.table import STATISTICS_KEY, VisitTable, partition
+from signin.live.lease import LEASE_PARTITION
 
 Outcome = Literal["acknowledged", "no", "unknown"]
 
@@ -104,7 +104,7 @@ def _by_shard(rows: Iterable[TableEntity]) -> Mapping[str, list[TableEntity]]:
         in_shard = shards[row["PartitionKey"]]
         if row["RowKey"] != STATISTICS_KEY:
             in_shard.append(row)
-    shards.pop(TURNS, None)  # what the broadcasters agree by
+    shards.pop(LEASE_PARTITION, None)  # what the broadcasters agree by
     return shards
 
 

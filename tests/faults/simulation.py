@@ -19,11 +19,12 @@ from typing import Any, TypeVar, cast
 import pytest
 from azure.data.tables import TableClient, TableEntity
 
-from signin import committer, counter
-from signin.committer import Committer
-from signin.counter import ShardCounter
-from signin.table import VisitTable
-from signin.visit import Visit
+from signin.counting import committer
+from signin.counting import shards as counter
+from signin.counting.committer import Committer
+from signin.counting.shards import ShardCounter
+from signin.counting.table import VisitTable
+from signin.visits.visit import Visit
 from tests.unit.table_service import Attempt, Fault, TableService, arrives
 
 MAX_AGE = 1.0  # seconds

@@ -13,12 +13,12 @@ import pytest
 from azure.data.tables import TableClient
 
 from local.storage import Account
-from signin import committer as committer_module
-from signin import table as table_module
-from signin.committer import Committer, NotAcknowledged
-from signin.counter import ShardCounter
-from signin.table import TABLE_NAME, StorageError, VisitTable
-from signin.visit import Visit
+from signin.counting import committer as committer_module
+from signin.counting import table as table_module
+from signin.counting.committer import Committer, NotAcknowledged
+from signin.counting.shards import ShardCounter
+from signin.counting.table import TABLE_NAME, StorageError, VisitTable
+from signin.visits.visit import Visit
 
 from .conftest import Tell
 from .fault_proxy import FAULTS, FaultProxy, fault_proxy

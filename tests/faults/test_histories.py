@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from signin.committer import NotAcknowledged
-from signin.table import StorageError
-from signin.visit import Visit
+from signin.counting.committer import NotAcknowledged
+from signin.counting.table import StorageError
+from signin.visits.visit import Visit
 from tests.unit.table_service import (
     Attempt,
     Fault,
@@ -187,7 +187,7 @@ class Histories(RuleBasedStateMachine):
         process.has_changes = False
         acknowledged = frozenset(process.acknowledged)
         try:
-            process.counter.look_around()
+            process.counter.read_others()
         except StorageError:
             process.has_changes = True
         else:

@@ -22,7 +22,7 @@ from azure.data.tables import TableClient
 from local.node import REPOSITORY
 from local.services import settings_for
 from local.storage import Account
-from signin.table import TABLE_NAME, VisitTable
+from signin.counting.table import TABLE_NAME, VisitTable
 from tests.conftest import SignalR
 from tests.functions.running_host import RunningHost
 
@@ -45,18 +45,20 @@ import os
 
 import azure.functions as func
 
-from signin import answers, app as parts, table
+from signin import responses
+from signin import app as parts
+from signin.counting import table
 
 table._PATIENCE["read_timeout"] = float(os.environ["READ_SECONDS"])
 visit_of = parts.visit_of
-parts.visit_of = lambda headers: dataclasses.replace(visit_of(headers), key=headers["visit-key"])
+parts.visit_of = lambda headers: dataclasses.replace(Visit.from_headers(headers), key=headers["visit-key"])
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
 @app.route("signin")
-@answers.answering_errors
+@responses.errors_as_responses
 async def signin(req: func.HttpRequest) -> func.HttpResponse:
-    response = answers.sign_in(await parts.current().sign_in(req.headers))
+    response = responses.sign_in(await parts.current().sign_in(req.headers))
     response.headers["Process"] = str(os.getpid())
     return response
 """

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from local.node import REPOSITORY
-from signin.content import CONTAINER
-from signin.table import TABLE_NAME
+from signin.counting.table import TABLE_NAME
+from signin.website.site import CONTAINER
 
 from .bicep import FILES, INFRA, Expression, Module, Resource, read
 

@@ -16,7 +16,7 @@ import pytest
 
 from local.commands import parse
 from local.node import REPOSITORY
-from signin import commands
+from signin.operators import commands
 
 from .shell import Shell
 

@@ -19,7 +19,7 @@ from local.node import REPOSITORY
 from local.progress import StepFailed
 from local.publish import assets
 from local.storage import Account, Azurite
-from signin.content import CONTAINER
+from signin.website.site import CONTAINER
 from tests.https_storage import certificate
 
 from .azure_login import signed_in

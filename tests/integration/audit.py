@@ -9,9 +9,9 @@ from typing import NamedTuple
 from azure.data.tables import TableClient, TableEntity
 
 from local.storage import Account
-from signin.statistics import Statistics
-from signin.table import STATISTICS_KEY, TABLE_NAME, VisitTable, partition
-from signin.turns import TURNS
+from signin.counting.table import STATISTICS_KEY, TABLE_NAME, VisitTable, partition
+from signin.live.lease import LEASE_PARTITION
+from signin.visits.statistics import Statistics
 
 
 class Audited(NamedTuple):
@@ -30,7 +30,7 @@ def audit(account: Account) -> Audited:
             if row["RowKey"] != STATISTICS_KEY:
                 in_shard.append(row)
 
-    visits.pop(TURNS, None)  # what the broadcasters agree by
+    visits.pop(LEASE_PARTITION, None)  # what the broadcasters agree by
     assert sorted(visits) == [partition(shard) for shard in range(len(visits))], "the shards have a gap"
     keys = Counter(row["RowKey"] for rows in visits.values() for row in rows)
     assert all(times == 1 for times in keys.values()), f"visits in two shards: {keys.most_common(3)}"

@@ -18,7 +18,7 @@ from benchmarks.proxy import Tally, counting_proxy
 from benchmarks.suite import MEASURES
 from local.progress import StepFailed
 from local.storage import Account
-from signin.table import TABLE_NAME
+from signin.counting.table import TABLE_NAME
 
 TINY = Plan(
     interval=0.1,

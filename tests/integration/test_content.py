@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 from azure.storage.blob import BlobClient, ContentSettings
 
-from signin.blobs import MAX_HELD
-from signin.cache import FRESH_SECONDS
-from signin.content import CONTAINER
+from signin.website.blobs import MAX_HELD
+from signin.website.cache import FRESH_SECONDS
+from signin.website.site import CONTAINER
 from tests.functions.running_host import PATIENCE, Reply
 from tests.unit.loopback import Answer
 

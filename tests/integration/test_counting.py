@@ -12,7 +12,7 @@ import pytest
 
 from local.services import settings_for
 from local.storage import Account
-from signin.statistics import Statistics
+from signin.visits.statistics import Statistics
 from tests.conftest import RunningApp, SignalR, StartApp
 from tests.unit.loopback import WebServer
 

@@ -18,8 +18,8 @@ from azure.storage.blob import ContainerClient, ContentSettings
 from local.node import REPOSITORY
 from local.services import signalr_emulator
 from local.storage import Account, Azurite
-from signin.broadcaster import TARGET
-from signin.content import CONTAINER
+from signin.live.broadcaster import TARGET
+from signin.website.site import CONTAINER
 from tests import https_storage
 from tests.functions.running_host import RunningHost
 from tests.https_storage import storage_token

@@ -22,8 +22,8 @@ from azure.data.tables import TableClient
 
 from local.node import REPOSITORY
 from local.storage import DEVELOPMENT_KEY, Account, Azurite
-from signin.table import MAX_VISITS, TABLE_NAME, VisitTable
-from signin.visit import Visit
+from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
+from signin.visits.visit import Visit
 from tests.conftest import RunningApp
 from tests.unit.loopback import HANG_UP, Answer, Asked, nothing_listening
 

@@ -9,9 +9,18 @@ import pytest
 from azure.data.tables import TableClient, TableEntity
 
 from local.storage import DEVELOPMENT_KEY, Account, Azurite
-from signin.statistics import Statistics
-from signin.table import MAX_VISITS, TABLE_NAME, FenceMoved, Head, NotSent, Refused, Unanswered, VisitTable
-from signin.visit import Visit
+from signin.counting.table import (
+    MAX_VISITS,
+    TABLE_NAME,
+    EtagMismatch,
+    NotSent,
+    OutcomeUnknown,
+    PermanentError,
+    ShardState,
+    VisitTable,
+)
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
 from tests.unit.loopback import nothing_listening
 
 from .audit import audit
@@ -19,7 +28,7 @@ from .counting_proxy import CountingProxy
 from .faults import AFTER_COMMIT, BEFORE_COMMIT, Fault, befall
 from .visitors import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IOS
 
-NOTHING = Head(Statistics(), etag=None)
+NOTHING = ShardState(Statistics(), etag=None)
 WRONG_KEY = "d3Jvbmc="
 
 
@@ -72,7 +81,7 @@ def test_a_moved_fence_keeps_everything_out(table: VisitTable, account: Account)
     old = table.commit(0, NOTHING, [Visit.now()])
     new = table.commit(0, old, [Visit.now()])
     late = [Visit.now(), Visit.now()]
-    with pytest.raises(FenceMoved, match="UpdateConditionNotSatisfied"):
+    with pytest.raises(EtagMismatch, match="UpdateConditionNotSatisfied"):
         table.commit(0, old, late)
     assert table.read(0) == new
     assert not any(table.holds(0, visit) for visit in late)
@@ -81,8 +90,8 @@ def test_a_moved_fence_keeps_everything_out(table: VisitTable, account: Account)
 
 def test_a_fence_that_is_moved_keeps_a_commit_out_and_changes_no_count(table: VisitTable, account: Account) -> None:
     old = table.commit(0, NOTHING, [Visit.now(EDGE_ON_WINDOWS)])
-    table.move_fence(0)
-    with pytest.raises(FenceMoved):
+    table.touch_stats_row(0)
+    with pytest.raises(EtagMismatch):
         table.commit(0, old, [Visit.now()])
     moved = table.read(0)
     assert moved.statistics == old.statistics
@@ -92,7 +101,7 @@ def test_a_fence_that_is_moved_keeps_a_commit_out_and_changes_no_count(table: Vi
 def test_of_two_who_create_a_shard_one_is_kept_out(table: VisitTable, account: Account) -> None:
     table.commit(0, NOTHING, [Visit.now()])
     second = Visit.now()
-    with pytest.raises(FenceMoved, match="EntityAlreadyExists"):
+    with pytest.raises(EtagMismatch, match="EntityAlreadyExists"):
         table.commit(0, NOTHING, [second])
     assert not table.holds(0, second)
     assert audit(account).statistics.total == 1
@@ -103,7 +112,7 @@ def test_a_commit_that_is_repeated_commits_once(table: VisitTable, account: Acco
     before = table.commit(0, NOTHING, [Visit.now()]) if earlier_visits else NOTHING
     visits = [Visit.now() for _ in range(3)]
     after = table.commit(0, before, visits)
-    with pytest.raises(FenceMoved, match="EntityAlreadyExists"):
+    with pytest.raises(EtagMismatch, match="EntityAlreadyExists"):
         table.commit(0, before, visits)
     assert table.read(0) == after
     assert all(table.holds(0, visit) for visit in visits)
@@ -114,14 +123,14 @@ def test_a_shard_that_was_deleted_moves_the_fence(table: VisitTable, account: Ac
     head = table.commit(0, NOTHING, [Visit.now()])
     with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
         client.delete_entity("00", "stats")
-    with pytest.raises(FenceMoved):
+    with pytest.raises(EtagMismatch):
         table.commit(0, head, [Visit.now()])
 
 
 def test_a_total_beyond_32_bits_is_kept(table: VisitTable) -> None:
     many = 2**31 + 2**40
     before = Statistics(many, {"Linux": many}, {"Firefox": many}, {"Desktop": many})
-    head = table.commit(0, Head(before, etag=None), [Visit.now()])
+    head = table.commit(0, ShardState(before, etag=None), [Visit.now()])
     head = table.commit(0, head, [Visit.now()])
     assert table.read(0) == head
     assert head.statistics.summary() == (
@@ -134,7 +143,7 @@ def test_a_total_beyond_32_bits_is_kept(table: VisitTable) -> None:
 
 def test_the_largest_statistics_that_labels_allow_fit(table: VisitTable) -> None:
     labels = {f"An operating system {number}": 2**53 - 1 for number in range(20)}
-    head = table.commit(0, Head(Statistics(2**53 - 1, labels, labels, labels), etag=None), [Visit.now()])
+    head = table.commit(0, ShardState(Statistics(2**53 - 1, labels, labels, labels), etag=None), [Visit.now()])
     assert table.read(0) == head
 
 
@@ -144,9 +153,9 @@ def assert_refused(table: VisitTable, reason: str) -> None:
         lambda: table.read(0),
         lambda: table.holds(0, visit),
         lambda: table.commit(0, NOTHING, [visit]),
-        lambda: table.commit(0, Head(Statistics(), etag="W/\"datetime'2026'\""), [visit]),
+        lambda: table.commit(0, ShardState(Statistics(), etag="W/\"datetime'2026'\""), [visit]),
     ):
-        with pytest.raises(Refused, match=reason) as caught:
+        with pytest.raises(PermanentError, match=reason) as caught:
             ask()
         assert DEVELOPMENT_KEY not in str(caught.value)
         assert WRONG_KEY not in str(caught.value)
@@ -165,7 +174,7 @@ def test_a_wrong_key_is_refused_and_not_shown(account: Account) -> None:
 def test_an_error_code_is_named_as_the_service_names_it(account: Account) -> None:
     """The SDK gives some codes as members of an enumeration, whose text is their name in Python."""
     a_blob_service = VisitTable.from_connection_string(replace(account, table_url=account.blob_url).connection_string)
-    with pytest.raises(Refused, match="InvalidResourceName"):
+    with pytest.raises(PermanentError, match="InvalidResourceName"):
         a_blob_service.read(0)
 
 
@@ -183,7 +192,7 @@ def test_a_request_that_fails_on_its_way_is_unanswered_and_sent_once(
     proxied: Account, table_proxy: CountingProxy, table: VisitTable, fault: Fault
 ) -> None:
     befall(table_proxy, fault)
-    with pytest.raises(Unanswered):
+    with pytest.raises(OutcomeUnknown):
         table_of(proxied).commit(0, NOTHING, [Visit.now()])
     assert len(table_proxy.asked) == 1, "only the committer may decide to send again"
     assert table.read(0) == NOTHING
@@ -195,7 +204,7 @@ def test_a_reply_that_is_lost_is_unanswered_and_its_commit_is_sent_once(
 ) -> None:
     visit = Visit.now()
     befall(table_proxy, fault)
-    with pytest.raises(Unanswered):
+    with pytest.raises(OutcomeUnknown):
         table_of(proxied).commit(0, NOTHING, [visit])
     assert len(table_proxy.asked) == 1, "only the committer may decide to send again"
     assert table.holds(0, visit)
@@ -204,13 +213,13 @@ def test_a_reply_that_is_lost_is_unanswered_and_its_commit_is_sent_once(
 def test_a_row_is_written_over_only_where_nobody_else_has_written_it(table: VisitTable, account: Account) -> None:
     row = TableEntity(PartitionKey="broadcast", RowKey="turn", Seconds=1.0)
     etag = table.write(row, etag=None)
-    with pytest.raises(FenceMoved):
+    with pytest.raises(EtagMismatch):
         table.write(row, etag=None)
     newer = table.write(row, etag)
-    with pytest.raises(FenceMoved):
+    with pytest.raises(EtagMismatch):
         table.write(row, etag)
     with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
         client.delete_entity(row)
     assert table.row("broadcast", "turn") is None
-    with pytest.raises(FenceMoved):
+    with pytest.raises(EtagMismatch):
         table.write(row, newer)

@@ -17,7 +17,7 @@ from local.bundle import FOLDER
 from local.progress import StepFailed
 from local.publish import Publisher, assets
 from local.storage import Account
-from signin.content import CONTAINER, is_blob_name
+from signin.website.site import CONTAINER, is_blob_name
 
 REPOSITORY = Path(__file__).parents[2]
 CONTENT = REPOSITORY / "content"

@@ -28,9 +28,9 @@ from azure.data.tables import TableClient, TableEntity, TableErrorCode, TableTra
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
-from signin.statistics import Statistics
-from signin.table import STATISTICS_KEY, FenceMoved, VisitTable
-from signin.visit import Visit
+from signin.counting.table import STATISTICS_KEY, EtagMismatch, VisitTable
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
 
 Reply = list[Mapping[str, Any]]
 
@@ -215,7 +215,7 @@ class TableService:
         """Another process counts a visit in this shard."""
         table, shard, visit = self.to_another_process().visit_table(), int(partition), Visit.now()
         while visit.key not in self.from_elsewhere:
-            with suppress(FenceMoved):
+            with suppress(EtagMismatch):
                 table.commit(shard, table.read(shard), [visit])
                 self.from_elsewhere.append(visit.key)
 

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from signin.adopt import Adoption, adopt, sample_visits
-from signin.audit import audit
-from signin.committer import Committer
-from signin.counter import ShardCounter
-from signin.table import MAX_VISITS, Refused, StorageError
-from signin.visit import Visit
+from signin.counting.committer import Committer
+from signin.counting.shards import ShardCounter
+from signin.counting.table import MAX_VISITS, PermanentError, StorageError
+from signin.operators.adopt import Adoption, adopt, sample_visits
+from signin.operators.audit import audit
+from signin.visits.visit import Visit
 
 from .table_service import (
     Attempt,
@@ -395,7 +395,7 @@ def test_tries_are_bounded_in_number_and_pauses_in_length(fault: Fault, pauses: 
 def test_what_is_refused_is_not_asked_again(error: object) -> None:
     service = sample(120)
     service.faults.append(raising(error))  # type: ignore[arg-type]
-    with pytest.raises(Refused):
+    with pytest.raises(PermanentError):
         run(service)
     assert len(service.attempts) == 1
 

@@ -8,13 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from signin import committer as committer_module
 from signin.app import App, current
-from signin.committer import NotAcknowledged
+from signin.counting import committer as committer_module
+from signin.counting.committer import NotAcknowledged
+from signin.counting.table import OutcomeUnknown, StorageError
+from signin.live.hub import ClientAccess
 from signin.settings import SettingsError
-from signin.signalr import ClientAccess
-from signin.statistics import Statistics
-from signin.table import StorageError, Unanswered
+from signin.visits.statistics import Statistics
 
 from . import table_service
 from .table_service import Gate, request_lost
@@ -143,7 +143,7 @@ async def test_a_durable_visit_is_acknowledged_also_where_the_other_shards_canno
 
     def fail(committing: int | None) -> None:
         gate.open()
-        raise Unanswered("down")
+        raise OutcomeUnknown("down")
 
     monkeypatch.setattr(app._counter, "refresh", fail)
     assert (await app.sign_in({})).statistics.total == 1

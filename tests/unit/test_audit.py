@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signin.adopt import adopt
-from signin.audit import Audit, audit
-from signin.history import History
-from signin.statistics import Statistics
-from signin.table import MAX_VISITS, Head, StorageError
-from signin.turns import Turn, Turns
-from signin.visit import Visit
+from signin.counting.table import MAX_VISITS, ShardState, StorageError
+from signin.live.lease import BroadcastLease, Lease
+from signin.operators.adopt import adopt
+from signin.operators.audit import Audit, audit
+from signin.visits.history import History
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
 
 from .table_service import TableService, no_table, wrong_key
 
-NOTHING_YET = Head(Statistics(), etag=None)
+NOTHING_YET = ShardState(Statistics(), etag=None)
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0"
 AT = datetime(2018, 7, 16, 9, 30, tzinfo=UTC)
 
@@ -151,7 +151,7 @@ def miscount(service: TableService, shard: int, resolution: str) -> None:
     series = head.statistics.history.series
     wrong = {interval: count + 1 for interval, count in series[resolution].items()}
     statistics = replace(head.statistics, history=History({**series, resolution: wrong}))
-    service.visit_table().commit(shard, Head(statistics, head.etag), [])
+    service.visit_table().commit(shard, ShardState(statistics, head.etag), [])
 
 
 def test_the_history_can_drift_while_nothing_else_does() -> None:
@@ -165,7 +165,7 @@ def test_of_many_differences_the_first_few_are_named() -> None:
     service = TableService()
     table = service.visit_table()
     labels = {f"label {number}": 1 for number in range(9)}
-    table.commit(0, Head(Statistics(9, labels, {"Firefox": 9}), etag=None), [])
+    table.commit(0, ShardState(Statistics(9, labels, {"Firefox": 9}), etag=None), [])
     line = next(problem for problem in problems(service) if "by OS" in problem)
     assert line.count("in stats row") == 5
     assert line.endswith("; and 4 more")
@@ -250,7 +250,7 @@ def test_a_visit_whose_row_is_behind_what_was_read_is_no_drift(service: TableSer
     """It is counted in the stats row after the rows, and not among them."""
     later = TableService()
     table = later.visit_table()
-    table.commit(0, Head(service.visit_table().read(0).statistics, None), [Visit.now(WINDOWS)])
+    table.commit(0, ShardState(service.visit_table().read(0).statistics, None), [Visit.now(WINDOWS)])
     after = later.get_entity("00", "stats")
     service.before_pages.extend([nothing, lambda: service.put("00", "stats", **after)])
     assert table_of(service)[0] == ["00", "3", "3-4", "0"]
@@ -311,5 +311,5 @@ def test_a_malformed_stats_row_ends_the_audit_with_its_name(service: TableServic
 
 def test_the_row_that_the_broadcasters_agree_by_is_the_apps(service: TableService) -> None:
     add(service, 1)
-    Turns(service.visit_table()).take(Turn(), seconds=1)
+    BroadcastLease(service.visit_table()).acquire(Lease(), seconds=1)
     assert not list(audited(service).problems())

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from signin.badge import badge
+from signin.website.badge import badge
 
 SVG = "{http://www.w3.org/2000/svg}"
 TOTALS = [0, 1, 42, 999, 1_000, 123_456, 14_000_000, 10**15]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from signin.blobs import MAX_HELD, Blob, BlobChanged, Container, ContentUnavailable
+from signin.website.blobs import MAX_HELD, Blob, BlobChanged, Container, ContentUnavailable
 
 from .blob_service import MODIFIED, NOT_THERE, BlobService, StoredBlob, blob_service
 from .loopback import HANG_UP, Answer, nothing_listening

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from signin import broadcaster as broadcaster_module
-from signin.broadcaster import TARGET, Broadcaster
-from signin.counter import ShardCounter
-from signin.signalr import Hub, SignalRError
-from signin.statistics import Statistics
-from signin.table import Unanswered
-from signin.turns import Turns
+from signin.counting.shards import ShardCounter
+from signin.counting.table import OutcomeUnknown
+from signin.live import broadcaster as broadcaster_module
+from signin.live.broadcaster import TARGET, Broadcaster
+from signin.live.hub import Hub, SignalRError
+from signin.live.lease import BroadcastLease
+from signin.visits.statistics import Statistics
 
 from .table_service import TableService
 
@@ -55,12 +55,12 @@ class StubCounter:
         self.elsewhere = 0
         self.errors: queue.Queue[Exception] = queue.Queue()
         self._known_elsewhere = 0
-        self.has_company = False
+        self.may_have_peers = False
 
     def totals(self) -> dict[int, int]:
         return {0: self.total, 1: self._known_elsewhere}
 
-    def look_around(self) -> None:
+    def read_others(self) -> None:
         if not self.errors.empty():
             raise self.errors.get()
         self._known_elsewhere = self.elsewhere
@@ -131,8 +131,8 @@ def start(hub: StubHub, counter: StubCounter, service: TableService) -> Iterator
     started: list[Broadcaster] = []
 
     def start(interval: float) -> Broadcaster:
-        turns = Turns(service.visit_table())
-        started.append(Broadcaster(cast(Hub, hub), cast(ShardCounter, counter), turns, interval))
+        lease = BroadcastLease(service.visit_table())
+        started.append(Broadcaster(cast(Hub, hub), cast(ShardCounter, counter), lease, interval))
         return started[-1]
 
     yield start
@@ -224,7 +224,7 @@ def test_what_could_not_be_read_for_the_last_broadcast_is_sent_later(
     hub: StubHub, counter: StubCounter, start: Start
 ) -> None:
     """Nobody else may be left to send it: the other process read this one's shard before this one's commit."""
-    counter.errors.put(Unanswered("down"))
+    counter.errors.put(OutcomeUnknown("down"))
     broadcaster = start(SHORT)
     counter.total, counter.elsewhere = 1, 10
     broadcaster.changed()
@@ -271,7 +271,7 @@ def test_a_failing_service_is_not_asked_more_often_than_a_working_one(hub: StubH
 def test_failures_are_logged_when_they_begin_and_when_they_end(
     hub: StubHub, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="signin.broadcaster")
+    caplog.set_level(logging.INFO, logger="signin.live.broadcaster")
     broadcaster = start(LONG)
     pauses = in_control_of_pauses(broadcaster)
     for _ in range(2):
@@ -350,7 +350,7 @@ def test_no_number_is_sent_before_the_other_shards_were_read_once(
     hub: StubHub, counter: StubCounter, start: Start
 ) -> None:
     """A new process knows its own shard only. Pages that show what comes last would see the number fall."""
-    counter.errors.put(Unanswered("down"))
+    counter.errors.put(OutcomeUnknown("down"))
     counter.total, counter.elsewhere = 1, 1_000_000
     start(SHORT).changed()
     assert hub.next_total() == 1_000_001

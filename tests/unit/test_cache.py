@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from signin import cache as cache_module
-from signin.blobs import Blob, BlobChanged, Container, ContentUnavailable
-from signin.cache import FRESH_SECONDS, MAX_ABSENT, MAX_BYTES, BlobCache
+from signin.website import cache as cache_module
+from signin.website.blobs import Blob, BlobChanged, Container, ContentUnavailable
+from signin.website.cache import FRESH_SECONDS, MAX_ABSENT, MAX_BYTES, BlobCache
 
 PATIENCE = 10  # seconds until a test gives up
 
@@ -55,7 +55,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("signin.cache.time", clock)
+    monkeypatch.setattr("signin.website.cache.time", clock)
     return clock
 
 
@@ -235,7 +235,7 @@ async def test_an_error_that_nobody_waits_for_any_more_is_no_noise(
     await asyncio.wait([flight, only])
     del flight, only
     gc.collect()
-    assert [record.name for record in caplog.records] == ["signin.cache"]
+    assert [record.name for record in caplog.records] == ["signin.website.cache"]
 
 
 async def test_a_defect_reaches_those_who_wait_and_does_not_stay(cache: BlobCache, container: FakeContainer) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from azure.data.tables import TableEntity
 
-from signin import committer as committer_module
-from signin.committer import Committer, NotAcknowledged
-from signin.counter import ShardCounter
-from signin.statistics import Statistics
-from signin.table import Head
-from signin.visit import Visit
+from signin.counting import committer as committer_module
+from signin.counting.committer import Committer, NotAcknowledged
+from signin.counting.shards import ShardCounter
+from signin.counting.table import ShardState
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
 
 from .table_service import (
     Fault,
@@ -430,7 +430,7 @@ def test_a_service_that_does_not_answer_is_asked_at_growing_intervals_for_a_boun
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(committer_module, "time", clock)
-    monkeypatch.setattr("signin.committer.random.uniform", lambda low, high: high)
+    monkeypatch.setattr("signin.counting.committer.random.uniform", lambda low, high: high)
     process = Process(service)
     service.faults.extend([busy] * 1000)
     [done] = process.submit(1)
@@ -573,7 +573,7 @@ def test_a_table_that_is_made_anew_is_filled_from_the_first_shard(
     service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers stop at the first shard that does not exist: what lies behind a gap is not counted."""
-    monkeypatch.setattr("signin.committer.random.choice", max)
+    monkeypatch.setattr("signin.counting.committer.random.choice", max)
     service.read_errors.extend([table_is_being_deleted()] * 12)
     process.count(1)
     assert service.shards() == [0]
@@ -636,7 +636,7 @@ def test_an_attempt_without_an_answer_is_settled_before_the_shard_is_left(
 def test_the_thread_survives_a_defect_of_a_commit(
     service: TableService, process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def defect(*arguments: object) -> Head:
+    def defect(*arguments: object) -> ShardState:
         raise ZeroDivisionError
 
     with pytest.MonkeyPatch.context() as patch:

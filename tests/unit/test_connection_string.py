@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from signin.connection_string import ConnectionString, ConnectionStringError
-from signin.identity import Identity
+from signin.identity.credential import Identity
+from signin.live.connection_string import ConnectionString, ConnectionStringError
 
 KEY = "a-key-of-44-characters-as-the-service-makes="
 

@@ -10,8 +10,8 @@ from functools import partial
 import azure.functions as func
 import pytest
 
-from signin import console
-from signin.answers import answering_errors
+from signin.responses import errors_as_responses
+from signin.telemetry import console
 
 logger = logging.getLogger("signin.anything")
 
@@ -46,12 +46,12 @@ def test_what_a_thread_says_is_on_the_console_once_as_the_host_tells_levels_apar
 async def test_what_a_request_says_is_left_to_the_worker_which_knows_whose_it_is(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    @answering_errors
+    @errors_as_responses
     async def handler(req: func.HttpRequest) -> func.HttpResponse:
         logger.warning("a coroutine")
         return func.HttpResponse()
 
-    @answering_errors
+    @errors_as_responses
     def synchronous_handler(req: func.HttpRequest) -> func.HttpResponse:
         logger.warning("a function")
         return func.HttpResponse()
@@ -71,7 +71,7 @@ async def test_what_the_tasks_and_threads_of_a_request_say_is_on_the_console(
     async def task() -> None:
         logger.info("a task")
 
-    @answering_errors
+    @errors_as_responses
     async def handler(req: func.HttpRequest) -> func.HttpResponse:
         await asyncio.create_task(task())
         await asyncio.to_thread(logger.info, "a thread")
@@ -82,7 +82,7 @@ async def test_what_the_tasks_and_threads_of_a_request_say_is_on_the_console(
 
 
 async def test_after_a_request_its_task_is_between_requests(capsys: pytest.CaptureFixture[str]) -> None:
-    @answering_errors
+    @errors_as_responses
     async def handler(req: func.HttpRequest) -> func.HttpResponse:
         return func.HttpResponse()
 

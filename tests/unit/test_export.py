@@ -4,11 +4,11 @@ import csv
 import io
 from datetime import UTC, datetime, timedelta
 
-from signin.adopt import adopt
-from signin.export import export
-from signin.statistics import Statistics
-from signin.table import MAX_VISITS, Head
-from signin.visit import Visit
+from signin.counting.table import MAX_VISITS, ShardState
+from signin.operators.adopt import adopt
+from signin.operators.export import export
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
 
 from .table_service import TableService
 
@@ -50,7 +50,7 @@ def test_a_time_on_the_second_has_its_milliseconds_too() -> None:
 
 def test_a_table_without_visits_is_a_header() -> None:
     service = TableService()
-    service.visit_table().commit(0, Head(Statistics(), None), [])
+    service.visit_table().commit(0, ShardState(Statistics(), None), [])
     assert exported(service) == exported(TableService()) == ["time,os,browser,device"]
 
 

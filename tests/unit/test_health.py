@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from signin.health import problems_of
+from signin.health import check_services
 
 from . import table_service
 from .loopback import HANG_UP, Answer
@@ -11,14 +11,14 @@ from .whole_app import Surroundings, running_app
 
 def test_all_is_well_when_the_three_services_answer(around: Surroundings) -> None:
     with running_app(around) as app:
-        assert problems_of(app) == {"table": None, "blob": None, "signalr": None}
+        assert check_services(app) == {"table": None, "blob": None, "signalr": None}
 
 
 def test_each_service_is_judged_by_itself(around: Surroundings) -> None:
     around.table.read_errors.append(table_service.no_connection())
     around.signalr.handler = lambda asked: HANG_UP
     with running_app(around) as app:
-        problems = problems_of(app)
+        problems = check_services(app)
     assert "cannot be reached" in (problems["table"] or "")
     assert problems["blob"] is None
     assert "did not answer" in (problems["signalr"] or "")
@@ -27,12 +27,12 @@ def test_each_service_is_judged_by_itself(around: Surroundings) -> None:
 def test_a_missing_homepage_is_a_problem(around: Surroundings) -> None:
     around.blobs.handler = lambda asked: Answer(404)
     with running_app(around) as app:
-        assert "content/index.html is not there" in (problems_of(app)["blob"] or "")
+        assert "content/index.html is not there" in (check_services(app)["blob"] or "")
 
 
 def test_asking_changes_nothing(around: Surroundings) -> None:
     with running_app(around) as app:
-        problems_of(app)
+        check_services(app)
     assert not around.table.attempts
     assert not around.broadcasts()
 
@@ -46,4 +46,4 @@ def test_a_defect_is_not_taken_for_a_service_that_is_down(
     with running_app(around) as app:
         monkeypatch.setattr(app.content, "check", defect)
         with pytest.raises(ZeroDivisionError):
-            problems_of(app)
+            check_services(app)

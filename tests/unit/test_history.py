@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signin.history import RESOLUTIONS, History
+from signin.visits.history import RESOLUTIONS, History
 
 NOW = datetime(2026, 11, 23, 12, 34, 56, tzinfo=UTC)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signin.lru import LruMapping
+from signin.website.lru import LruMapping
 
 
 def test_what_was_used_the_longest_ago_is_forgotten_first() -> None:

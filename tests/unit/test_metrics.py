@@ -8,15 +8,15 @@ from typing import cast, get_args
 import pytest
 
 from local.node import REPOSITORY
-from signin import committer as committer_module
-from signin import metrics as metrics_module
-from signin.broadcaster import Broadcaster
-from signin.committer import Committer
-from signin.counter import ShardCounter
-from signin.metrics import Event, Metrics
-from signin.signalr import Hub, SignalRError
-from signin.turns import Turns
-from signin.visit import Visit
+from signin.counting import committer as committer_module
+from signin.counting.committer import Committer
+from signin.counting.shards import ShardCounter
+from signin.live.broadcaster import Broadcaster
+from signin.live.hub import Hub, SignalRError
+from signin.live.lease import BroadcastLease
+from signin.telemetry import metrics as metrics_module
+from signin.telemetry.metrics import Event, Metrics
+from signin.visits.visit import Visit
 
 from .table_service import Fault, Gate, TableService, other_writer_first, reply_lost, request_lost
 from .test_broadcaster import LONG, StubCounter, StubHub
@@ -24,7 +24,7 @@ from .test_broadcaster import LONG, StubCounter, StubHub
 
 @pytest.fixture(autouse=True)
 def _every_level(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="signin.metrics")
+    caplog.set_level(logging.INFO, logger="signin.telemetry.metrics")
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, float]]:
@@ -32,7 +32,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, float]]:
     return [
         json.loads(record.message.removeprefix("metrics "))
         for record in caplog.records
-        if record.name == "signin.metrics"
+        if record.name == "signin.telemetry.metrics"
     ]
 
 
@@ -161,8 +161,8 @@ def test_visits_that_were_turned_away_are_counted(
 def test_broadcasts_and_their_failures_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     hub, metrics = StubHub(), Metrics()
     hub.errors.put(SignalRError("busy"))
-    turns = Turns(TableService().visit_table())
-    broadcaster = Broadcaster(cast(Hub, hub), cast(ShardCounter, StubCounter()), turns, 0.01, metrics)
+    lease = BroadcastLease(TableService().visit_table())
+    broadcaster = Broadcaster(cast(Hub, hub), cast(ShardCounter, StubCounter()), lease, 0.01, metrics)
     broadcaster.changed()
     hub.next_total()
     hub.next_total()

@@ -12,7 +12,7 @@ from azure.functions.decorators.http import HttpMethod, HttpTrigger
 import function_app
 from local.commands import parse
 from local.services import FLAGS
-from signin import commands
+from signin.operators import commands
 from signin.settings import Settings, SettingsError
 
 REPOSITORY = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signin.blobs import Blob
-from signin.representation import accepts_gzip, represent
+from signin.website.blobs import Blob
+from signin.website.representation import accepts_gzip, represent
 
 MODIFIED = "Mon, 23 Nov 2026 09:15:00 GMT"
 EARLIER = "Mon, 23 Nov 2026 09:14:59 GMT"

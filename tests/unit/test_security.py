@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from signin.security import page_headers
+from signin.website.security import page_headers
 
 
 def policy(endpoint: str) -> dict[str, str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from signin.identity import Identity
+from signin.identity.credential import Identity
 from signin.settings import Settings, SettingsError, TableSettings
 
 SECRET = "c2VjcmV0IGtleSBvZiB0aGUgYWNjb3VudA=="

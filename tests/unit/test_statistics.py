@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signin import user_agent
-from signin.history import History
-from signin.statistics import Statistics
-from signin.visit import Visit
+from signin.visits import user_agent
+from signin.visits.history import History
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
 
 NOW = datetime(2026, 11, 23, 12, 34, 56, tzinfo=UTC)
 ONE_OF_EACH = [

@@ -5,26 +5,26 @@ from dataclasses import replace
 import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
-from signin.statistics import Statistics
-from signin.table import (
+from signin.counting.table import (
     MAX_VISITS,
-    FenceMoved,
-    Head,
+    EtagMismatch,
     NotSent,
-    Refused,
+    OutcomeUnknown,
+    PermanentError,
+    ShardState,
     StorageError,
-    Unanswered,
     VisitTable,
     partition,
 )
-from signin.visit import Visit
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
 
 from . import table_service
 from .loopback import Answer, nothing_listening, web_server
 from .table_service import Fault, Reply, TableService, raising
 from .test_visit import FIREFOX
 
-NOTHING_YET = Head(Statistics(), etag=None)
+NOTHING_YET = ShardState(Statistics(), etag=None)
 
 
 def connection_string(url: str, key: str = "a2V5") -> str:
@@ -77,7 +77,9 @@ def test_a_transaction_is_the_visits_and_then_their_sum() -> None:
 
 def test_the_stats_row_has_a_64_bit_total_and_a_fixed_number_of_properties() -> None:
     service = TableService()
-    service.visit_table().commit(0, Head(Statistics(2**31, {"iOS": 2**31}, {"Safari": 2**31}), None), some_visits(1))
+    service.visit_table().commit(
+        0, ShardState(Statistics(2**31, {"iOS": 2**31}, {"Safari": 2**31}), None), some_visits(1)
+    )
     row = service.attempts[0].operations[-1].row
     assert row["Total"] == EntityProperty(2**31 + 1, EdmType.INT64)
     assert set(row) == {"PartitionKey", "RowKey", "Total", "ByOS", "ByBrowser", "ByDevice", "History"}
@@ -87,8 +89,8 @@ def test_a_stale_etag_moves_nothing() -> None:
     service = TableService()
     table = service.visit_table()
     table.commit(0, NOTHING_YET, some_visits(1))
-    for stale in (NOTHING_YET, Head(Statistics(), etag='W/"another"')):
-        with pytest.raises(FenceMoved):
+    for stale in (NOTHING_YET, ShardState(Statistics(), etag='W/"another"')):
+        with pytest.raises(EtagMismatch):
             table.commit(0, stale, some_visits(1))
     assert service.audited().total == 1
 
@@ -99,7 +101,7 @@ def test_a_repetition_of_what_was_committed_moves_nothing() -> None:
     head = table.commit(0, NOTHING_YET, some_visits(1))
     visits = some_visits(3)
     table.commit(0, head, visits)
-    with pytest.raises(FenceMoved, match="EntityAlreadyExists"):
+    with pytest.raises(EtagMismatch, match="EntityAlreadyExists"):
         table.commit(0, head, visits)
     assert service.audited().total == 4
 
@@ -112,16 +114,16 @@ def reply_without_etags(attempt: table_service.Attempt) -> Reply:
 @pytest.mark.parametrize(
     ("fault", "meaning"),
     [
-        (table_service.request_lost, Unanswered),
-        (table_service.reply_lost, Unanswered),
-        (table_service.reply_cut_short, Unanswered),
-        (reply_without_etags, Unanswered),
-        (table_service.busy, Unanswered),
-        (table_service.failed_after_commit, Unanswered),
+        (table_service.request_lost, OutcomeUnknown),
+        (table_service.reply_lost, OutcomeUnknown),
+        (table_service.reply_cut_short, OutcomeUnknown),
+        (reply_without_etags, OutcomeUnknown),
+        (table_service.busy, OutcomeUnknown),
+        (table_service.failed_after_commit, OutcomeUnknown),
         (raising(table_service.no_connection), NotSent),
-        (raising(table_service.wrong_key), Refused),
-        (raising(table_service.no_table), Refused),
-        (raising(table_service.table_is_being_deleted), Unanswered),
+        (raising(table_service.wrong_key), PermanentError),
+        (raising(table_service.no_table), PermanentError),
+        (raising(table_service.table_is_being_deleted), OutcomeUnknown),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -137,14 +139,14 @@ def test_a_fault_has_one_meaning(fault: Fault, meaning: type[StorageError]) -> N
 def test_a_message_names_the_services_own_code() -> None:
     service = TableService()
     service.read_errors.append(table_service.wrong_key())
-    with pytest.raises(Refused, match=r"\(AuthenticationFailed\): check the key"):
+    with pytest.raises(PermanentError, match=r"\(AuthenticationFailed\): check the key"):
         service.visit_table().read(0)
 
 
 def test_a_table_that_is_missing_is_said_to_be_missing() -> None:
     service = TableService()
     service.read_errors.append(table_service.no_table())
-    with pytest.raises(Refused, match="the table SignInInfo does not exist: create it"):
+    with pytest.raises(PermanentError, match="the table SignInInfo does not exist: create it"):
         service.visit_table().read(0)
 
 
@@ -168,7 +170,7 @@ def test_each_call_sends_one_request_whatever_the_answer() -> None:
     for answer in answers:
         with web_server(lambda asked, answer=answer: answer) as server:  # type: ignore[misc]
             table = VisitTable.from_connection_string(connection_string(server.url))
-            with pytest.raises(Unanswered):
+            with pytest.raises(OutcomeUnknown):
                 table.commit(0, NOTHING_YET, some_visits(1))
             assert len(server.asked) == 1
 
@@ -177,7 +179,7 @@ def test_a_key_that_cannot_sign_is_refused_and_not_repeated() -> None:
     """The SDK tries to decode the key only when it signs a request: nothing was sent, and nothing ever will be."""
     with web_server(lambda asked: Answer()) as server:
         table = VisitTable.from_connection_string(connection_string(server.url, key="this is not base64!"))
-        with pytest.raises(Refused, match="check the key in TableConnectionString") as raised:
+        with pytest.raises(PermanentError, match="check the key in TableConnectionString") as raised:
             table.commit(0, NOTHING_YET, some_visits(1))
         assert "base64!" not in str(raised.value)
         assert not server.asked
@@ -230,10 +232,10 @@ def test_a_row_is_written_over_only_where_nobody_else_has_written_it() -> None:
     table = TableService().visit_table()
     row = TableEntity(PartitionKey="p", RowKey="r", Text="first")
     etag = table.write(row, etag=None)
-    with pytest.raises(FenceMoved):
+    with pytest.raises(EtagMismatch):
         table.write(row, etag=None)
     second = table.write(TableEntity(row, Text="second"), etag)
-    with pytest.raises(FenceMoved):
+    with pytest.raises(EtagMismatch):
         table.write(row, etag)
     read = table.row("p", "r")
     assert read is not None

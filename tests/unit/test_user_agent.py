@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from signin.user_agent import OTHER, Client, identify
+from signin.visits.user_agent import OTHER, Client, identify
 
 WINDOWS = "Windows NT 10.0; Win64; x64"
 MAC = "Macintosh; Intel Mac OS X 10_15_7"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import azure.functions as func
 import pytest
 
-from signin import visit as visit_module
-from signin.visit import Visit, visit_of
+from signin.visits import visit as visit_module
+from signin.visits.visit import Visit
 
 from .test_user_agent import IPHONE, WINDOWS, gecko, webkit
 
@@ -21,7 +21,7 @@ def test_a_visit_has_the_labels_of_its_user_agent() -> None:
 
 
 def test_a_visit_without_a_user_agent_counts_as_other() -> None:
-    visit = visit_of({})
+    visit = Visit.from_headers({})
     assert visit is not None
     assert (visit.os, visit.browser, visit.device) == ("Other", "Other", "Other")
 
@@ -37,12 +37,12 @@ def test_a_visit_without_a_user_agent_counts_as_other() -> None:
     ids=["bot", "prefetch", "prerender", "prefetch through a proxy"],
 )
 def test_where_nobody_is_looking_there_is_no_visit(headers: dict[str, str]) -> None:
-    assert visit_of(headers) is None
+    assert Visit.from_headers(headers) is None
 
 
 def test_headers_are_found_as_the_functions_host_hands_them_over() -> None:
     request = func.HttpRequest(method="GET", url="/signin", headers={"User-Agent": FIREFOX}, body=b"")
-    visit = visit_of(request.headers)
+    visit = Visit.from_headers(request.headers)
     assert visit is not None
     assert visit.browser == "Firefox"
 

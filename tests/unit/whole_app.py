@@ -11,8 +11,8 @@ import pytest
 
 from signin import app as app_module
 from signin.app import App
+from signin.counting.table import VisitTable
 from signin.settings import Settings
-from signin.table import VisitTable
 
 from .loopback import Answer, Asked, WebServer, web_server
 from .table_service import TableService

@@ -1,0 +1,160 @@
+"""From results and errors to HTTP answers."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import azure.functions as func
+
+from signin.app import SignIn
+from signin.counting.committer import NotAcknowledged
+from signin.counting.table import StorageError
+from signin.live.hub import ClientAccess, SignalRError
+from signin.settings import SettingsError
+from signin.telemetry.console import request_scope
+from signin.visits.statistics import Statistics
+from signin.website.badge import badge as draw
+from signin.website.blobs import ContentUnavailable
+from signin.website.representation import Page
+from signin.website.security import NO_SNIFFING, STRICT_TRANSPORT
+
+logger = logging.getLogger(__name__)
+
+_RETRY_AFTER = "5"  # seconds
+
+
+def sign_in(result: SignIn) -> func.HttpResponse:
+    """`{"authInfo": {"serviceUrl", "accessToken"}, "stats": {…}}`"""
+    access = json.dumps({"serviceUrl": result.access.url, "accessToken": result.access.token})
+    return _response(200, f'{{"authInfo": {access}, "stats": {_text_of(result.statistics)}}}')
+
+
+def negotiation(access: ClientAccess) -> func.HttpResponse:
+    """`{"url", "accessToken"}`, the answer that SignalR clients expect of a negotiate endpoint."""
+    return _json({"url": access.url, "accessToken": access.token})
+
+
+def statistics(value: Statistics) -> func.HttpResponse:
+    """`{"totalNumber", "byOS", "byBrowser", "byDevice", "history"}`"""
+    return _response(200, _text_of(value))
+
+
+def health(problems: Mapping[str, str | None]) -> func.HttpResponse:
+    """One line a part, `"table": {"ok": true}`; 503 unless all are well."""
+    lines = [
+        f'"{part}": {json.dumps({"ok": True} if problem is None else {"ok": False, "error": problem})}'
+        for part, problem in problems.items()
+    ]
+    is_well = all(problem is None for problem in problems.values())
+    return _response(200 if is_well else 503, "{\n  " + ",\n  ".join(lines) + "\n}\n")
+
+
+def page(result: Page, req: func.HttpRequest, page_headers: Mapping[str, str]) -> func.HttpResponse:
+    """A blob, or the reason why there is none; with headers that every page has."""
+    headers = {**page_headers, **result.headers}
+    if _is_secure(req):
+        headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+    return func.HttpResponse(result.body, status_code=result.status, headers=headers)
+
+
+def _is_secure(req: func.HttpRequest) -> bool:
+    """Whether the visitor came by https, which in Azure ends at the front end."""
+    protocol: str = req.headers.get("x-forwarded-proto", req.url)
+    return protocol.startswith("https")
+
+
+def badge(value: Statistics, max_age: float) -> func.HttpResponse:
+    """The total as an SVG that any site may show, and keep for so many seconds."""
+    headers = {
+        "Content-Type": "image/svg+xml",
+        "Cache-Control": f"public, max-age={math.ceil(max_age)}",
+        "Content-Security-Policy": "default-src 'none'",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        **NO_SNIFFING,
+    }
+    return func.HttpResponse(draw(value.total), headers=headers)
+
+
+def method_not_allowed(method: str, allowed: Iterable[str]) -> func.HttpResponse:
+    """405 that says which methods there are, or 204 where that was the question."""
+    headers = {"Allow": ", ".join(allowed), **NO_SNIFFING}
+    if method == "OPTIONS":
+        return func.HttpResponse(status_code=204, headers=headers)
+    return func.HttpResponse("Method not allowed.\n", status_code=405, headers=headers)
+
+
+def error(problem: Exception) -> func.HttpResponse:
+    """`{"error": one clear line, "recorded": "no" or "unknown"}`; raises the problem again where it is unexpected.
+
+    `recorded` says whether the request was certainly not counted as a visit, or perhaps was.
+    """
+    match problem:
+        case SettingsError():
+            logger.error("the app cannot work: %s", problem)
+            return _json({"error": f"The app is not set up: {problem}", "recorded": "no"}, 500)
+        case NotAcknowledged():  # logged once for all visits of a batch
+            content = {"error": f"The visit was not acknowledged: {problem}", "recorded": problem.recorded}
+        case ContentUnavailable():  # logged once as long as it lasts
+            content = {"error": str(problem), "recorded": "no"}
+        case StorageError() | SignalRError():
+            logger.error("%s", problem)
+            content = {"error": str(problem), "recorded": "no"}
+        case _:
+            raise problem
+    response = _json(content, 503)
+    response.headers["Retry-After"] = _RETRY_AFTER
+    return response
+
+
+def errors_as_responses(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A handler, `async` or not, whose errors become HTTP answers."""
+    if inspect.iscoroutinefunction(handler):
+
+        @functools.wraps(handler)
+        async def answer_async(req: func.HttpRequest) -> func.HttpResponse:
+            with request_scope():
+                try:
+                    return await handler(req)  # type: ignore[no-any-return]
+                except Exception as problem:
+                    return error(problem)
+
+        return answer_async
+
+    @functools.wraps(handler)
+    def answer(req: func.HttpRequest) -> func.HttpResponse:
+        with request_scope():
+            try:
+                return handler(req)  # type: ignore[no-any-return]
+            except Exception as problem:
+                return error(problem)
+
+    return answer
+
+
+_latest: tuple[Statistics, int, str] | None = None
+
+
+def _text_of(value: Statistics) -> str:
+    """The statistics as JSON. The visitors of a batch share them, and so this text, as long as the minute lasts."""
+    global _latest
+    now = datetime.now(UTC)
+    minute = int(now.timestamp()) // 60
+    if _latest is None or _latest[0] is not value or _latest[1] != minute:
+        _latest = (value, minute, json.dumps(value.to_json(now)))
+    return _latest[2]
+
+
+def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:
+    return _response(status, json.dumps(content, ensure_ascii=False))
+
+
+def _response(status: int, text: str) -> func.HttpResponse:
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **NO_SNIFFING}
+    return func.HttpResponse(text, status_code=status, headers=headers)

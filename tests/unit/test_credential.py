@@ -1,0 +1,183 @@
+"""The tokens of a managed identity, with the real azure-identity and an identity endpoint on loopback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from signin.counting.table import NotSent, VisitTable
+from signin.identity.credential import SIGNALR_SCOPE, STORAGE_SCOPE, Credential, Identity, IdentityError
+from signin.live.connection_string import ConnectionString
+from signin.live.hub import Hub, SignalRError
+
+from .identity_endpoint import HEADER, IdentityEndpoint, identity_endpoint
+from .loopback import Answer, Asked, WebServer, web_server
+
+TOKENS = {"https://storage.azure.com": "a token for storage", "https://signalr.azure.com": "a token for SignalR"}
+MANAGED = Identity(is_managed=True, client_id="me")
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
+    with identity_endpoint(TOKENS, monkeypatch) as endpoint:
+        yield endpoint
+
+
+def test_a_managed_identity_gets_its_tokens_where_the_environment_says(endpoint: IdentityEndpoint) -> None:
+    credential = Credential(MANAGED)
+    assert credential.get_token(STORAGE_SCOPE).token == "a token for storage"
+    assert credential.get_token(SIGNALR_SCOPE).token == "a token for SignalR"
+    assert {asked["client_id"] for asked in endpoint.asked_for} == {"me"}
+
+
+def test_a_token_is_fetched_once_for_all_threads(endpoint: IdentityEndpoint) -> None:
+    credential = Credential(MANAGED)
+    with ThreadPoolExecutor(8) as pool:
+        tokens = set(pool.map(lambda _: credential.get_token(STORAGE_SCOPE).token, range(50)))
+    assert tokens == {"a token for storage"}
+    assert len(endpoint.asked_for) == 1
+
+
+def test_an_identity_that_gets_no_token_is_an_error_in_one_line_without_a_secret(endpoint: IdentityEndpoint) -> None:
+    endpoint.problem = Answer(400, json.dumps({"error": "no such identity"}).encode())
+    with pytest.raises(IdentityError, match="no token for the app's identity: ") as raised:
+        Credential(MANAGED).get_token(STORAGE_SCOPE)
+    assert "\n" not in str(raised.value)
+    assert HEADER not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("identity", "advice"),
+    [
+        (MANAGED, "check that this managed identity is assigned to the app"),
+        (
+            Identity(client_id="me", tenant_id="us", client_certificate="/no/such/file"),
+            "check ClientId, TenantId and ClientSecret or ClientCert",
+        ),
+        (Identity(), "sign in by `az login` or `azd auth login`"),
+    ],
+    ids=["managed", "application", "whoever is signed in"],
+)
+def test_an_identity_that_gets_no_token_is_told_what_to_do_and_nothing_else_is_said(
+    identity: Identity,
+    advice: str,
+    endpoint: IdentityEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    endpoint.problem = Answer(400, b"{}")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
+    monkeypatch.setenv("PATH", "")  # where nobody is signed in
+    with pytest.raises(IdentityError, match=f"[^.]; {advice}$"):
+        Credential(identity).get_token(STORAGE_SCOPE)
+    assert caplog.messages == []
+
+
+def test_after_an_error_the_next_request_has_it_tried_again(endpoint: IdentityEndpoint) -> None:
+    credential = Credential(MANAGED)
+    endpoint.problem = Answer(400, b"{}")
+    with pytest.raises(IdentityError):
+        credential.get_token(STORAGE_SCOPE)
+    endpoint.problem = None
+    assert credential.get_token(STORAGE_SCOPE).token
+
+
+def test_where_there_are_keys_the_identity_package_is_not_even_imported() -> None:
+    program = "import sys, function_app; sys.exit('azure.identity' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# Table Storage
+
+
+def test_a_table_by_identity_whose_token_cannot_be_had_was_not_asked(endpoint: IdentityEndpoint) -> None:
+    endpoint.problem = Answer(400, b"{}")
+    table = VisitTable.from_url("https://127.0.0.1:1", Credential(MANAGED))
+    with pytest.raises(NotSent, match="Table Storage cannot be asked: no token for the app's identity"):
+        table.read(0)
+
+
+# SignalR
+
+
+class SignalRService:
+    """The REST API of a service that takes no keys."""
+
+    def __init__(self) -> None:
+        self.status = 202
+        self.generated = 0
+
+    def __call__(self, asked: Asked) -> Answer:
+        if asked.headers.get("authorization") != "Bearer a token for SignalR":
+            return Answer(401)
+        if self.status >= 400:
+            return Answer(self.status)
+        if asked.target.startswith("/api/hubs/chat/:generateToken?api-version=2022-11-01&minutesToExpire=60"):
+            self.generated += 1
+            return Answer(200, json.dumps({"token": f"client token {self.generated}"}).encode())
+        return Answer(202 if asked.target == "/api/v1/hubs/chat" else 404)
+
+
+@pytest.fixture
+def service() -> SignalRService:
+    return SignalRService()
+
+
+@pytest.fixture
+def server(service: SignalRService) -> Iterator[WebServer]:
+    with web_server(service) as server:
+        yield server
+
+
+@pytest.fixture
+def hub(server: WebServer, endpoint: IdentityEndpoint) -> Iterator[Hub]:
+    hub = Hub(ConnectionString.parse(f"Endpoint={server.url};AuthType=azure.msi;ClientId=me;Version=1.0;"), "chat")
+    yield hub
+    hub._session.close()
+
+
+def test_a_broadcast_shows_the_identitys_token(hub: Hub, server: WebServer) -> None:
+    hub.broadcast("update", [1])
+    hub.broadcast("update", [2])
+    assert [json.loads(asked.body)["arguments"] for asked in server.asked] == [[1], [2]]
+
+
+def test_a_client_gets_a_token_that_the_service_made(hub: Hub, server: WebServer) -> None:
+    access = hub.client_access().result(10)
+    assert (access.url, access.token) == (f"{server.url}/client/?hub=chat", "client token 1")
+
+
+def test_clients_share_the_services_token(hub: Hub, service: SignalRService) -> None:
+    """The service would have to be asked for each visit, and with thousands at once nobody would get one in time."""
+    tokens = {hub.client_access().result(10).token for _ in range(20)}
+    assert tokens == {"client token 1"}
+    assert service.generated == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_identity_without_the_role_is_told_which_it_needs(status: int, hub: Hub, service: SignalRService) -> None:
+    service.status = status
+    needed = f"SignalR answered {status} .*: give the app's identity the role SignalR REST API Owner"
+    for ask in (lambda: hub.broadcast("update", []), hub.check, lambda: hub.client_access().result(10)):
+        with pytest.raises(SignalRError, match=needed):
+            ask()
+
+
+def test_a_service_that_gives_no_token_is_an_error(hub: Hub, server: WebServer) -> None:
+    server.handler = lambda asked: Answer(200, b"<html>")
+    with pytest.raises(SignalRError, match="answered without a token"):
+        hub.client_access().result(10)
+
+
+def test_without_a_token_of_our_own_the_service_is_not_asked(
+    hub: Hub, server: WebServer, endpoint: IdentityEndpoint
+) -> None:
+    endpoint.problem = Answer(400, b"{}")
+    with pytest.raises(SignalRError, match="SignalR cannot be asked: no token for the app's identity"):
+        hub.broadcast("update", [])
+    assert not server.asked

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+import requests
+
+from signin.live.connection_string import ConnectionString
+from signin.live.hub import CLIENT_TOKEN_SECONDS, Hub, SignalRError
+
+from .loopback import HANG_UP, Answer, Asked, WebServer, nothing_listening, web_server
+
+KEY = "a-key-of-44-characters-as-the-service-makes="
+ACCEPTED = Answer(202)
+
+
+# Tokens
+
+
+def claims_of(token: str, audience: str) -> dict[str, Any]:
+    """What a token says, once its signature, audience and expiry are found right."""
+    options: Any = {"require": ["aud", "exp"]}
+    claims: dict[str, Any] = jwt.decode(token, KEY.encode(), algorithms=["HS256"], audience=audience, options=options)
+    return claims
+
+
+def test_a_client_is_sent_to_the_service_with_a_token_for_that_url() -> None:
+    hub = Hub(ConnectionString.parse(f"Endpoint=https://x.service.signalr.net;AccessKey={KEY};Version=1.0;"), "chat")
+    before = int(time.time())
+    access = hub.client_access().result(0)
+    assert access.url == "https://x.service.signalr.net/client/?hub=chat"
+    claims = claims_of(access.token, audience=access.url)
+    assert before + CLIENT_TOKEN_SECONDS <= claims["exp"] <= time.time() + CLIENT_TOKEN_SECONDS
+    assert set(claims) == {"aud", "exp", "jti"}
+    assert jwt.get_unverified_header(access.token)["alg"] == "HS256"
+    assert len(access.token) <= 4096
+
+
+def test_each_client_gets_a_token_of_its_own() -> None:
+    hub = Hub(ConnectionString.parse(f"Endpoint=https://x;AccessKey={KEY}"), "chat")
+    assert len({hub.client_access().result(0).token for _ in range(10)}) == 10
+
+
+def test_behind_a_proxy_tokens_are_still_made_out_to_the_service() -> None:
+    text = f"Endpoint=https://service;AccessKey={KEY};ClientEndpoint=https://proxy:444"
+    access = Hub(ConnectionString.parse(text), "chat").client_access().result(0)
+    assert access.url == "https://proxy:444/client/?hub=chat"
+    claims_of(access.token, audience="https://service/client/?hub=chat")
+
+
+# Broadcasts
+
+
+@pytest.fixture
+def service() -> Iterator[WebServer]:
+    with web_server(lambda asked: ACCEPTED) as server:
+        yield server
+
+
+def hub_at(url: str) -> Iterator[Hub]:
+    hub = Hub(ConnectionString.parse(f"Endpoint={url};AccessKey={KEY};Version=1.0;"), "signinsamplehub")
+    yield hub
+    hub._session.close()
+
+
+@pytest.fixture
+def hub(service: WebServer) -> Iterator[Hub]:
+    yield from hub_at(service.url)
+
+
+def bearer(asked: Asked) -> str:
+    scheme, _, token = asked.headers["authorization"].partition(" ")
+    assert scheme == "Bearer"
+    return token
+
+
+def test_a_broadcast_is_one_rest_call(service: WebServer, hub: Hub) -> None:
+    hub.broadcast("updateSignInStats", [3, {"Windows": 3}, {"Ångström": 3}])
+    [asked] = service.asked
+    assert (asked.method, asked.target) == ("POST", "/api/v1/hubs/signinsamplehub")
+    assert asked.headers["content-type"] == "application/json"
+    assert json.loads(asked.body) == {"target": "updateSignInStats", "arguments": [3, {"Windows": 3}, {"Ångström": 3}]}
+    claims_of(bearer(asked), audience=f"{service.url}/api/v1/hubs/signinsamplehub")
+
+
+def test_behind_a_proxy_a_broadcast_goes_there_with_a_token_for_the_service(service: WebServer) -> None:
+    text = f"Endpoint=https://service;AccessKey={KEY};ServerEndpoint={service.url}/"
+    hub = Hub(ConnectionString.parse(text), "chat")
+    hub.broadcast("target", [])
+    hub._session.close()
+    claims_of(bearer(service.asked[0]), audience="https://service/api/v1/hubs/chat")
+
+
+def test_broadcasts_share_a_connection(service: WebServer, hub: Hub) -> None:
+    for _ in range(3):
+        hub.broadcast("target", [])
+    assert service.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(400), "SignalR answered 400 Bad Request"),
+        (
+            Answer(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"'}),
+            'SignalR answered 401 .*error_description="expired"',
+        ),
+        (Answer(413), "SignalR answered 413"),
+        (Answer(429), "SignalR answered 429 Too Many Requests"),
+        (Answer(429, headers={"Retry-After": "3600"}), "SignalR answered 429 Too Many Requests"),
+        (Answer(503, headers={"Retry-After": "3600"}), "SignalR answered 503 Service Unavailable"),
+        (Answer(500), "SignalR answered 500 Internal Server Error"),
+        (Answer(200, b"some web page"), "SignalR answered 200 OK"),
+        (Answer(307, headers={"Location": "/elsewhere"}), "SignalR answered 307"),
+    ],
+)
+def test_anything_but_202_is_a_failure_that_is_not_repeated(
+    answer: Answer, reason: str, service: WebServer, hub: Hub
+) -> None:
+    service.handler = lambda asked: answer
+    with pytest.raises(SignalRError, match=reason) as raised:
+        hub.broadcast("target", [])
+    assert len(service.asked) == 1
+    assert KEY not in str(raised.value)
+    assert bearer(service.asked[0]) not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("1800", 1800.0),
+        ("0", 0.0),
+        ("soon", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("86400", 3600.0),
+        ("9" * 20, 3600.0),
+        ("9" * 5000, 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", 0.0),
+    ],
+    ids=lambda value: str(value)[:32],
+)
+def test_a_failure_tells_for_how_long_the_service_wants_to_be_left_alone(
+    value: str, seconds: float, service: WebServer, hub: Hub
+) -> None:
+    service.handler = lambda asked: Answer(429, headers={"Retry-After": value})
+    with pytest.raises(SignalRError, match="its quota is used up: give it more units") as raised:
+        hub.broadcast("target", [])
+    assert raised.value.retry_after == seconds
+
+
+def test_a_service_that_is_not_there_is_a_failure() -> None:
+    with nothing_listening() as url:
+        for hub in hub_at(url):
+            with pytest.raises(SignalRError, match="SignalR did not answer") as raised:
+                hub.broadcast("target", [])
+            assert "Bearer" not in str(raised.value)
+
+
+def test_a_service_that_says_nothing_is_a_failure_in_bounded_time(
+    service: WebServer, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeouts: list[Any] = []
+
+    def time_out(*arguments: object, timeout: object, **options: object) -> None:
+        timeouts.append(timeout)
+        raise requests.ReadTimeout
+
+    monkeypatch.setattr(hub._session, "request", time_out)
+    with pytest.raises(SignalRError, match=r"did not answer \(ReadTimeout\)"):
+        hub.broadcast("target", [])
+    [(connect, read)] = timeouts
+    assert connect <= 10
+    assert read <= 10
+
+
+def test_a_connection_that_was_closed_meanwhile_is_replaced(service: WebServer, hub: Hub) -> None:
+    hub.broadcast("target", [1])
+    answers = iter([HANG_UP, ACCEPTED])
+    service.handler = lambda asked: next(answers)
+    hub.broadcast("target", [2])
+    assert [json.loads(asked.body)["arguments"] for asked in service.asked] == [[1], [2], [2]]
+
+
+def test_a_service_that_keeps_hanging_up_is_a_failure(service: WebServer, hub: Hub) -> None:
+    service.handler = lambda asked: HANG_UP
+    with pytest.raises(SignalRError, match="did not answer"):
+        hub.broadcast("target", [])
+    assert len(service.asked) == 2
+
+
+# Health
+
+
+def test_a_service_that_takes_the_key_passes_the_check(service: WebServer, hub: Hub) -> None:
+    service.handler = lambda asked: Answer(404)  # no connection has that id
+    hub.check()
+    [asked] = service.asked
+    assert (asked.method, asked.target) == ("HEAD", "/api/v1/hubs/signinsamplehub/connections/none")
+    assert asked.headers["authorization"].startswith("Bearer ")
+
+
+def test_a_service_that_refuses_the_key_fails_the_check(service: WebServer, hub: Hub) -> None:
+    service.handler = lambda asked: Answer(401)
+    with pytest.raises(SignalRError, match="SignalR answered 401"):
+        hub.check()
+
+
+def test_a_connection_that_was_closed_meanwhile_does_not_fail_the_check(service: WebServer, hub: Hub) -> None:
+    hub.broadcast("target", [])
+    answers = iter([HANG_UP, Answer(404)])
+    service.handler = lambda asked: next(answers)
+    hub.check()
+
+
+@pytest.mark.usefixtures("netrc")
+def test_a_netrc_of_the_machine_does_not_replace_the_token(service: WebServer, hub: Hub) -> None:
+    service.handler = lambda asked: Answer(202)
+    hub.broadcast("target", [])
+    assert service.asked[0].headers["authorization"].startswith("Bearer ")
+
+
+def test_a_service_that_is_not_well_fails_the_check(service: WebServer, hub: Hub) -> None:
+    service.handler = lambda asked: Answer(503)
+    with pytest.raises(SignalRError, match="SignalR answered 503"):
+        hub.check()
+    service.handler = lambda asked: HANG_UP
+    with pytest.raises(SignalRError, match="SignalR did not answer"):
+        hub.check()
