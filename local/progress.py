@@ -13,7 +13,7 @@ from pathlib import Path
 
 Note = Callable[[str], None]
 
-_GUARD = Path(__file__).with_name("guard.py")
+_GUARD = Path(__file__).with_name("processes") / "guard.py"
 
 
 class StepFailed(Exception):

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import hypothesis
 import pytest
 
-from local.child import Child
-from local.services import functions_host, settings_for, signalr_emulator
-from local.storage import Account, Azurite
+from local.emulators.azurite import Account, Azurite
+from local.environment.services import functions_host, settings_for, signalr_emulator
+from local.processes.child import Child
 
 from .ports import started_at_a_free_port
 

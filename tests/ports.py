@@ -8,7 +8,7 @@ import random
 import socket
 from collections.abc import Callable
 
-from local.child import Child
+from local.processes.child import Child
 from local.progress import StepFailed
 
 _PORTS = range(20_000, 32_000)  # below those that systems hand out, or anybody's next connection might take one

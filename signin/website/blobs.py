@@ -32,7 +32,7 @@ _UNTYPED = "application/octet-stream"  # what Blob Storage makes of a blob that 
 _WITH_CHARSET = re.compile(r"text/[^;]+|[^;]+/javascript")
 _COMPRESSIBLE = re.compile(r"text/|font/[ot]tf|[^;]+[/+](javascript|json|xml|wasm)\b")
 _MIN_COMPRESSED = 1024  # bytes: less than that is one packet anyhow
-_HASHED = re.compile(r"assets/.+-[0-9A-Z]{8}\.[\w.]+")  # as local/bundle.py names what never changes
+_HASHED = re.compile(r"assets/.+-[0-9A-Z]{8}\.[\w.]+")  # the names that local/publishing/bundle.py gives
 
 Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from local.browser import running_browser
-from local.services import functions_host, settings_for, signalr_emulator
-from local.storage import Account, Azurite
+from local.browser.headless import running_browser
+from local.emulators.azurite import Account, Azurite
+from local.environment.services import functions_host, settings_for, signalr_emulator
 from tests.conftest import RunningApp, SignalR
 
 from .site import Site

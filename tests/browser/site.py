@@ -14,9 +14,9 @@ import jwt
 import requests
 from azure.data.tables import TableClient
 
-from local.services import signalr_emulator
-from local.signalr.tokens import DEVELOPMENT_KEY
-from local.storage import Account
+from local.emulators.azurite import Account
+from local.emulators.signalr.tokens import DEVELOPMENT_KEY
+from local.environment.services import signalr_emulator
 from signin.app import HUB
 from signin.counting.table import STATISTICS_KEY, TABLE_NAME
 from signin.live.broadcaster import TARGET

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 import pytest
 from playwright.sync_api import Page, Route, ViewportSize, expect
 
-from local.node import MODULES
+from local.node import NODE_MODULES
 
 from .site import Site
 from .visitor import Visitor, Visitors, prerender, show
 
-_AXE = (MODULES / "axe-core/axe.min.js").read_text(encoding="utf-8")
+_AXE = (NODE_MODULES / "axe-core/axe.min.js").read_text(encoding="utf-8")
 
 _SCREENS = {"phone": ViewportSize(width=390, height=844), "desktop": ViewportSize(width=1280, height=800)}
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from local.node import REPOSITORY
+from local import REPOSITORY
 
 from .site import Site
 from .visitor import Visitors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice, pairwise
 
-from local.storage import Account
+from local.emulators.azurite import Account
 
 from .site import Site, recorded
 from .user_agents import CHROME_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from playwright.sync_api import WebSocketRoute, expect
 
-from local.storage import Account
+from local.emulators.azurite import Account
 from tests.conftest import SignalR, StartApp
 
 from .forwarder import Forwarder

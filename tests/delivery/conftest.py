@@ -7,8 +7,8 @@ from typing import Protocol
 
 import pytest
 
-from local.limits import allow_connections
-from local.node import REPOSITORY
+from local import REPOSITORY
+from local.processes.limits import allow_connections
 from tests.functions.running_host import RunningHost, write_app
 
 INTERVAL = "0.5"  # seconds between broadcasts

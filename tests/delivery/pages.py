@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from local.emulators.azurite import Account
 from local.node import NODE
-from local.storage import Account
 from tests.integration.audit import audit
 
 SCRIPT = Path(__file__).with_name("pages.mjs")

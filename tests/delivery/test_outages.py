@@ -6,9 +6,9 @@ import asyncio
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
-from local.node import REPOSITORY
-from local.services import settings_for, signalr_emulator
-from local.storage import Account
+from local import REPOSITORY
+from local.emulators.azurite import Account
+from local.environment.services import settings_for, signalr_emulator
 from tests.conftest import SignalR
 
 from .conftest import StartHost

@@ -10,8 +10,8 @@ import sys
 import aiohttp
 import pytest
 
-from local.node import REPOSITORY
-from local.storage import Account
+from local import REPOSITORY
+from local.emulators.azurite import Account
 from tests.conftest import SignalR
 
 from .conftest import INTERVAL, StartHost

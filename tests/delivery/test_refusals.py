@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from local.services import settings_for
-from local.storage import Account
+from local.emulators.azurite import Account
+from local.environment.services import settings_for
 from tests.conftest import SignalR
 from tests.functions.running_host import RunningHost
 from tests.integration.counting_proxy import CountingProxy, counting_proxy

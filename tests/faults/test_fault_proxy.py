@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from azure.data.tables import TableClient
 
-from local.storage import Account
+from local.emulators.azurite import Account
 from signin.counting import committer as committer_module
 from signin.counting import table as table_module
 from signin.counting.committer import Committer, NotAcknowledged

@@ -19,9 +19,9 @@ import aiohttp
 import pytest
 from azure.data.tables import TableClient
 
-from local.node import REPOSITORY
-from local.services import settings_for
-from local.storage import Account
+from local import REPOSITORY
+from local.emulators.azurite import Account
+from local.environment.services import settings_for
 from signin.counting.table import TABLE_NAME, VisitTable
 from tests.conftest import SignalR
 from tests.functions.running_host import RunningHost

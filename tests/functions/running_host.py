@@ -34,7 +34,7 @@ class RunningHost:
         self, folder: Path, *options: str, environment: Mapping[str, str], python: str | Path = sys.executable
     ) -> None:
         self.process = subprocess.Popen(
-            [python, "-m", "local.functions", *options],
+            [python, "-m", "local.emulators.functions", *options],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY), **environment},
             stdin=subprocess.PIPE,

@@ -37,7 +37,7 @@ def test_the_host_says_where_it_listens_and_nothing_else(start_host: StartHost) 
 def test_requests_are_logged_on_request(start_host: StartHost) -> None:
     host = start_host("--verbose")
     host.request("/pid?x=1")
-    assert '"GET /pid?x=1 HTTP/1.1" 200' in host.wait_for_log("local.functions.access")
+    assert '"GET /pid?x=1 HTTP/1.1" 200' in host.wait_for_log("local.emulators.functions.access")
 
 
 def test_two_workers_take_turns_and_one_that_is_killed_is_replaced(start_host: StartHost) -> None:

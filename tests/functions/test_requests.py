@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.functions.host import MAX_BODY
+from local.emulators.functions.host import MAX_BODY
 
 from .running_host import RunningHost
 
@@ -84,7 +84,7 @@ def test_a_function_that_fails_is_an_empty_500_and_a_traceback_in_the_log(
 ) -> None:
     reply = host.request(target)
     assert (reply.status, reply.body) == (500, b"")
-    host.wait_for_log("ERROR local.functions.invocation: Function '")
+    host.wait_for_log("ERROR local.emulators.functions.invocation: Function '")
     host.wait_for_log("Traceback")
     host.wait_for_log(reason)
 

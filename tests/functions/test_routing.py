@@ -8,7 +8,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from local.functions.routing import RoutingError, RoutingTable, decode_path
+from local.emulators.functions.routing import RoutingError, RoutingTable, decode_path
 
 
 def add(app: func.FunctionApp, name: str, route: str | None = None, methods: Iterable[str] | None = None) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jwt
 
-from local.node import REPOSITORY
+from local import REPOSITORY
 
 URL = "https://signin-abc.azurewebsites.net"
 BLOB_URL = "https://stdataabc.blob.core.windows.net"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.node import REPOSITORY
+from local import REPOSITORY
 from signin.counting.table import TABLE_NAME
 from signin.website.site import CONTAINER
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.node import REPOSITORY
+from local import REPOSITORY
 
 from .bicep import INFRA
 

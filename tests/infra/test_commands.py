@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from local import REPOSITORY
 from local.commands import parse
-from local.node import REPOSITORY
 from signin.operators import commands
 
 from .shell import Shell

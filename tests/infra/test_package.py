@@ -12,10 +12,10 @@ from urllib.request import urlopen
 import pathspec
 import pytest
 
-from local import package
-from local.node import REPOSITORY
-from local.services import settings_for
-from local.storage import Account
+from local import REPOSITORY
+from local.emulators.azurite import Account
+from local.environment.services import settings_for
+from local.publishing import package
 from tests.conftest import SignalR
 from tests.functions.running_host import RunningHost
 from tests.local.environment import visit

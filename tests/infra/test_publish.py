@@ -14,11 +14,11 @@ import requests
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient
 
-from local import azure
-from local.node import REPOSITORY
+from local import REPOSITORY
+from local.emulators.azurite import Account, Azurite
 from local.progress import StepFailed
-from local.publish import assets
-from local.storage import Account, Azurite
+from local.publishing import azure
+from local.publishing.publisher import assets
 from signin.website.site import CONTAINER
 from tests.https_storage import certificate
 
@@ -168,7 +168,7 @@ def test_a_role_that_never_comes_is_not_waited_for_for_ever(monkeypatch: pytest.
         nonlocal clock
         clock += seconds
 
-    monkeypatch.setattr("local.azure.time.monotonic", lambda: clock)
+    monkeypatch.setattr("local.publishing.azure.time.monotonic", lambda: clock)
     with pytest.raises(StepFailed, match="Storage Blob Data Contributor"):
         azure.publish("https://account", "", lambda _: None, sleep)
 

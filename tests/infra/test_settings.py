@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from local.node import REPOSITORY
+from local import REPOSITORY
 from signin.settings import Settings, SettingsError
 
 from .bicep import read

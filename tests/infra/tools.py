@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.node import REPOSITORY
+from local import REPOSITORY
 
 _TOOLS = REPOSITORY / ".local" / "tools"
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from azure.data.tables import TableClient, TableEntity
 
-from local.storage import Account
+from local.emulators.azurite import Account
 from signin.counting.table import STATISTICS_KEY, TABLE_NAME, VisitTable, partition
 from signin.live.lease import LEASE_PARTITION
 from signin.visits.statistics import Statistics

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from local.node import REPOSITORY
-from local.services import settings_for, signalr_emulator
-from local.storage import Account, Azurite
+from local import REPOSITORY
+from local.emulators.azurite import Account, Azurite
+from local.environment.services import settings_for, signalr_emulator
 from tests.functions.running_host import Reply, RunningHost
 from tests.unit.loopback import Answer
 

@@ -16,8 +16,8 @@ from benchmarks.measures import Plan
 from benchmarks.process import Process
 from benchmarks.proxy import Tally, counting_proxy
 from benchmarks.suite import MEASURES
+from local.emulators.azurite import Account
 from local.progress import StepFailed
-from local.storage import Account
 from signin.counting.table import TABLE_NAME
 
 TINY = Plan(

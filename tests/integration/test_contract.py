@@ -9,8 +9,8 @@ import aiohttp
 import jwt
 import pytest
 
-from local.publish import assets
-from local.signalr.tokens import DEVELOPMENT_KEY
+from local.emulators.signalr.tokens import DEVELOPMENT_KEY
+from local.publishing.publisher import assets
 from tests.functions.running_host import Reply
 from tests.signalr.clients import javascript, pysignalr
 

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.services import settings_for
-from local.storage import Account
+from local.emulators.azurite import Account
+from local.environment.services import settings_for
 from signin.visits.statistics import Statistics
 from tests.conftest import RunningApp, SignalR, StartApp
 from tests.unit.loopback import WebServer

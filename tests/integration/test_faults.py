@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from local.services import settings_for, signalr_emulator
-from local.storage import DEVELOPMENT_KEY, Account, Azurite
+from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
+from local.environment.services import settings_for, signalr_emulator
 from tests.conftest import SignalR
 from tests.functions.running_host import RunningHost
 from tests.ports import free_ports

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from local.node import REPOSITORY
-from local.services import signalr_emulator
-from local.storage import Account, Azurite
+from local import REPOSITORY
+from local.emulators.azurite import Account, Azurite
+from local.environment.services import signalr_emulator
 from signin.live.broadcaster import TARGET
 from signin.website.site import CONTAINER
 from tests import https_storage

@@ -20,8 +20,8 @@ from uuid import uuid4
 import pytest
 from azure.data.tables import TableClient
 
-from local.node import REPOSITORY
-from local.storage import DEVELOPMENT_KEY, Account, Azurite
+from local import REPOSITORY
+from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
 from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.visits.visit import Visit
 from tests.conftest import RunningApp

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from azure.data.tables import TableClient, TableEntity
 
-from local.storage import DEVELOPMENT_KEY, Account, Azurite
+from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
 from signin.counting.table import (
     MAX_VISITS,
     TABLE_NAME,

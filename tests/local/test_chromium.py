@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local import chromium
+from local.browser import chromium
 from local.progress import StepFailed
 
 

@@ -50,13 +50,13 @@ def test_an_environment_says_what_it_does_and_stops_in_good_order(
 
 def test_ctrl_c_while_an_environment_starts_ends_what_has_started(start: Start) -> None:
     environment = start(*ANY_PORTS)
-    environment.wait_for_child("local.functions")
+    environment.wait_for_child("local.emulators.functions")
     environment.interrupt()
     assert environment.end() == 130
     assert not any("Traceback" in line for line in environment.errors), environment.story
 
 
-@pytest.mark.parametrize("child", ["azurite.js", "local.functions"])
+@pytest.mark.parametrize("child", ["azurite.js", "local.emulators.functions"])
 def test_nothing_outlives_an_environment_that_is_killed_while_it_starts(start: Start, child: str) -> None:
     environment = start(*ANY_PORTS)
     environment.wait_for_child(child)
@@ -68,8 +68,8 @@ def test_nothing_outlives_an_environment_that_is_killed_while_it_starts(start: S
     ("arguments", "words", "name"),
     [
         (SERVICES, "azurite.js", "Azurite"),
-        (SERVICES, "local.signalr", "The SignalR emulator"),
-        (ANY_PORTS, "local.functions", "The Functions host"),
+        (SERVICES, "local.emulators.signalr", "The SignalR emulator"),
+        (ANY_PORTS, "local.emulators.functions", "The Functions host"),
     ],
     ids=["Azurite", "SignalR emulator", "Functions host"],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.page_audit import LEAST, Report
+from local.browser.page_audit import LEAST, Report
 from local.progress import StepFailed
 
 

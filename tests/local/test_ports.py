@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local import services
 from local.commands import parse
+from local.environment.ports import FLAGS, check_ports
 from local.progress import StepFailed
-from local.services import FLAGS, check_ports
 from tests.ports import free_ports
 
 from .conftest import Start
@@ -34,7 +33,7 @@ def test_ports_in_use_are_a_line_each_that_names_the_port_and_its_flag(start: St
 
 
 def test_a_port_asked_for_twice_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "_LAST_MOMENTS", 0.0)
+    monkeypatch.setattr("local.environment.ports._LAST_MOMENTS", 0.0)
     app, blob = free_ports(2)
     with pytest.raises(StepFailed) as failed:
         check_ports({"app": app, "signalr": app, "blob": blob, "queue": 0, "table": 0})

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from local import publish
-from local.bundle import FOLDER
+from local.emulators.azurite import Account
 from local.progress import StepFailed
-from local.publish import Publisher, assets
-from local.storage import Account
+from local.publishing.bundle import FOLDER
+from local.publishing.publisher import Publisher, assets
 from signin.website.site import CONTAINER, is_blob_name
 
 REPOSITORY = Path(__file__).parents[2]
@@ -29,7 +28,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 @pytest.fixture
 def content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the content, which is what gets published."""
-    monkeypatch.setattr(publish, "REPOSITORY", tmp_path)
+    monkeypatch.setattr("local.publishing.publisher.REPOSITORY", tmp_path)
     return shutil.copytree(CONTENT, tmp_path / "content")
 
 
@@ -106,7 +105,7 @@ def test_only_what_has_changed_is_uploaded(publisher: Publisher, account: Accoun
 
 def test_as_long_as_nothing_changes_nothing_is_bundled(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     publisher.publish()
-    monkeypatch.delattr(publish, "bundle")
+    monkeypatch.delattr("local.publishing.publisher.bundle")
     assert publisher.publish() == []
 
 

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables import TableServiceClient
 
-from local.services import Ports, settings_for
-from local.storage import DEVELOPMENT_ACCOUNT, Account
+from local.emulators.azurite import DEVELOPMENT_ACCOUNT, Account
+from local.environment.ports import Ports
+from local.environment.services import settings_for
 from signin.settings import Settings
 from tests.conftest import StartApp
 

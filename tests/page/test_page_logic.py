@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.node import MODULES, NODE, REPOSITORY
+from local import REPOSITORY
+from local.node import NODE, NODE_MODULES
 
 TESTS = Path(__file__).parent
 
@@ -17,8 +18,10 @@ TESTS = Path(__file__).parent
     "command",
     [
         pytest.param(["--test", *sorted(map(str, TESTS.glob("*.test.mjs")))], id="tests"),
-        pytest.param([MODULES / "typescript/bin/tsc", "--project", "."], id="types"),
-        pytest.param([MODULES / "eslint/bin/eslint.js", "--max-warnings=0", "content", "tests", "local"], id="linter"),
+        pytest.param([NODE_MODULES / "typescript/bin/tsc", "--project", "."], id="types"),
+        pytest.param(
+            [NODE_MODULES / "eslint/bin/eslint.js", "--max-warnings=0", "content", "tests", "local"], id="linter"
+        ),
     ],
 )
 def test_the_scripts_of_the_page_pass(command: list[str | Path]) -> None:

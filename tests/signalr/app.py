@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.node import MODULES
+from local.node import NODE_MODULES
 
 from .conftest import Emulator
 
@@ -39,7 +39,7 @@ async def running(emulator: Emulator) -> AsyncIterator[App]:
     server = web.Application()
     server.router.add_post("/negotiate", app.negotiate)
     server.router.add_get("/page/{library:.+}", app.page)
-    server.router.add_static("/modules", MODULES)
+    server.router.add_static("/modules", NODE_MODULES)
     server.router.add_static("/scripts", Path(__file__).parent)
     runner = web.AppRunner(server)
     await runner.setup()

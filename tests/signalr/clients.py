@@ -16,7 +16,7 @@ from pysignalr.client import SignalRClient
 from signalrcore.hub_connection_builder import HubConnectionBuilder
 from signalrcore.types import HttpTransportType, HubProtocolEncoding
 
-from local.browser import running_browser
+from local.browser.headless import running_browser
 from local.node import NODE
 
 HERE = Path(__file__).parent

@@ -13,10 +13,10 @@ import jwt
 import pytest
 from aiohttp import web
 
-from local.signalr.connection import Intervals
-from local.signalr.hubs import HUBS
-from local.signalr.server import create_app, listening
-from local.signalr.tokens import DEVELOPMENT_KEY
+from local.emulators.signalr.connection import Intervals
+from local.emulators.signalr.hubs import HUBS
+from local.emulators.signalr.server import create_app, listening
+from local.emulators.signalr.tokens import DEVELOPMENT_KEY
 
 HANDSHAKE = '{"protocol":"json","version":1}\x1e'
 

@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from local.signalr.connection import Intervals
-from local.signalr.protocols import PROTOCOLS
-from local.signalr.transports import TRANSPORTS
+from local.emulators.signalr.connection import Intervals
+from local.emulators.signalr.protocols import PROTOCOLS
+from local.emulators.signalr.transports import TRANSPORTS
 
 from . import app as apps
 from . import conftest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from local.signalr import outbox
-from local.signalr.connection import Intervals
+from local.emulators.signalr import outbox
+from local.emulators.signalr.connection import Intervals
 
 from .conftest import Emulator, running
 

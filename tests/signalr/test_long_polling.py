@@ -13,9 +13,9 @@ import aiohttp
 import msgpack
 import pytest
 
-from local.signalr import outbox
-from local.signalr.connection import Intervals
-from local.signalr.protocols import MESSAGEPACK
+from local.emulators.signalr import outbox
+from local.emulators.signalr.connection import Intervals
+from local.emulators.signalr.protocols import MESSAGEPACK
 
 from .conftest import HANDSHAKE, Emulator, running
 

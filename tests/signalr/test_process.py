@@ -24,8 +24,8 @@ ANNOUNCEMENT = re.compile(r"SignalR emulator is listening at (http://127\.0\.0\.
 
 @asynccontextmanager
 async def process(*arguments: str) -> AsyncIterator[Process]:
-    """`python -m local.signalr` with the arguments; killed in the end if it has not ended by itself."""
-    command = [sys.executable, "-W", "error", "-m", "local.signalr", *arguments]
+    """`python -m local.emulators.signalr` with the arguments; killed in the end if it has not ended by itself."""
+    command = [sys.executable, "-W", "error", "-m", "local.emulators.signalr", *arguments]
     emulator = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdin=PIPE, stdout=PIPE, stderr=PIPE)
     try:
         yield emulator

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.signalr.protocols import JSON, MESSAGEPACK, PROTOCOLS
-from local.signalr.protocols.hub_protocol import HubProtocol, ProtocolError
-from local.signalr.protocols.messagepack_protocol import length_prefix, read_length_prefix
+from local.emulators.signalr.protocols import JSON, MESSAGEPACK, PROTOCOLS
+from local.emulators.signalr.protocols.hub_protocol import HubProtocol, ProtocolError
+from local.emulators.signalr.protocols.messagepack_protocol import length_prefix, read_length_prefix
 
 BOTH = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.signalr import outbox
-from local.signalr.connection import Intervals
+from local.emulators.signalr import outbox
+from local.emulators.signalr.connection import Intervals
 
 from .conftest import HANDSHAKE, Emulator, running
 

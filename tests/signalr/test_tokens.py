@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import jwt
 import pytest
 
-from local.signalr.tokens import DEVELOPMENT_KEY, audiences
+from local.emulators.signalr.tokens import DEVELOPMENT_KEY, audiences
 
 from .conftest import Emulator, running
 

@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import resource
 
-from local.limits import allow_connections
+from local.processes.limits import allow_connections
 
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
 allow_connections(500)

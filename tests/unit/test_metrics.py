@@ -7,7 +7,7 @@ from typing import cast, get_args
 
 import pytest
 
-from local.node import REPOSITORY
+from local import REPOSITORY
 from signin.counting import committer as committer_module
 from signin.counting.committer import Committer
 from signin.counting.shards import ShardCounter

@@ -11,7 +11,7 @@ from azure.functions.decorators.http import HttpMethod, HttpTrigger
 
 import function_app
 from local.commands import parse
-from local.services import FLAGS
+from local.environment.ports import FLAGS
 from signin.operators import commands
 from signin.settings import Settings, SettingsError
 

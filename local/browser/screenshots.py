@@ -1,0 +1,178 @@
+"""The pictures in `docs/` and `content/images/`, taken of the real homepage.
+
+`python -m local.browser.screenshots` makes all of them again.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ViewportSize, expect
+
+from local import REPOSITORY
+from local.browser.headless import running_browser
+from local.environment.ports import Ports
+from local.environment.services import functions_host, services
+from local.node import install_packages
+from local.progress import StepFailed, step
+from signin.counting.table import VisitTable
+from signin.visits.user_agent import identify
+from signin.visits.visit import Visit
+
+_USUAL_URL = f"http://127.0.0.1:{Ports().app}"  # where readers will find the page; here it is at a free port
+
+_WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_CHROMIUM = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0"
+_WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64"
+_MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7"
+_ANDROID = "Mozilla/5.0 (Linux; Android 10; K"
+_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X"
+_IPAD = "Mozilla/5.0 (iPad; CPU OS 18_6 like Mac OS X"
+
+# How often each User-Agent visits: the people who scan the code in a lecture hall, most of them with their phones.
+_VISITS = {
+    f"{_IPHONE}) {_WEBKIT} Version/18.6 Mobile/15E148 Safari/604.1": 108,
+    f"{_ANDROID}) {_CHROMIUM} Mobile Safari/537.36": 97,
+    f"{_WINDOWS}) {_CHROMIUM} Safari/537.36": 58,
+    f"{_MAC}) {_WEBKIT} Version/18.6 Safari/605.1.15": 31,
+    f"{_WINDOWS}) {_CHROMIUM} Safari/537.36 Edg/149.0.0.0": 29,
+    f"{_MAC}) {_CHROMIUM} Safari/537.36": 27,
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/29.0"
+    " Chrome/136.0.0.0 Mobile Safari/537.36": 19,
+    f"{_IPHONE}) {_WEBKIT} CriOS/149.0.7800.50 Mobile/15E148 Safari/604.1": 14,
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0": 11,
+    f"{_WINDOWS}; rv:140.0) Gecko/20100101 Firefox/140.0": 8,
+    f"{_IPAD}) {_WEBKIT} Version/18.6 Mobile/15E148 Safari/604.1": 7,
+    "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36": 3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file in `docs/`, and the screen it shows; sizes in CSS pixels, `scale` device pixels each."""
+
+    name: str
+    width: int
+    height: int
+    color_scheme: Literal["light", "dark"] = "light"
+    scale: int = 1
+    path: str = "/"
+
+
+_PICTURES = (
+    Picture("homepage.png", 1280, 800),
+    Picture("homepage-dark.png", 1280, 800, color_scheme="dark"),
+    Picture("homepage-phone.png", 390, 844, scale=2),
+    Picture("presentation.png", 1280, 720, path="/?present"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Icon:
+    """A file in `content/images/` that shows `favicon.svg`; the background is what its round corners leave free."""
+
+    name: str
+    size: int
+    background: str = "transparent"
+
+
+_IMAGES = REPOSITORY / "content/images"
+_TEAL = "#0b6e69"  # of favicon.svg
+_ICONS = (
+    Icon("icon-192.png", 192),
+    Icon("icon-512.png", 512),
+    Icon("icon-180.png", 180, _TEAL),  # iOS and Android cut these to shapes of their own
+    Icon("icon-maskable-512.png", 512, _TEAL),
+)
+
+
+def main() -> None:
+    try:
+        install_packages()
+        with services(Ports(app=0, signalr=0, blob=0, queue=0, table=0)) as running:
+            with step("Visits"):
+                record(VisitTable.from_connection_string(running.settings["TableConnectionString"]))
+            host = functions_host(running.settings)
+            try:
+                (url,) = host.wait_until_ready()
+                with step("Pictures"), running_browser([_showing_at_usual_address(url)]) as browser:
+                    draw_images(browser)
+                    for picture in _PICTURES:
+                        take(picture, browser)
+            finally:
+                host.stop()
+    except StepFailed as error:
+        sys.exit(str(error))
+
+
+def record(table: VisitTable) -> None:
+    """Put the visits of the last hour into the table, as the app would have."""
+    head = table.read(shard=0)
+    everybody = list(visits(datetime.now(UTC)))
+    for first in range(0, len(everybody), 99):  # as many as a transaction takes
+        head = table.commit(0, head, everybody[first : first + 99])
+
+
+def visits(now: datetime) -> Iterator[Visit]:
+    """A few early visits, then everybody within minutes of the code being shown; the same with every call."""
+    chance = random.Random(2026)
+    for user_agent, count in _VISITS.items():
+        client = identify(user_agent)
+        for number in range(count):
+            minutes_ago = chance.uniform(0, 60) if chance.random() < 0.25 else chance.gammavariate(4, 5)
+            at = now - timedelta(minutes=min(minutes_ago, 59))
+            key = f"{at:%Y%m%dT%H%M%S.%fZ}-{client.os}-{client.browser}-{number}"
+            yield Visit(key, client.os, client.browser, at, client.device)
+
+
+def take(picture: Picture, browser: Browser) -> None:
+    """Open the page as one more visitor and keep what it shows once it is live."""
+    context = browser.new_context(
+        viewport=ViewportSize(width=picture.width, height=picture.height),
+        device_scale_factor=picture.scale,
+        color_scheme=picture.color_scheme,
+        reduced_motion="reduce",  # everything is in its place at once
+        locale="en-US",
+    )
+    page = context.new_page()
+    page.goto(f"{_USUAL_URL}{picture.path}")
+    expect(page.get_by_test_id("status")).to_have_text("Live", timeout=30_000)
+    page.screenshot(path=REPOSITORY / "docs" / picture.name)
+    context.close()
+
+
+def draw_images(browser: Browser) -> None:
+    """The icons of `favicon.svg` that have to be PNG, and the picture that social networks show."""
+    page = browser.new_page(bypass_csp=True)  # the page's own styles are not inline
+    picture = f"data:image/svg+xml;base64,{b64encode((_IMAGES / 'favicon.svg').read_bytes()).decode()}"
+    for icon in _ICONS:
+        page.set_viewport_size(ViewportSize(width=icon.size, height=icon.size))
+        page.set_content(
+            f'<body style="margin: 0; background: {icon.background}"><img src="{picture}" width="{icon.size}">'
+        )
+        page.screenshot(path=_IMAGES / icon.name, omit_background=True)
+
+    page.set_viewport_size(ViewportSize(width=1200, height=630))
+    page.goto(f"{_USUAL_URL}/404.html")  # for its font and colours
+    page.evaluate(
+        "html => document.body.innerHTML = html", (REPOSITORY / "local/browser/preview.html").read_text("utf-8")
+    )
+    page.evaluate("document.fonts.ready")
+    page.screenshot(path=_IMAGES / "preview.png")
+    page.close()
+
+
+def _showing_at_usual_address(url: str) -> str:
+    """Chromium's flag to find the app where it is while the page shows the usual port."""
+    return f"--host-resolver-rules=MAP {urlsplit(_USUAL_URL).netloc} {urlsplit(url).netloc}"
+
+
+if __name__ == "__main__":
+    main()

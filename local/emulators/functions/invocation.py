@@ -1,0 +1,93 @@
+"""One call of a function: an HTTP request becomes its argument, and its result becomes the response."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from azure.functions import HttpRequest
+from azure.functions.http import HttpResponseConverter
+from multidict import CIMultiDict
+
+from local.emulators.functions.logs import invocation
+from local.emulators.functions.routing import Route
+
+log = logging.getLogger(__name__)
+
+
+async def invoke(route: Route, parameters: Mapping[str, str], request: web.Request) -> web.Response:
+    """Run the function of `route`. Whatever it raises or wrongly returns is logged and answered by an empty 500."""
+    argument = await function_request(request, parameters)
+    try:
+        result = await _run(route, argument)
+        return function_response(result, is_head=request.method == "HEAD")
+    except Exception:
+        log.exception("Function '%s' failed", route.name)
+        return web.Response(status=500)
+
+
+async def _run(route: Route, argument: HttpRequest) -> Any:
+    call = {route.argument: argument}
+    if inspect.iscoroutinefunction(route.function):
+        with invocation():
+            return await route.function(**call)
+    # asyncio's default pool has the size of the real worker's, min(32, cores + 4) threads.
+    return await asyncio.to_thread(_run_in_thread, route, call)
+
+
+def _run_in_thread(route: Route, call: Mapping[str, HttpRequest]) -> Any:
+    with invocation():
+        return route.function(**call)
+
+
+async def function_request(request: web.Request, parameters: Mapping[str, str]) -> HttpRequest:
+    """Build what a function receives.
+
+    As in the host, repeated headers and query parameters are joined by a comma, whatever the case of their names,
+    and empty query values are left out.
+    """
+    query = request.raw_path.partition("?")[2]
+    return HttpRequest(
+        method=request.method,
+        url=f"http://{request.host}{request.raw_path}",
+        headers=_joined(request.headers.items()),
+        params=_joined(parse_qsl(query)),
+        route_params=parameters,
+        body=await request.read(),
+    )
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    values = CIMultiDict(pairs)
+    joined: CIMultiDict[str] = CIMultiDict()
+    for name in values:
+        joined.setdefault(name, ",".join(values.getall(name)))
+    return dict(joined)
+
+
+def function_response(result: Any, *, is_head: bool = False) -> web.Response:
+    """Turn the result of a function into a response.
+
+    The converter is the real worker's own: it takes an HttpResponse or a str and raises NotImplementedError for
+    anything else, None included. Of a repeated header the last value stays, except for cookies.
+    """
+    datum = HttpResponseConverter.encode(result, expected_type=None)
+    if datum.type == "string":
+        return web.Response(text=datum.value)
+
+    answer = datum.value
+    headers = CIMultiDict({name: value.value for name, value in answer["headers"].items()})
+    for jar in answer["cookies"] or ():
+        for cookie in jar.values():
+            headers.add("Set-Cookie", cookie.OutputString())
+
+    body = answer["body"].value
+    declared = headers.get("Content-Length")
+    if declared is not None and not is_head and declared != str(len(body)):
+        raise ValueError(f"the response declares Content-Length {declared}, but its body has {len(body)} bytes")
+    return web.Response(status=int(answer["status_code"].value), headers=headers, body=body)

@@ -1,0 +1,74 @@
+"""`python -m local.emulators.signalr [--port 8888] [--help]`: runs until it is stopped or its standard input ends."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from local.emulators.signalr.server import create_app, listening
+from local.emulators.signalr.tokens import DEVELOPMENT_KEY
+from local.processes.lifetime import until_stopped
+
+
+def main() -> None:
+    """Parse the command line and run the emulator."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local.emulators.signalr", description="A local Azure SignalR Service."
+    )
+    parser.add_argument("--port", type=int, default=8888, help="port on 127.0.0.1; 0 takes a free one (default: 8888)")
+    parser.add_argument("--access-key", type=_access_key, default=DEVELOPMENT_KEY, metavar="KEY")
+    parser.add_argument(
+        "--trust-identity-token",
+        action="append",
+        default=[],
+        metavar="TOKEN",
+        help="take this bearer token on REST calls too, as Azure takes a managed identity's; may be repeated",
+    )
+    options = parser.parse_args()
+    _log_to_stderr()
+    try:
+        asyncio.run(run(create_app(options.access_key, options.trust_identity_token), options.port))
+    except BrokenPipeError:  # whoever started us is gone already
+        sys.exit(1)
+    except (OSError, OverflowError) as error:
+        sys.exit(f"The SignalR emulator cannot listen at port {options.port}: {error}. Choose another with --port.")
+
+
+async def run(app: web.Application, port: int) -> None:
+    """Serve until stopped; say where on standard output."""
+    # Before the announcement: whoever reads that may stop us at once.
+    stopped = asyncio.create_task(until_stopped())
+    async with listening(app, port) as url:
+        print(f"SignalR emulator is listening at {url}", flush=True)
+        await stopped
+
+
+def _access_key(text: str) -> str:
+    if len(text.encode()) < 32:
+        raise argparse.ArgumentTypeError("HS256 needs a key of at least 32 bytes")
+    return text
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.getLogger("aiohttp.server").addFilter(_senders_fault_in_one_line)
+
+
+def _senders_fault_in_one_line(record: logging.LogRecord) -> bool:
+    """Garbage and broken connections are the sender's fault: one line, where aiohttp would log a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError):
+        record.msg, record.args = f"{record.getMessage()}: {' '.join(str(error).split())}", ()
+        record.exc_info = None
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The endpoints that browsers and other SignalR clients use: negotiate, then whatever their transport needs."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from local.emulators.signalr import tokens
+from local.emulators.signalr.connection import Connection
+from local.emulators.signalr.hubs import HUBS, hub_name
+from local.emulators.signalr.transports import TRANSPORTS, LongPolling, ServerSentEvents, Transport, WebSocket
+
+# The version of the negotiate protocol that is spoken to clients who know it.
+NEGOTIATE_VERSION = 1
+
+routes = web.RouteTableDef()
+
+
+@routes.options("/client/negotiate")
+@routes.options("/client/")
+@routes.options("/client")
+async def preflight(request: web.Request) -> web.Response:
+    """A browser asks, before it sends what the JS client sends, whether it may."""
+    return web.Response(
+        status=204,
+        headers={
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, DELETE",
+            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, X-Requested-With, X-SignalR-User-Agent",
+        },
+    )
+
+
+async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """Let pages of any origin read any answer, errors too: without this a browser hides even their status."""
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin and origin.isascii():
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+        response.headers[hdrs.VARY] = hdrs.ORIGIN
+
+
+@routes.post("/client/negotiate")
+async def negotiate(request: web.Request) -> web.Response:
+    """Promise a client a connection, and say how to connect."""
+    hub = _authorized_hub(request)
+    asked = request.query.get("negotiateVersion", "0")
+    try:
+        version = min(max(int(asked), 0), NEGOTIATE_VERSION)
+    except ValueError:
+        return web.json_response({"error": f"The client requested an invalid protocol version '{asked}'"})
+    connection = request.app[HUBS].negotiate(hub, version)
+    answer = {
+        "negotiateVersion": version,
+        "connectionId": connection.id,
+        "availableTransports": [
+            {"transport": transport.name, "transferFormats": transport.formats} for transport in TRANSPORTS
+        ],
+    }
+    if version:
+        answer["connectionToken"] = connection.token
+    return web.json_response(answer)
+
+
+@routes.get("/client/", allow_head=False)
+@routes.get("/client", allow_head=False)
+async def receive(request: web.Request) -> web.StreamResponse:
+    """Receive on a negotiated connection; a WebSocket without an id is a new one."""
+    hub = _authorized_hub(request)
+    asked = _transport_asked_for(request)
+    if asked is WebSocket and not request.query.get("id"):
+        connection = request.app[HUBS].negotiate(hub, NEGOTIATE_VERSION)
+    else:
+        connection = _negotiated(request, hub)
+    transport = connection.transport
+    if transport is None:
+        transport = asked(connection)
+        connection.open(transport)
+    elif not isinstance(transport, asked):
+        raise web.HTTPBadRequest(text="Cannot change transports mid-connection.")
+    elif asked is not LongPolling:
+        raise web.HTTPConflict(text="The connection is already active.")
+    return await transport.serve(request)
+
+
+@routes.post("/client/")
+@routes.post("/client")
+async def send(request: web.Request) -> web.Response:
+    """Send on a connection whose transport only receives."""
+    connection = _negotiated(request, _authorized_hub(request))
+    if isinstance(connection.transport, WebSocket):
+        raise web.HTTPMethodNotAllowed("POST", ["GET"], text="POST requests are not allowed for WebSocket connections.")
+    connection.receive(await request.read())
+    return web.Response()
+
+
+@routes.delete("/client/")
+@routes.delete("/client")
+async def leave(request: web.Request) -> web.Response:
+    """End a long polling connection, which has nothing else to end it by."""
+    connection = _negotiated(request, _authorized_hub(request))
+    if not isinstance(connection.transport, LongPolling):
+        raise web.HTTPBadRequest(text="Cannot terminate this connection using the DELETE endpoint.")
+    connection.lost()
+    return web.Response(status=202)
+
+
+def _transport_asked_for(request: web.Request) -> type[Transport]:
+    if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+        return WebSocket
+    if "text/event-stream" in request.headers.get(hdrs.ACCEPT, ""):
+        return ServerSentEvents
+    return LongPolling
+
+
+def _negotiated(request: web.Request, hub: str) -> Connection:
+    token = request.query.get("id")
+    if not token:
+        raise web.HTTPBadRequest(text="Connection ID required")
+    connection = request.app[HUBS].negotiated(hub, token)
+    if connection is None:
+        raise web.HTTPNotFound(text="No Connection with that ID")
+    return connection
+
+
+def _authorized_hub(request: web.Request) -> str:
+    """The hub the client asks for, if its token is for that."""
+    asked = request.query.get("hub", "")
+    hub = hub_name(asked)
+    token = tokens.bearer_token(request) or request.query.get("access_token")
+    tokens.authorize(request, token, f"/client/?hub={hub}", f"/client/?hub={asked}")
+    return hub

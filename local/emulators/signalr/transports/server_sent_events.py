@@ -1,0 +1,32 @@
+"""Server-sent events: one response that does not end, text only; the client sends POSTs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from aiohttp import hdrs, web
+
+from local.emulators.signalr.protocols.hub_protocol import TransferFormat
+from local.emulators.signalr.transports.transport import Transport
+
+
+class ServerSentEvents(Transport):
+    """A stream of events, which lasts as long as the connection."""
+
+    name = "ServerSentEvents"
+    formats = (TransferFormat.TEXT,)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Send an event for each frame until either side ends it. No frame has a line break in it."""
+        self._tcp = request.transport
+        response = web.StreamResponse(
+            headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-cache, no-store"}
+        )
+        try:
+            await response.prepare(request)
+            with suppress(ConnectionResetError):
+                while frames := await self._connection.outgoing():
+                    await response.write(b"".join(b"data: %b\r\n\r\n" % frame for frame in frames))
+        finally:
+            self._connection.lost()
+        return response

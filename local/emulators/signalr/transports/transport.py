@@ -1,0 +1,32 @@
+"""What the transports have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from aiohttp import web
+
+from local.emulators.signalr.connection import Connection
+from local.emulators.signalr.protocols.hub_protocol import TransferFormat
+
+
+class Transport(ABC):
+    """One client's way here. It begins with a GET; a client that cannot send on that sends POSTs besides."""
+
+    name: ClassVar[str]
+    formats: ClassVar[tuple[TransferFormat, ...]]
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tcp: asyncio.Transport | None = None  # below the GET, if that is the only one
+
+    @abstractmethod
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer a GET of the client."""
+
+    def abort(self) -> None:
+        """Cut off a client that does not take what it is sent."""
+        if self._tcp:
+            self._tcp.abort()

@@ -1,0 +1,89 @@
+"""The processes of a local environment: Azurite, the SignalR emulator, the Functions host; and the app's settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import REPOSITORY
+from local.emulators.azurite import Account, Azurite
+from local.emulators.signalr.tokens import DEVELOPMENT_KEY
+from local.environment.ports import Ports
+from local.processes.child import Child, OnEnd
+from local.progress import step
+from local.publishing.publisher import Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Running services: the app's settings for them, and who keeps the content published."""
+
+    settings: Mapping[str, str]
+    publisher: Publisher
+
+
+@contextmanager
+def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) -> Iterator[Services]:
+    """Run Azurite and the SignalR emulator, with the table, the container and the content in place.
+
+    Data persists in a folder per table port; with `fresh` it starts empty. Raises StepFailed.
+    """
+    with ExitStack() as stack:
+        with step("Azurite, SignalR emulator"):
+            folder = stack.enter_context(_data_folder(ports, fresh))
+            azurite = Azurite(
+                folder, blob_port=ports.blob, queue_port=ports.queue, table_port=ports.table, on_end=on_end
+            )
+            stack.callback(azurite.stop)
+            signalr = signalr_emulator(ports.signalr, on_end)
+            stack.callback(signalr.stop)
+            account = azurite.account()
+            (signalr_url,) = signalr.wait_until_ready()
+        with step("Table, container, content"):
+            account.create_table()
+            publisher = account.publish()
+            stack.callback(publisher.close)
+        yield Services(settings_for(account, signalr_url), publisher)
+
+
+def signalr_emulator(port: int = 0, on_end: OnEnd | None = None, *, trusted_token: str = "") -> Child:
+    """Start the SignalR emulator; port 0 takes a free one. A trusted token is one that an identity shows to it."""
+    command = [sys.executable, "-m", "local.emulators.signalr", "--port", str(port)]
+    if trusted_token:
+        command += ["--trust-identity-token", trusted_token]
+    return Child("The SignalR emulator", command, on_end=on_end)
+
+
+def settings_for(account: Account, signalr_url: str) -> dict[str, str]:
+    """The settings of local.settings.json.example, pointed at these services."""
+    return {
+        "TableConnectionString": account.connection_string,
+        "BlobHost": account.blob_url,
+        "AzureSignalRConnectionString": f"Endpoint={signalr_url};AccessKey={DEVELOPMENT_KEY};Version=1.0;",
+    }
+
+
+def functions_host(settings: Mapping[str, str], port: int = 0, workers: int = 1, on_end: OnEnd | None = None) -> Child:
+    """Start the app under the Functions host stand-in; port 0 takes a free one."""
+    command = [sys.executable, "-m", "local.emulators.functions", "--port", str(port), "--workers", str(workers)]
+    return Child("The Functions host", command, environment={**os.environ, **settings}, on_end=on_end)
+
+
+@contextmanager
+def _data_folder(ports: Ports, fresh: bool) -> Iterator[Path]:
+    """A folder of its own for each table port, so that two environments never share one."""
+    if ports.table == 0:
+        with tempfile.TemporaryDirectory(prefix="signin-") as folder:
+            yield Path(folder)
+        return
+    path = REPOSITORY / ".local" / f"azurite-{ports.table}"
+    if fresh:
+        shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True, exist_ok=True)
+    yield path
