@@ -116,12 +116,6 @@ def test_a_task_of_vs_code_is_a_command_that_dev_py_understands(task: dict[str, 
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_a_link_of_a_document_leads_to_a_file(document: Path) -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text(encoding="utf-8")):
-        assert (document.parent / target).is_file(), target
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_a_path_that_a_document_names_is_there(document: Path) -> None:
     named = re.findall(
         r"`((?:infra|signin|local|docs|\.github|content)/[\w./-]*\w)`", document.read_text(encoding="utf-8")

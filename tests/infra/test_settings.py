@@ -25,7 +25,7 @@ def documented(heading: str) -> set[str]:
 
 
 OWN = documented("Table Storage") | documented("Content") | documented("SignalR Service")
-OF_THE_HOST = documented("What the Functions host needs")
+OF_THE_HOST = documented("Functions host")
 
 
 def asked_for() -> set[str]:
@@ -117,7 +117,7 @@ def test_every_parameter_of_the_infrastructure_is_documented_with_its_default() 
     text = (REPOSITORY / "infra/main.bicep").read_text()
     rows = re.findall(r"^\| `(\w+)` \| `?([\w.]+)`? \|", SETTINGS_DOCUMENT.split("## Parameters")[1], re.MULTILINE)
     for name, default in rows:
-        if default in ("nobody", "none"):
+        if default == "none":
             assert re.search(rf"^param {name} \w+ = (''|\[\])$", text, re.MULTILINE), name
         else:
             assert re.search(rf"^param {name} \w+ = '?{re.escape(default)}'?$", text, re.MULTILINE), name
@@ -126,12 +126,12 @@ def test_every_parameter_of_the_infrastructure_is_documented_with_its_default() 
 
 def test_the_roles_of_the_security_model_are_those_that_are_given() -> None:
     text = (REPOSITORY / "docs/security.md").read_text(encoding="utf-8")
-    section = text.split("## Who may do what\n")[1].split("\n## ")[0]
-    roles = re.findall(r"^\| (The app's identity|Who publishes) \| ([\w ]+) \|", section, re.MULTILINE)
+    section = text.split("## Roles\n")[1].split("\n## ")[0]
+    roles = re.findall(r"^\| (The app's identity|The publisher) \| ([\w ]+) \|", section, re.MULTILINE)
     given = re.findall(
         r"principalId: (\w+)PrincipalId\n.*?roles\.(\w+)\)", (REPOSITORY / "infra/access.bicep").read_text(), re.DOTALL
     )
-    names = {"app": "The app's identity", "publisher": "Who publishes"}
+    names = {"app": "The app's identity", "publisher": "The publisher"}
     assert {(who, role.replace(" ", "").lower()) for who, role in roles} == {
         (names[who], role.lower()) for who, role in given
     }

@@ -1,4 +1,4 @@
-"""What the README says is so: its commands, flags, settings, routes and links."""
+"""The README and the documents agree with the code: commands, options, settings, routes and links."""
 
 from __future__ import annotations
 
@@ -16,39 +16,52 @@ from signin.operators import commands
 from signin.settings import Settings, SettingsError
 
 REPOSITORY = Path(__file__).parents[2]
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-
-COMMANDS = sorted(set(re.findall(r"python3 (dev\.py[^`\n]*)", README)))
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading of the README, without its head."""
-    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+DOCUMENTS = {
+    path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8")
+    for path in (*sorted(REPOSITORY.glob("*.md")), *sorted(REPOSITORY.glob("docs/*.md")))
+}
+README = DOCUMENTS["README.md"]
 
 
-def test_the_readme_shows_the_two_commands() -> None:
-    assert {"dev.py", "dev.py test"} <= set(COMMANDS)
+def found(pattern: str) -> list[str]:
+    """All matches of the pattern's group in the documents, each once."""
+    return sorted({match for text in DOCUMENTS.values() for match in re.findall(pattern, text)})
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_readme_is_one_that_dev_py_understands(command: str) -> None:
+def rows(document: str, heading: str) -> list[list[str]]:
+    """The cells of the tables under a heading of a document, without their heads."""
+    section = DOCUMENTS[document].split(f"# {heading}\n")[1].split("\n## ")[0]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")
+    ]
+    return [row for row in cells if row[0].startswith("`")]
+
+
+def test_readme_shows_the_two_main_commands() -> None:
+    assert {"dev.py", "dev.py test"} <= set(re.findall(r"python3 (dev\.py[^`\n]*)", README))
+
+
+@pytest.mark.parametrize("command", found(r"python3 (dev\.py[^`\n]*)"))
+def test_documented_dev_command_is_understood(command: str) -> None:
     parse(shlex.split(command)[1:])
 
 
-@pytest.mark.parametrize("arguments", sorted(set(re.findall(r"`python -m signin ([^`>]*)", README))))
-def test_an_operators_command_of_the_readme_is_one_that_there_is(arguments: str) -> None:
+@pytest.mark.parametrize("arguments", found(r"`python -m signin ([^`>]*)"))
+def test_documented_operators_command_exists(arguments: str) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         commands.main([*shlex.split(arguments), "--help"])
 
 
-def test_the_readme_names_every_flag_for_a_port() -> None:
-    assert set(re.findall(r"`(--(?:\w+-)?port)`", README)) == set(FLAGS.values())
+def test_every_port_option_is_documented() -> None:
+    assert set(re.findall(r"`(--(?:\w+-)?port)`", DOCUMENTS["docs/local.md"])) == set(FLAGS.values())
 
 
-def test_the_readme_lists_every_setting() -> None:
-    documented = {name for setting, *_ in rows("Settings") for name in re.findall(r"`(\w+)`", setting)}
+def test_every_setting_is_documented() -> None:
+    documented = {
+        name.strip("`")
+        for heading in ("Table Storage", "Content", "SignalR Service")
+        for name, *_ in rows("docs/settings.md", heading)
+    }
     asked_for: set[str] = set()
 
     class Environment(dict[str, str]):
@@ -65,9 +78,18 @@ def test_the_readme_lists_every_setting() -> None:
     assert documented == asked_for
 
 
-def test_the_readme_lists_every_route_with_its_methods() -> None:
+def test_readme_names_the_required_settings() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environment({})
+    required = re.findall(r"(\w+) is not set", str(raised.value))
+    assert required
+    assert [name for name in required if f"`{name}`" not in README] == []
+
+
+def test_every_route_is_documented_with_its_methods() -> None:
     documented = {
-        route.split("`")[1]: {method.strip() for method in methods.split(",")} for route, methods, *_ in rows("Routes")
+        route.split("`")[1]: {method.strip() for method in methods.split(",")}
+        for route, methods, *_ in rows("docs/routes.md", "Routes")
     }
     served: dict[str, set[str]] = {}
     for function in function_app.app.get_functions():
@@ -79,6 +101,8 @@ def test_the_readme_lists_every_route_with_its_methods() -> None:
     assert documented == served
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
-def test_a_link_of_the_readme_leads_to_a_file(target: str) -> None:
-    assert (REPOSITORY / target).is_file()
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_of_a_document_lead_to_files(document: str) -> None:
+    folder = (REPOSITORY / document).parent
+    targets = re.findall(r"\]\((?!http)([^)#]+)\)", DOCUMENTS[document])
+    assert [target for target in targets if not (folder / target).is_file()] == []
