@@ -321,7 +321,7 @@ def _storage_error(error: Exception) -> StorageError:
     Anything not told apart here is an OutcomeUnknown: a reply cut short is not even an AzureError.
     """
     if isinstance(error, IdentityError):
-        return NotSent(f"Table Storage cannot be asked: {error}")
+        return NotSent(f"Table Storage cannot be accessed: {error}")
     if isinstance(error, ServiceRequestError) and isinstance(error.inner_exception, _NO_CONNECTION):
         return NotSent("Table Storage cannot be reached: check that it runs and what TableConnectionString names")
     code = _code(error)

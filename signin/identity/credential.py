@@ -1,4 +1,4 @@
-"""The app's own identity in Microsoft Entra ID: its tokens take the place of keys."""
+"""Access tokens of the app's own identity in Microsoft Entra ID, used in place of keys."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from signin.identity.refreshing import Expiring, RefreshingValue
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 SIGNALR_SCOPE = "https://signalr.azure.com/.default"
 
-_PATIENCE: dict[str, Any] = {
+_TIMEOUTS: dict[str, Any] = {
     "connection_timeout": 2.0,  # seconds
     "read_timeout": 10.0,
     "retry_total": 2,
     "retry_backoff_max": 2.0,
 }
-# What gives out tokens of a managed identity is on the same machine, and visitors wait for the first of them.
-_IMPATIENCE: dict[str, Any] = {"connection_timeout": 1.0, "read_timeout": 3.0, "retry_total": 1}
+# Shorter, because the endpoint for managed identities is on the same machine, and visitors wait for the first token.
+_MANAGED_IDENTITY_TIMEOUTS: dict[str, Any] = {"connection_timeout": 1.0, "read_timeout": 3.0, "retry_total": 1}
 
 
 class IdentityError(Exception):
-    """There is no token to be had; the message says why and what to do. It holds no secret."""
+    """No token could be fetched. The message contains the reason and what to do, but no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the app is.
+    """The identity that the app authenticates as.
 
-    A managed identity (the one with `client_id`, or else the system-assigned one); an application of the tenant
-    `tenant_id`, with a secret or the path of a certificate; or neither: whoever the environment names, or is logged in
-    on a developer's machine.
+    With `is_managed`, it is the managed identity with `client_id`, or the system-assigned one. With `tenant_id`, it is
+    an application in that tenant, with a secret or the path of a certificate. With neither, `DefaultAzureCredential`
+    chooses: from the environment variables of Azure Identity, or the account signed in on a developer's machine.
     """
 
     is_managed: bool = False
@@ -49,22 +49,22 @@ class Identity:
 
 
 class Credential:
-    """The tokens of an identity, as the Azure SDKs ask for them. Thread-safe."""
+    """A `TokenCredential` for the Azure SDKs that caches one token per scope. Thread-safe."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
         self._tokens: dict[str, RefreshingValue[AccessToken]] = {}
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        """A token for one scope, good for a minute at least. May block for some seconds; raises IdentityError."""
+        """A token for one scope that is not about to expire. May block for some seconds; raises IdentityError."""
         (scope,) = scopes
         token = self._tokens.setdefault(scope, RefreshingValue(lambda: self._fetch(scope)))
         return token.get().result()
 
     def _fetch(self, scope: str) -> Expiring[AccessToken]:
         try:
-            token = self._source.get_token(scope)
-        except Exception as error:  # azure-identity has many, and those of the libraries below it
+            token = self._azure_credential.get_token(scope)
+        except Exception as error:  # azure-identity raises many types, some from the libraries below it
             reason = str(error).strip().split("\n")[0].rstrip(".")
             raise IdentityError(f"no token for the app's identity: {reason}; {self._advice}") from error
         return Expiring(token, token.expires_on)
@@ -78,8 +78,8 @@ class Credential:
         return "sign in by `az login` or `azd auth login`"
 
     @cached_property
-    def _source(self) -> TokenCredential:
-        # It takes longer to import than all the rest of the app, which runs without it where there are keys.
+    def _azure_credential(self) -> TokenCredential:
+        # Imported here because it takes longer than importing the rest of the app, and an app with keys never uses it.
         from azure.identity import (
             CertificateCredential,
             ClientSecretCredential,
@@ -87,26 +87,31 @@ class Credential:
             ManagedIdentityCredential,
         )
 
-        # It says in many lines, more than once, what our error says in one.
+        # azure-identity logs the same failure several times, in many lines; IdentityError has the reason in one.
         logging.getLogger("azure.identity").setLevel(logging.ERROR)
-        who = self._identity
-        if who.is_managed:
-            return ManagedIdentityCredential(client_id=who.client_id, **_IMPATIENCE)
-        if who.tenant_id and who.client_id and who.client_secret:
-            return ClientSecretCredential(who.tenant_id, who.client_id, who.client_secret, **_PATIENCE)
-        if who.tenant_id and who.client_id:
-            return CertificateCredential(who.tenant_id, who.client_id, who.client_certificate, **_PATIENCE)
-        return DefaultAzureCredential(managed_identity_client_id=who.client_id, **_PATIENCE)
+        identity = self._identity
+        if identity.is_managed:
+            return ManagedIdentityCredential(client_id=identity.client_id, **_MANAGED_IDENTITY_TIMEOUTS)
+        if identity.tenant_id and identity.client_id and identity.client_secret:
+            return ClientSecretCredential(identity.tenant_id, identity.client_id, identity.client_secret, **_TIMEOUTS)
+        if identity.tenant_id and identity.client_id:
+            return CertificateCredential(
+                identity.tenant_id, identity.client_id, identity.client_certificate, **_TIMEOUTS
+            )
+        return DefaultAzureCredential(managed_identity_client_id=identity.client_id, **_TIMEOUTS)
 
 
 def is_https_or_loopback(url: str) -> bool:
-    """Whether nobody on the way to this url can read a token: it is https, or does not leave this machine."""
+    """Whether a token sent to this url is safe on the way: the url is https, or the request stays on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 class Bearer(AuthBase):
-    """Puts a bearer token into a request. A plain header would yield to a .netrc that has an entry for the host."""
+    """Adds a bearer token to a request.
+
+    As `auth`, because requests overwrites a plain Authorization header if a .netrc has an entry for the host.
+    """
 
     def __init__(self, token: Callable[[], str]) -> None:
         self._token = token

@@ -1,4 +1,4 @@
-"""A token that others give us: kept as long as it is good, and fetched anew before anybody has to wait for it."""
+"""A value that expires, such as an access token: cached, and refreshed in the background before it expires."""
 
 from __future__ import annotations
 
@@ -10,59 +10,64 @@ from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-_LEAST_SECONDS = 60.0  # to be left of a token that is given out
-_PAUSE_SECONDS = 30.0  # before the next attempt to renew a token that is still good
+_MIN_REMAINING_SECONDS = 60.0  # a value that expires sooner counts as expired
+_RETRY_SECONDS = 30.0  # after a failed refresh of a value that is still valid
 
 
 class Expiring(NamedTuple, Generic[T]):
-    """Something that is good until then, in seconds since 1970."""
+    """A value, and when it expires in seconds since 1970."""
 
     value: T
-    until: float
+    expires_at: float
 
 
 class RefreshingValue(Generic[T]):
-    """What `fetch` gets, once for all who ask, in a thread of its own.
+    """Caches the result of `fetch` and refreshes it in the background at half its lifetime.
 
-    It is fetched anew after half of its life, while the old one is still given out. Thread-safe.
+    Concurrent callers share one fetch (single flight), which runs in a thread of its own. Thread-safe.
     """
 
-    def __init__(self, fetch: Callable[[], Expiring[T]]) -> None:
+    def __init__(self, fetch: Callable[[], Expiring[T]], clock: Callable[[], float] = time.time) -> None:
         self._fetch = fetch
+        self._clock = clock
         self._lock = threading.Lock()
-        self._fetched: Future[T] = Future()
-        self._until = float("-inf")
-        self._renew_at = float("-inf")
-        self._coming: Future[T] | None = None
+        self._current: Future[T] = Future()
+        self._valid_until = float("-inf")
+        self._refresh_at = float("-inf")
+        self._pending: Future[T] | None = None
 
     def get(self) -> Future[T]:
-        """A good one: done already, or to come. Fails with what `fetch` raised; who asks next has it tried again."""
-        with self._lock:
-            now = time.time()
-            coming = self._coming
-            if now >= self._renew_at and coming is None:
-                coming = self._coming = Future()
-                coming.set_running_or_notify_cancel()  # whoever stops waiting must not cancel it for the others
-                try:
-                    threading.Thread(target=self._renew, args=(coming,), name="renewal", daemon=True).start()
-                except RuntimeError as error:  # there are too many threads, or the process is ending
-                    self._coming = None
-                    coming.set_exception(error)
-            is_good = now < self._until - _LEAST_SECONDS
-            return self._fetched if is_good or coming is None else coming
+        """A future of the cached value, or of the fetch in progress if there is none or it is about to expire.
 
-    def _renew(self, coming: Future[T]) -> None:
+        If `fetch` raises, the future raises the same error, and the next call starts another fetch.
+        """
+        with self._lock:
+            now = self._clock()
+            pending = self._pending
+            if now >= self._refresh_at and pending is None:
+                pending = self._pending = Future()
+                pending.set_running_or_notify_cancel()  # a running future cannot be cancelled: other callers share it
+                try:
+                    threading.Thread(target=self._refresh, args=(pending,), name="refresh", daemon=True).start()
+                except RuntimeError as error:  # there are too many threads, or the process is ending
+                    self._pending = None
+                    pending.set_exception(error)
+            return self._current if now < self._valid_until or pending is None else pending
+
+    def _refresh(self, pending: Future[T]) -> None:
         try:
-            value, until = self._fetch()
+            value, expires_at = self._fetch()
         except Exception as error:
             with self._lock:
-                self._coming = None
-                if time.time() < self._until - _LEAST_SECONDS:
-                    self._renew_at = time.time() + _PAUSE_SECONDS
-            coming.set_exception(error)
+                self._pending = None
+                now = self._clock()
+                if now < self._valid_until:
+                    self._refresh_at = now + _RETRY_SECONDS
+            pending.set_exception(error)
         else:
             with self._lock:
-                self._coming = None
-                self._fetched, self._until = coming, until
-                self._renew_at = (time.time() + until) / 2
-            coming.set_result(value)
+                self._pending = None
+                self._current = pending
+                self._valid_until = expires_at - _MIN_REMAINING_SECONDS
+                self._refresh_at = (self._clock() + expires_at) / 2
+            pending.set_result(value)

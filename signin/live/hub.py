@@ -121,7 +121,7 @@ class Hub:
                 allow_redirects=False,
             )
         except IdentityError as error:
-            raise SignalRError(f"SignalR cannot be asked: {error}") from error
+            raise SignalRError(f"SignalR cannot be accessed: {error}") from error
         except (requests.RequestException, ValueError) as error:  # ValueError: a host name that cannot be one
             raise SignalRError(f"SignalR did not answer ({type(error).__name__})") from error
         if answer.status_code not in answers:

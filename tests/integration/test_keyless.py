@@ -1,7 +1,7 @@
-"""The app without a single key: its identity's tokens for the table, the private container and SignalR.
+"""The app without keys: it uses tokens of its identity for the table, the private container and SignalR.
 
-The identity endpoint is ours, all else is real: azure-identity, Azurite over https with OAuth, which checks for whom
-and until when a token is, and the SignalR emulator's `:generateToken`. Roles are Azure's matter alone.
+Only the identity endpoint is a fake. azure-identity is real, as are Azurite over https with OAuth, which checks the
+audience and expiry of tokens, and the SignalR emulator's `:generateToken`. Roles exist only in Azure.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ SIGNALR_TOKEN = "the identity's token for SignalR"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, with its key."""
     return https_storage.certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @dataclass(frozen=True, slots=True)
 class Keyless:
-    """The app of an identity, and where that gets its tokens."""
+    """The app, the endpoint that issues the tokens of its identity, and its storage account."""
 
     host: RunningHost
     identity: IdentityEndpoint
@@ -82,7 +82,7 @@ def settings(account: Account, signalr_url: str) -> Mapping[str, str]:
     }
 
 
-async def test_visits_are_counted_and_broadcast_and_the_page_is_served(keyless: Keyless) -> None:
+async def test_visits_broadcasts_and_pages_need_no_keys(keyless: Keyless) -> None:
     answer = json.loads(keyless.host.request("/signin").body)
     assert answer["stats"]["totalNumber"] == 1
     access = answer["authInfo"]
@@ -97,31 +97,31 @@ async def test_visits_are_counted_and_broadcast_and_the_page_is_served(keyless: 
     assert health.status == 200, health.body
 
 
-def test_every_token_is_asked_for_once(keyless: Keyless) -> None:
+def test_each_token_is_requested_once(keyless: Keyless) -> None:
     for _ in range(3):
         for target in ("/signin", "/", "/health"):
             assert keyless.host.request(target).status == 200
-    asked = sorted((query["resource"], query["client_id"]) for query in keyless.identity.asked_for)
-    assert asked == [
+    requested = sorted((query["resource"], query["client_id"]) for query in keyless.identity.queries)
+    assert requested == [
         ("https://signalr.azure.com", "me"),
         ("https://storage.azure.com", "me"),  # for the table
         ("https://storage.azure.com", "me"),  # for the content
     ]
 
 
-def test_without_a_token_visitors_are_told_that_they_were_not_counted(keyless: Keyless) -> None:
-    keyless.identity.problem = Answer(400, json.dumps({"error": "no such identity"}).encode())
+def test_visit_without_token_is_reported_as_not_recorded(keyless: Keyless) -> None:
+    keyless.identity.failure = Answer(400, json.dumps({"error": "no such identity"}).encode())
     reply = keyless.host.request("/signin")
     assert reply.status == 503
     answer = json.loads(reply.body)
     assert answer["recorded"] == "no"
-    assert answer["error"].startswith("The visit was not acknowledged: Table Storage cannot be asked: no token")
+    assert answer["error"].startswith("The visit was not acknowledged: Table Storage cannot be accessed: no token")
     for part in json.loads(keyless.host.request("/health").body).values():
         assert "no token for the app's identity" in part["error"]
 
 
-def test_without_access_to_signalr_visits_are_counted_and_the_page_is_sent_to_ask_again(keyless: Keyless) -> None:
-    keyless.identity.tokens["https://signalr.azure.com"] = "a token of somebody without the role"
+def test_visit_without_signalr_access_is_counted(keyless: Keyless) -> None:
+    keyless.identity.tokens["https://signalr.azure.com"] = "a token without the role"
     answer = json.loads(keyless.host.request("/signin").body)
     assert answer["stats"]["totalNumber"] == 1
     assert answer["authInfo"]["accessToken"] == ""

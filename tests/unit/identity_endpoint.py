@@ -1,4 +1,4 @@
-"""What gives out tokens of a managed identity inside of an App Service, on loopback."""
+"""A fake of the endpoint that issues tokens of a managed identity in App Service, on loopback."""
 
 from __future__ import annotations
 
@@ -12,29 +12,32 @@ import pytest
 
 from .loopback import Answer, Asked, WebServer, web_server
 
-HEADER = "the-secret-of-this-machine"
+SECRET = "the-secret-of-this-machine"
 
 
 class IdentityEndpoint:
-    """Answers as App Service does (2019-08-01): a token for a resource, to whoever knows the header's secret."""
+    """Responds as App Service does (API version 2019-08-01): a token by resource, if the request has the secret header.
+
+    `queries` are those of the requests so far; `failure`, if set, is the response to every further one.
+    """
 
     def __init__(self, server: WebServer, tokens: Mapping[str, str]) -> None:
         self._server = server
         self.tokens = dict(tokens)
-        self.asked_for: list[dict[str, str]] = []
-        self.problem: Answer | None = None
+        self.queries: list[dict[str, str]] = []
+        self.failure: Answer | None = None
         server.handler = self._answer
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"IDENTITY_ENDPOINT": f"{self._server.url}/msi/token", "IDENTITY_HEADER": HEADER}
+        return {"IDENTITY_ENDPOINT": f"{self._server.url}/msi/token", "IDENTITY_HEADER": SECRET}
 
     def _answer(self, asked: Asked) -> Answer:
         query = {name: values[0] for name, values in parse_qs(urlsplit(asked.target).query).items()}
-        self.asked_for.append(query)
-        if self.problem is not None:
-            return self.problem
-        if asked.headers.get("x-identity-header") != HEADER or query.get("api-version") != "2019-08-01":
+        self.queries.append(query)
+        if self.failure is not None:
+            return self.failure
+        if asked.headers.get("x-identity-header") != SECRET or query.get("api-version") != "2019-08-01":
             return Answer(400, b"bad request")
         if query["resource"] not in self.tokens:
             return Answer(400, json.dumps({"error": "invalid_resource"}).encode())
@@ -49,7 +52,7 @@ class IdentityEndpoint:
 
 @contextmanager
 def identity_endpoint(tokens: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
-    """An endpoint that has these tokens, by resource, and that this process is told of."""
+    """An endpoint with these tokens by resource, named in the environment of this process."""
     with web_server(lambda asked: Answer(500)) as server:
         endpoint = IdentityEndpoint(server, tokens)
         for name, value in endpoint.environment.items():

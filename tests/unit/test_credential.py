@@ -1,4 +1,4 @@
-"""The tokens of a managed identity, with the real azure-identity and an identity endpoint on loopback."""
+"""Tokens of a managed identity, with the real azure-identity and a fake identity endpoint on loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from signin.identity.credential import SIGNALR_SCOPE, STORAGE_SCOPE, Credential,
 from signin.live.connection_string import ConnectionString
 from signin.live.hub import Hub, SignalRError
 
-from .identity_endpoint import HEADER, IdentityEndpoint, identity_endpoint
+from .identity_endpoint import SECRET, IdentityEndpoint, identity_endpoint
 from .loopback import Answer, Asked, WebServer, web_server
 
 TOKENS = {"https://storage.azure.com": "a token for storage", "https://signalr.azure.com": "a token for SignalR"}
@@ -28,27 +28,27 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
         yield endpoint
 
 
-def test_a_managed_identity_gets_its_tokens_where_the_environment_says(endpoint: IdentityEndpoint) -> None:
+def test_managed_identity_gets_tokens_of_endpoint(endpoint: IdentityEndpoint) -> None:
     credential = Credential(MANAGED)
     assert credential.get_token(STORAGE_SCOPE).token == "a token for storage"
     assert credential.get_token(SIGNALR_SCOPE).token == "a token for SignalR"
-    assert {asked["client_id"] for asked in endpoint.asked_for} == {"me"}
+    assert {query["client_id"] for query in endpoint.queries} == {"me"}
 
 
-def test_a_token_is_fetched_once_for_all_threads(endpoint: IdentityEndpoint) -> None:
+def test_threads_share_one_token_fetch(endpoint: IdentityEndpoint) -> None:
     credential = Credential(MANAGED)
     with ThreadPoolExecutor(8) as pool:
         tokens = set(pool.map(lambda _: credential.get_token(STORAGE_SCOPE).token, range(50)))
     assert tokens == {"a token for storage"}
-    assert len(endpoint.asked_for) == 1
+    assert len(endpoint.queries) == 1
 
 
-def test_an_identity_that_gets_no_token_is_an_error_in_one_line_without_a_secret(endpoint: IdentityEndpoint) -> None:
-    endpoint.problem = Answer(400, json.dumps({"error": "no such identity"}).encode())
+def test_token_error_is_one_line_without_secret(endpoint: IdentityEndpoint) -> None:
+    endpoint.failure = Answer(400, json.dumps({"error": "no such identity"}).encode())
     with pytest.raises(IdentityError, match="no token for the app's identity: ") as raised:
         Credential(MANAGED).get_token(STORAGE_SCOPE)
     assert "\n" not in str(raised.value)
-    assert HEADER not in str(raised.value)
+    assert SECRET not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -61,33 +61,33 @@ def test_an_identity_that_gets_no_token_is_an_error_in_one_line_without_a_secret
         ),
         (Identity(), "sign in by `az login` or `azd auth login`"),
     ],
-    ids=["managed", "application", "whoever is signed in"],
+    ids=["managed", "application", "default"],
 )
-def test_an_identity_that_gets_no_token_is_told_what_to_do_and_nothing_else_is_said(
+def test_token_error_gives_advice_and_logs_nothing(
     identity: Identity,
     advice: str,
     endpoint: IdentityEndpoint,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    endpoint.problem = Answer(400, b"{}")
+    endpoint.failure = Answer(400, b"{}")
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
-    monkeypatch.setenv("PATH", "")  # where nobody is signed in
+    monkeypatch.setenv("PATH", "")  # so that the Azure CLI is not found
     with pytest.raises(IdentityError, match=f"[^.]; {advice}$"):
         Credential(identity).get_token(STORAGE_SCOPE)
     assert caplog.messages == []
 
 
-def test_after_an_error_the_next_request_has_it_tried_again(endpoint: IdentityEndpoint) -> None:
+def test_failed_token_fetch_is_retried(endpoint: IdentityEndpoint) -> None:
     credential = Credential(MANAGED)
-    endpoint.problem = Answer(400, b"{}")
+    endpoint.failure = Answer(400, b"{}")
     with pytest.raises(IdentityError):
         credential.get_token(STORAGE_SCOPE)
-    endpoint.problem = None
+    endpoint.failure = None
     assert credential.get_token(STORAGE_SCOPE).token
 
 
-def test_where_there_are_keys_the_identity_package_is_not_even_imported() -> None:
+def test_app_with_keys_skips_azure_identity_import() -> None:
     program = "import sys, function_app; sys.exit('azure.identity' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -95,10 +95,10 @@ def test_where_there_are_keys_the_identity_package_is_not_even_imported() -> Non
 # Table Storage
 
 
-def test_a_table_by_identity_whose_token_cannot_be_had_was_not_asked(endpoint: IdentityEndpoint) -> None:
-    endpoint.problem = Answer(400, b"{}")
+def test_table_without_token_raises_not_sent(endpoint: IdentityEndpoint) -> None:
+    endpoint.failure = Answer(400, b"{}")
     table = VisitTable.from_url("https://127.0.0.1:1", Credential(MANAGED))
-    with pytest.raises(NotSent, match="Table Storage cannot be asked: no token for the app's identity"):
+    with pytest.raises(NotSent, match="Table Storage cannot be accessed: no token for the app's identity"):
         table.read(0)
 
 
@@ -106,7 +106,7 @@ def test_a_table_by_identity_whose_token_cannot_be_had_was_not_asked(endpoint: I
 
 
 class SignalRService:
-    """The REST API of a service that takes no keys."""
+    """The REST API of a SignalR Service that refuses access keys."""
 
     def __init__(self) -> None:
         self.status = 202
@@ -141,43 +141,41 @@ def hub(server: WebServer, endpoint: IdentityEndpoint) -> Iterator[Hub]:
     hub._session.close()
 
 
-def test_a_broadcast_shows_the_identitys_token(hub: Hub, server: WebServer) -> None:
+def test_broadcast_carries_the_identitys_token(hub: Hub, server: WebServer) -> None:
     hub.broadcast("update", [1])
     hub.broadcast("update", [2])
     assert [json.loads(asked.body)["arguments"] for asked in server.asked] == [[1], [2]]
 
 
-def test_a_client_gets_a_token_that_the_service_made(hub: Hub, server: WebServer) -> None:
+def test_client_gets_a_token_from_the_service(hub: Hub, server: WebServer) -> None:
     access = hub.client_access().result(10)
     assert (access.url, access.token) == (f"{server.url}/client/?hub=chat", "client token 1")
 
 
 def test_clients_share_the_services_token(hub: Hub, service: SignalRService) -> None:
-    """The service would have to be asked for each visit, and with thousands at once nobody would get one in time."""
+    """With a request per visit, thousands of simultaneous visitors would not get a token in time."""
     tokens = {hub.client_access().result(10).token for _ in range(20)}
     assert tokens == {"client token 1"}
     assert service.generated == 1
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_an_identity_without_the_role_is_told_which_it_needs(status: int, hub: Hub, service: SignalRService) -> None:
+def test_error_names_the_missing_role(status: int, hub: Hub, service: SignalRService) -> None:
     service.status = status
     needed = f"SignalR answered {status} .*: give the app's identity the role SignalR REST API Owner"
-    for ask in (lambda: hub.broadcast("update", []), hub.check, lambda: hub.client_access().result(10)):
+    for call in (lambda: hub.broadcast("update", []), hub.check, lambda: hub.client_access().result(10)):
         with pytest.raises(SignalRError, match=needed):
-            ask()
+            call()
 
 
-def test_a_service_that_gives_no_token_is_an_error(hub: Hub, server: WebServer) -> None:
+def test_response_without_token_is_an_error(hub: Hub, server: WebServer) -> None:
     server.handler = lambda asked: Answer(200, b"<html>")
     with pytest.raises(SignalRError, match="answered without a token"):
         hub.client_access().result(10)
 
 
-def test_without_a_token_of_our_own_the_service_is_not_asked(
-    hub: Hub, server: WebServer, endpoint: IdentityEndpoint
-) -> None:
-    endpoint.problem = Answer(400, b"{}")
-    with pytest.raises(SignalRError, match="SignalR cannot be asked: no token for the app's identity"):
+def test_no_request_is_sent_without_own_token(hub: Hub, server: WebServer, endpoint: IdentityEndpoint) -> None:
+    endpoint.failure = Answer(400, b"{}")
+    with pytest.raises(SignalRError, match="SignalR cannot be accessed: no token for the app's identity"):
         hub.broadcast("update", [])
     assert not server.asked
