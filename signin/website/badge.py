@@ -1,20 +1,20 @@
-"""The badge: the total as a picture for a README, or any page anywhere."""
+"""The badge: an SVG of the total, for a README or any web page."""
 
 from __future__ import annotations
 
 _LABEL = "visits"
-_LABEL_WIDTH = 29  # pixels, as all that follow
+_LABEL_WIDTH = 29  # pixels, like the widths below
 _COMMA_WIDTH = 4
 _DIGIT_WIDTH = 8
-_MARK_WIDTH = 23  # of the rings and the space around them
+_MARK_WIDTH = 23  # the rings and the space around them
 _PADDING = 8
 
 
 def badge(total: int) -> str:
     """An SVG, 20 pixels high and as wide as the number needs.
 
-    `textLength` has each text drawn as wide as it is taken to be here, whatever font there is. There are no styles,
-    scripts or ids in it, so that it also works within a page, and under any Content-Security-Policy.
+    `textLength` makes browsers draw each text at the width assumed here, in any font. The SVG has no styles, scripts
+    or ids, so that it also works inline in a page and under any Content-Security-Policy.
     """
     number = f"{total:,}"
     number_width = sum(_COMMA_WIDTH if character == "," else _DIGIT_WIDTH for character in number)

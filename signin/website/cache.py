@@ -1,4 +1,4 @@
-"""What visitors ask for, held in memory, and confirmed by Blob Storage from time to time."""
+"""An in-memory cache of blobs, with revalidation, single flight and negative entries."""
 
 from __future__ import annotations
 
@@ -12,115 +12,118 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from signin.website.blobs import Blob, Container, ContentUnavailable
-from signin.website.lru import LruMapping
+from signin.website.lru import LruCache
 
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FRESH_SECONDS = 2.0  # how long something is given out without a question, and an old version after a new one is there
+FRESH_SECONDS = 2.0  # how long an entry is served without revalidation; a changed blob may be stale for as long
 MAX_BYTES = 32 * 1024 * 1024
-MAX_ABSENT = 1000  # names
+MAX_NEGATIVE_ENTRIES = 1000
 
-_PATIENCE = 0.5  # seconds to wait for the service where there is something to give out
-_OVERHEAD = 1024  # bytes, about, of an entry besides what its blob holds
+_REVALIDATION_TIMEOUT = 0.5  # seconds until a stale entry is served instead
+_ENTRY_OVERHEAD = 1024  # bytes, about, besides the blob's content
 
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of a name: its blob, or None that there is none; and when the service was last asked."""
+    """A blob, or None for one that does not exist (a negative entry), and until when it is fresh."""
 
     blob: Blob | None
-    asked_at: float
-
-    @property
-    def is_fresh(self) -> bool:
-        return time.monotonic() - self.asked_at < FRESH_SECONDS
+    fresh_until: float
 
 
 class BlobCache:
-    """The blobs of a container, for the coroutines of one event loop.
+    """The blobs of a container, cached for the coroutines of one event loop.
 
-    Once something is no longer fresh, whoever asks next has the service confirm it, and whoever asks meanwhile waits
-    for the same answer: a few milliseconds, every other second. To give out the old version meanwhile would show it to
-    the one visitor of a quiet hour. That is for when the service is slow or down: then what is held stays good until
-    it is crowded out.
+    The first request for a stale entry revalidates it, and concurrent requests wait for the same revalidation (single
+    flight): a few milliseconds, every other second. To serve the stale entry meanwhile (stale-while-revalidate) would
+    show an outdated page to the only visitor of a quiet hour. A stale entry is served only if Blob Storage is slow or
+    fails (stale-if-error), for as long as the entry is not evicted.
 
-    The threads that wait for the service are the cache's own, so that a service that hangs keeps none from others.
+    Requests to Blob Storage run in the cache's own threads, so that a service that hangs blocks no other work.
     """
 
-    def __init__(self, container: Container, threads: int) -> None:
+    def __init__(self, container: Container, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._container = container
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="content")
-        self._held: LruMapping[_Entry] = LruMapping(MAX_BYTES)
-        self._absent: LruMapping[_Entry] = LruMapping(MAX_ABSENT)  # apart: a scan for holes must crowd out no page
+        self._clock = clock
+        self._entries: LruCache[_Entry] = LruCache(MAX_BYTES)
+        # A cache of their own, so that a scan for names that do not exist evicts no blob.
+        self._negative_entries: LruCache[_Entry] = LruCache(MAX_NEGATIVE_ENTRIES)
         self._flights: dict[str, asyncio.Task[Blob | None]] = {}
         self._is_failing = False
 
     async def get(self, name: str) -> Blob | None:
-        """The blob of this name, None if there is none. Raises ContentUnavailable where nothing is known of it."""
-        entry = self._held.get(name) or self._absent.get(name)
-        if entry is not None and entry.is_fresh:
+        """The blob with this name, None if it does not exist.
+
+        Raises ContentUnavailable if there is no entry and Blob Storage fails.
+        """
+        entry = self._entries.get(name) or self._negative_entries.get(name)
+        if entry is not None and self._clock() < entry.fresh_until:
             return entry.blob
         flight = self._flights.get(name)
         if flight is None:
-            flight = self._flights[name] = asyncio.create_task(self._ask(name, entry))
-            flight.add_done_callback(functools.partial(self._landed, name))
-        # Not by awaiting the task: a visitor who goes away would take the answer from all the others.
-        await asyncio.wait([flight], timeout=None if entry is None else _PATIENCE)
+            flight = self._flights[name] = asyncio.create_task(self._fetch(name, entry))
+            flight.add_done_callback(functools.partial(self._end_flight, name))
+        # `await flight` would cancel the task, which others wait for too, if this caller is cancelled.
+        await asyncio.wait([flight], timeout=None if entry is None else _REVALIDATION_TIMEOUT)
         if entry is None or flight.done():
             return flight.result()
-        entry.asked_at = time.monotonic()  # one visitor was kept waiting, that is enough
+        entry.fresh_until = self._clock() + FRESH_SECONDS  # later callers get it without waiting
         return entry.blob
 
     async def read(self, name: str, blob: Blob, part: range) -> bytes:
-        """Some bytes of a blob that is not held. Raises BlobChanged, ContentUnavailable."""
+        """A range of bytes of a blob too large to be cached. Raises BlobChanged and ContentUnavailable."""
         return await self._in_thread(self._container.read, name, blob, part)
 
-    def forget(self, name: str) -> None:
-        """Have the service asked anew."""
-        self._held.drop(name)
+    def invalidate(self, name: str) -> None:
+        """Remove a blob, so that the next `get` fetches it."""
+        self._entries.discard(name)
 
     def close(self) -> None:
-        """Start nothing more."""
+        """Start no further requests."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _ask(self, name: str, entry: _Entry | None) -> Blob | None:
+    async def _fetch(self, name: str, entry: _Entry | None) -> Blob | None:
+        """Fetch the blob, or revalidate the entry; if that fails, the entry counts as fresh again."""
         try:
             blob = await self._in_thread(self._container.get, name, entry.blob if entry else None)
         except ContentUnavailable:
             if entry is None:
                 raise
-            entry.asked_at = time.monotonic()
+            entry.fresh_until = self._clock() + FRESH_SECONDS
             return entry.blob
-        self._keep(name, _Entry(blob, time.monotonic()))
+        self._store(name, _Entry(blob, self._clock() + FRESH_SECONDS))
         return blob
 
-    def _landed(self, name: str, flight: asyncio.Task[Blob | None]) -> None:
+    def _end_flight(self, name: str, flight: asyncio.Task[Blob | None]) -> None:
         del self._flights[name]
         if not flight.cancelled():
-            flight.exception()  # or asyncio would log one that nobody waits for any more
+            flight.exception()  # marks it as retrieved: asyncio logs it otherwise if no caller waits any more
 
-    def _keep(self, name: str, entry: _Entry) -> None:
+    def _store(self, name: str, entry: _Entry) -> None:
         if entry.blob is None:
-            self._held.drop(name)
-            self._absent.put(name, entry, 1)
+            self._entries.discard(name)
+            self._negative_entries.put(name, entry, 1)
         else:
-            self._absent.drop(name)
-            self._held.put(name, entry, _OVERHEAD + len(entry.blob.body or b"") + len(entry.blob.gzipped or b""))
+            self._negative_entries.discard(name)
+            size = len(entry.blob.body or b"") + len(entry.blob.gzipped or b"")
+            self._entries.put(name, entry, _ENTRY_OVERHEAD + size)
 
-    async def _in_thread(self, ask: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """Ask the service. Logs when it begins to fail and when it works again, not each time."""
+    async def _in_thread(self, request: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Run a request to Blob Storage. Logs the first failure and the first success after it, not each one."""
         loop = asyncio.get_running_loop()
         try:
-            answer = await loop.run_in_executor(self._threads, functools.partial(ask, *arguments, **options))
-        except ContentUnavailable as problem:
+            result = await loop.run_in_executor(self._threads, functools.partial(request, *arguments, **options))
+        except ContentUnavailable as error:
             if not self._is_failing:
-                logger.error("content that is not in memory cannot be served: %s", problem)
+                logger.error("content that is not cached cannot be served: %s", error)
             self._is_failing = True
             raise
         if self._is_failing:
             logger.info("content can be served again")
         self._is_failing = False
-        return answer
+        return result

@@ -1,4 +1,4 @@
-"""A mapping of bounded size that forgets first what was used the longest ago."""
+"""A least-recently-used (LRU) cache that is bounded by the total weight of its values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class LruMapping(Generic[T]):
-    """Values by name, of which the weights add up to `capacity` at most."""
+class LruCache(Generic[T]):
+    """Values by name; the least recently used ones are evicted while the weights add up to more than `capacity`.
+
+    `functools.lru_cache` knows neither weights nor the removal of one entry.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -17,21 +20,21 @@ class LruMapping(Generic[T]):
         self._weight = 0
 
     def get(self, name: str) -> T | None:
-        """The value, which thereby is the last to be forgotten."""
+        """The value, which becomes the most recently used one; None if it is not cached."""
         if name not in self._items:
             return None
         self._items.move_to_end(name)
         return self._items[name][0]
 
     def put(self, name: str, value: T, weight: int) -> None:
-        """Keep a value, in the place of one that has the same name."""
-        self.drop(name)
+        """Add or replace a value. One that is heavier than the capacity evicts all others and itself."""
+        self.discard(name)
         self._items[name] = (value, weight)
         self._weight += weight
         while self._weight > self._capacity:
-            self.drop(next(iter(self._items)))
+            self.discard(next(iter(self._items)))
 
-    def drop(self, name: str) -> None:
-        """Forget a value, if it is there."""
+    def discard(self, name: str) -> None:
+        """Remove a value if it is cached."""
         if name in self._items:
             self._weight -= self._items.pop(name)[1]

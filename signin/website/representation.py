@@ -1,4 +1,4 @@
-"""How a blob answers a request: in which encoding, under which conditions, and which part of it (RFC 9110)."""
+"""The response that a blob gives to a request: content encoding, preconditions and ranges (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer to a request for static content. `unread` are the bytes of a blob that its body still lacks."""
+    """A response with static content. `unread` are the bytes of the blob that are still to be read into `body`."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -27,13 +27,13 @@ class Page:
 
 
 def represent(blob: Blob, method: str, headers: Mapping[str, str]) -> Page:
-    """The answer to a GET or HEAD: 200, 206, 304, 412 or 416. `headers` are the request's, by name in lower case.
+    """The response to a GET or HEAD request: 200, 206, 304, 412 or 416.
 
-    Ranges are those of the blob as it is, not compressed. Several of them in one request are passed over, and so is
-    whatever cannot be understood: the answer is the whole then.
+    `headers` are the request's, by lower-case name. A range selects bytes of the uncompressed blob. Several ranges in
+    one request are ignored, as is any header that cannot be parsed: the response is then the whole blob.
     """
-    range_wanted = headers.get("range") if method == "GET" else None
-    is_gzipped = blob.gzipped is not None and range_wanted is None and accepts_gzip(headers.get("accept-encoding", ""))
+    range_header = headers.get("range") if method == "GET" else None
+    is_gzipped = blob.gzipped is not None and range_header is None and accepts_gzip(headers.get("accept-encoding", ""))
     body = blob.gzipped if is_gzipped else blob.body
     size = blob.size if body is None else len(body)
     etag = f'{blob.etag[:-1]}-gzip"' if is_gzipped and blob.etag else blob.etag
@@ -55,8 +55,8 @@ def represent(blob: Blob, method: str, headers: Mapping[str, str]) -> Page:
         return Page(200, described | {"Content-Length": str(size)})
 
     part = None
-    if range_wanted is not None and headers.get("if-range", etag or modified) in (etag, modified):
-        part = _part(range_wanted, size)
+    if range_header is not None and headers.get("if-range", etag or modified) in (etag, modified):
+        part = _byte_range(range_header, size)
     if part is None:
         return Page(200, described, unread=range(size)) if body is None else Page(200, described, body)
     if not part:
@@ -66,10 +66,10 @@ def represent(blob: Blob, method: str, headers: Mapping[str, str]) -> Page:
 
 
 @lru_cache(64)
-def accepts_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding header prefers gzip to nothing at all, or is indifferent."""
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether an Accept-Encoding header allows gzip and does not prefer no encoding to it."""
     qualities: dict[str, float] = {}
-    for coding in accepted.lower().split(","):
+    for coding in accept_encoding.lower().split(","):
         if found := _CODING.fullmatch(coding):
             qualities[found[1]] = float(found[2] or 1)
     anything = qualities.get("*", 0.0)
@@ -78,24 +78,24 @@ def accepts_gzip(accepted: str) -> bool:
 
 
 def _precondition(headers: Mapping[str, str], etag: str, modified: str) -> int | None:
-    """412 or 304 where the request is not to be done, by the first condition that counts."""
+    """412 or 304 if a precondition fails, in the order of precedence of RFC 9110, section 13.2.2; else None."""
     if (match := headers.get("if-match")) is not None:
-        if not _lists(match, etag, weakly=False):
+        if not _any_match(match, etag, weak=False):
             return 412
-    elif _is_after(modified, headers.get("if-unmodified-since")) is True:
+    elif _is_later(modified, headers.get("if-unmodified-since")) is True:
         return 412
     if (none_match := headers.get("if-none-match")) is not None:
-        return 304 if _lists(none_match, etag, weakly=True) else None
-    return 304 if _is_after(modified, headers.get("if-modified-since")) is False else None
+        return 304 if _any_match(none_match, etag, weak=True) else None
+    return 304 if _is_later(modified, headers.get("if-modified-since")) is False else None
 
 
-def _lists(tags: str, etag: str, *, weakly: bool) -> bool:
-    """Whether a list of entity tags has this one in it; `*` is any."""
-    return tags.strip() == "*" or any(tag == etag and (weakly or not weak) for weak, tag in _ENTITY_TAG.findall(tags))
+def _any_match(tags: str, etag: str, *, weak: bool) -> bool:
+    """Whether a list of entity tags contains this one, by weak or strong comparison; `*` matches any."""
+    return tags.strip() == "*" or any(tag == etag and (weak or not prefix) for prefix, tag in _ENTITY_TAG.findall(tags))
 
 
-def _is_after(modified: str, date: str | None) -> bool | None:
-    """Whether one HTTP date is later than the other, None where one of them is none."""
+def _is_later(modified: str, date: str | None) -> bool | None:
+    """Whether the first HTTP date is later than the second; None if either is missing or cannot be parsed."""
     if date is None:
         return None
     try:
@@ -106,9 +106,9 @@ def _is_after(modified: str, date: str | None) -> bool | None:
     return time > other
 
 
-def _part(wanted: str, size: int) -> range | None:
-    """The bytes that a Range header asks for: none of them where there are none such, None if it is not understood."""
-    found = _RANGE.fullmatch(wanted)
+def _byte_range(header: str, size: int) -> range | None:
+    """The bytes that a Range header selects; empty if they are beyond the end, None if the header is to be ignored."""
+    found = _RANGE.fullmatch(header)
     if found is None or not (found[1] or found[2]):
         return None
     first, last = found[1], found[2]

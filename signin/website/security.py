@@ -1,17 +1,17 @@
-"""The headers that keep a page to what it is meant to do."""
+"""Security headers of the app's responses."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}  # for every answer: its type is the one that it says
-STRICT_TRANSPORT = "max-age=31536000"  # seconds that browsers ask for this host by https only, once they have done so
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}  # for every response: browsers must not guess another type
+STRICT_TRANSPORT = "max-age=31536000"  # seconds, a year: after a visit by https, browsers use only https for this host
 
 
 def page_headers(signalr_endpoint: str) -> dict[str, str]:
-    """For static content: it loads what the app serves and nothing else, and connects to this SignalR endpoint only.
+    """For static content: a page loads only what the app serves, and connects only to the app and this endpoint.
 
-    `signalr_endpoint` is the url that clients are sent to.
+    `signalr_endpoint` is the url that SignalR clients connect to.
     """
     host = urlsplit(signalr_endpoint)
     signalr = f"{host.scheme}://{host.netloc} {'wss' if host.scheme == 'https' else 'ws'}://{host.netloc}"

@@ -1,4 +1,4 @@
-"""The static content: what is in a container of Blob Storage, served as by a web server."""
+"""The static website: the blobs of a container, served as a web server serves files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ CONTAINER = "content"
 
 _INDEX = "index.html"
 _NOT_FOUND_PAGE = "404.html"
-_MAX_NAME = 1024  # characters, the service's own limit
-_CONNECTIONS = 16  # to the service, each with a thread that waits for its answer
-_ATTEMPTS = 3  # at a blob that is replaced while parts of it are read
-_IN_A_QUERY = "!$&'()*+,;=:@/?%~"
-_OF_A_PAGE_THAT_IS_THERE = ("Accept-Ranges", "ETag", "Last-Modified")
+_MAX_NAME_LENGTH = 1024  # characters, the limit of Blob Storage
+_CONNECTIONS = 16  # to Blob Storage, each used by one thread
+_MAX_READS = 3  # of a blob that is replaced while a part of it is read
+_QUERY_CHARACTERS = "!$&'()*+,;=:@/?%~"
+_NOT_FOR_404 = ("Accept-Ranges", "ETag", "Last-Modified")
 
 
 class Site:
-    """The container in the storage account at a url. `get` is for the coroutines of one event loop.
+    """The website in the container `content` of the storage account with this url.
 
-    `authorize` may put credentials into the requests to a container that not everybody may read.
+    `authorize` adds credentials to the requests; a private container needs them. `get` is for the coroutines of one
+    event loop.
     """
 
     def __init__(self, blob_url: str, authorize: Authorize | None = None) -> None:
@@ -34,10 +35,11 @@ class Site:
     async def get(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None, query: str = ""
     ) -> Page:
-        """The answer to GET or HEAD of a path, percent-decoded and without its leading slash.
+        """The response to a GET or HEAD request. Raises ContentUnavailable.
 
-        `headers` are the request's, by name in lower case. A path that ends with a slash is the index in there; where
-        the slash is missing, the answer is a redirect that keeps the query. Raises ContentUnavailable.
+        `path` is percent-decoded, without its leading slash. A path that ends with a slash is a directory, served by
+        its index.html; without the slash, a directory is redirected to the path with it, keeping the query. `headers`
+        are the request's, by lower-case name.
         """
         name = f"{path}{_INDEX}" if not path or path.endswith("/") else path
         if not is_blob_name(name):
@@ -50,9 +52,9 @@ class Site:
         return await self._not_found(method, headers or {})
 
     def check(self) -> None:
-        """Ask whether the homepage is there. Blocks; raises ContentUnavailable."""
+        """Check that the homepage exists. Blocks; raises ContentUnavailable."""
         if not self._container.exists(_INDEX):
-            raise ContentUnavailable(f"{CONTAINER}/{_INDEX} is not there, or may not be read without a key")
+            raise ContentUnavailable(f"{CONTAINER}/{_INDEX} does not exist, or the container is private")
 
     def close(self) -> None:
         """Close the connections."""
@@ -60,7 +62,7 @@ class Site:
         self._container.close()
 
     async def _page(self, name: str, method: str, headers: Mapping[str, str]) -> Page | None:
-        for _ in range(_ATTEMPTS):
+        for _ in range(_MAX_READS):
             blob = await self._cache.get(name)
             if blob is None:
                 return None
@@ -70,31 +72,31 @@ class Site:
             try:
                 return replace(page, body=await self._cache.read(name, blob, page.unread), unread=None)
             except BlobChanged:
-                self._cache.forget(name)
-        raise ContentUnavailable("A blob changed again and again while it was read: try again")
+                self._cache.invalidate(name)
+        raise ContentUnavailable("The blob changed several times while it was read: try again")
 
     async def _is_directory(self, path: str) -> bool:
         index = f"{path}/{_INDEX}"
         return is_blob_name(index) and await self._cache.get(index) is not None
 
     async def _not_found(self, method: str, headers: Mapping[str, str]) -> Page:
-        """The container's 404 page, to which none of the request's conditions apply."""
+        """The container's 404 page, whatever preconditions and range the request has."""
         blob = await self._cache.get(_NOT_FOUND_PAGE)
         if blob is None or blob.body is None:
             return Page(404, {"Content-Type": "text/plain; charset=utf-8"}, b"Not found.\n")
         page = represent(blob, method, {"accept-encoding": headers.get("accept-encoding", "")})
-        kept = {name: value for name, value in page.headers.items() if name not in _OF_A_PAGE_THAT_IS_THERE}
+        kept = {name: value for name, value in page.headers.items() if name not in _NOT_FOR_404}
         return replace(page, status=404, headers=kept | {"Cache-Control": "no-cache"})
 
 
 def is_blob_name(name: str) -> bool:
-    """Whether the name can only mean a blob inside the container, whatever decodes or normalises it on the way.
+    """Whether the name can only mean a blob in the container, however it is decoded or normalised on the way there.
 
-    Names are percent-decoded once when they arrive here. One that still holds a "%" could mean something else to the
-    next decoder, a dot segment or a backslash could lead out of the container.
+    Names arrive here percent-decoded once. A remaining "%" could be decoded again; a dot segment or a backslash could
+    lead out of the container.
     """
     return (
-        len(name) <= _MAX_NAME
+        len(name) <= _MAX_NAME_LENGTH
         and name.isprintable()
         and not any(character in name for character in "%\\?#")
         and all(segment.strip(".") for segment in name.split("/"))
@@ -102,6 +104,6 @@ def is_blob_name(name: str) -> bool:
 
 
 def _redirect(path: str, query: str) -> Page:
-    """To another path of ours. It begins with one slash, and so cannot be taken for a host."""
-    location = f"{path}?{quote(query, safe=_IN_A_QUERY)}" if query else path
+    """A redirect within the site: `path` begins with exactly one slash, since two would begin a host name."""
+    location = f"{path}?{quote(query, safe=_QUERY_CHARACTERS)}" if query else path
     return Page(301, {"Location": location, "Cache-Control": "no-cache", "Content-Type": "text/plain; charset=utf-8"})

@@ -1,4 +1,4 @@
-"""The content as clients get it: over HTTP, through the Functions host, from a real storage emulator."""
+"""Static content over HTTP: through the Functions host, from a real storage emulator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from azure.storage.blob import BlobClient, ContentSettings
 
-from signin.website.blobs import MAX_HELD
+from signin.website.blobs import MAX_BUFFERED
 from signin.website.cache import FRESH_SECONDS
 from signin.website.site import CONTAINER
 from tests.functions.running_host import PATIENCE, Reply
@@ -43,7 +43,7 @@ def down(site: Site) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", ["", ".css", ".js"])
-def test_text_is_sent_compressed_to_who_accepts_it(site: Site, kind: str) -> None:
+def test_text_is_compressed_if_client_accepts_it(site: Site, kind: str) -> None:
     target = bundle(site, kind) if kind else "/"
     plain, compressed = site.request(target), site.request(target, headers=GZIP)
     assert "Content-Encoding" not in plain.headers
@@ -60,18 +60,18 @@ def test_text_is_sent_compressed_to_who_accepts_it(site: Site, kind: str) -> Non
 
 
 def bundle(site: Site, suffix: str) -> str:
-    """A file that the homepage names."""
+    """The path of the file with this suffix that the homepage links to."""
     [target] = re.findall(rf'"(/?assets/[^"]+{re.escape(suffix)})"', site.request("/").body.decode())
     return f"/{target.lstrip('/')}"
 
 
-def test_what_was_not_modified_is_not_sent_again(site: Site) -> None:
+def test_unmodified_page_is_not_sent_again(site: Site) -> None:
     modified = site.request("/").headers["Last-Modified"]
     reply = site.request("/", headers={"If-Modified-Since": modified})
     assert (reply.status, reply.body) == (304, b"")
 
 
-def test_a_part_of_a_file_is_sent_with_its_place(site: Site) -> None:
+def test_range_is_sent_with_its_position(site: Site) -> None:
     target = bundle(site, ".css")
     whole = site.request(target)
     part = site.request(target, headers=GZIP | {"Range": "bytes=-5"})
@@ -83,19 +83,19 @@ def test_a_part_of_a_file_is_sent_with_its_place(site: Site) -> None:
     assert (refused.status, refused.headers["Content-Range"]) == (416, f"bytes */{size}")
 
 
-def test_a_large_file_is_read_from_storage_as_it_is_asked_for(site: Site) -> None:
-    data = random.Random(1).randbytes(MAX_HELD + 1000)
+def test_large_file_is_read_from_storage_in_ranges(site: Site) -> None:
+    data = random.Random(1).randbytes(MAX_BUFFERED + 1000)
     upload(site, "large.bin", data, "application/octet-stream")
     assert site.request("/large.bin").body == data
     before = len(site.blob.asked)
-    part = site.request("/large.bin", headers={"Range": f"bytes={MAX_HELD}-{MAX_HELD + 9}"})
-    assert (part.status, part.body) == (206, data[MAX_HELD : MAX_HELD + 10])
+    part = site.request("/large.bin", headers={"Range": f"bytes={MAX_BUFFERED}-{MAX_BUFFERED + 9}"})
+    assert (part.status, part.body) == (206, data[MAX_BUFFERED : MAX_BUFFERED + 10])
     assert site.request("/large.bin", "HEAD").headers["Content-Length"] == str(len(data))
     assert "range" in site.blob.asked[-1].headers
     assert len(site.blob.asked) - before <= 2
 
 
-def test_a_directory_is_its_index(site: Site) -> None:
+def test_directory_serves_its_index(site: Site) -> None:
     upload(site, "guide/index.html", b"<p>Guide")
     assert site.request("/guide/").body == b"<p>Guide"
     reply = site.request("/guide?a=b")
@@ -103,7 +103,7 @@ def test_a_directory_is_its_index(site: Site) -> None:
 
 
 @pytest.mark.parametrize("target", ["/", "/nothing-here", "/images/favicon.svg"])
-def test_every_page_is_kept_to_what_it_is_meant_to_do(site: Site, target: str) -> None:
+def test_every_page_has_security_headers(site: Site, target: str) -> None:
     headers = site.request(target).headers
     assert "connect-src 'self' http://127.0.0.1:" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
@@ -113,10 +113,10 @@ def test_every_page_is_kept_to_what_it_is_meant_to_do(site: Site, target: str) -
     assert site.request(target, headers={"X-Forwarded-Proto": "https"}).headers["Strict-Transport-Security"]
 
 
-async def test_a_crowd_before_a_cold_file_costs_storage_one_request(site: Site) -> None:
+async def test_crowd_on_cold_file_shares_one_request(site: Site) -> None:
     upload(site, "cold.html", b"<p>Cold")
     before = len(site.blob.asked)
-    # However long the crowd takes to arrive, the file stays fresh only from the answer on.
+    # The entry is fresh from the response on, so a crowd that arrives slowly causes further requests.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100)) as http:
 
         async def visit() -> bytes:
@@ -130,7 +130,7 @@ async def test_a_crowd_before_a_cold_file_costs_storage_one_request(site: Site) 
     assert 1 <= len(site.blob.asked) - before <= most
 
 
-def test_a_new_version_shows_by_itself(site: Site) -> None:
+def test_new_version_replaces_a_stale_page(site: Site) -> None:
     upload(site, "news.html", b"<p>Old")
     assert site.request("/news.html").body == b"<p>Old"
     upload(site, "news.html", b"<p>New")
@@ -140,30 +140,30 @@ def test_a_new_version_shows_by_itself(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("down")
-def test_while_storage_is_down_pages_are_served_and_it_is_logged_once(site: Site) -> None:
+def test_storage_outage_is_logged_once_and_pages_work(site: Site) -> None:
     def is_logged() -> list[str]:
         return [line for line in site.host.log if "ServerBusy" in line]
 
     deadline = time.monotonic() + PATIENCE
-    while not is_logged():  # before, nobody has noticed
+    while not is_logged():  # before that, the entries are still fresh
         assert site.request("/").status == 200
-        assert time.monotonic() < deadline, "storage was never asked"
-    for target in ("/", "/nothing-in-memory", "/", "/nothing-in-memory-either"):
+        assert time.monotonic() < deadline, "no request was sent to storage"
+    for target in ("/", "/nothing-cached", "/", "/nothing-cached-either"):
         reply = site.request(target)
         assert reply.status == (503 if "nothing" in target else 200)
         if reply.status == 503:
-            assert_is_clear(reply, target)
+            assert_explains_the_outage(reply, target)
     assert len(is_logged()) == 1
 
 
-def assert_is_clear(reply: Reply, target: str) -> None:
+def assert_explains_the_outage(reply: Reply, target: str) -> None:
     assert reply.headers["Retry-After"]
     assert json.loads(reply.body)["error"].startswith("Blob Storage answered 503 ServerBusy")
     assert target.strip("/").encode() not in reply.body
 
 
-def test_no_target_leads_astray(site: Site) -> None:
-    """As tests/unit/test_content_fuzz.py, with the host in between, which decodes the path."""
+def test_any_target_stays_inside_the_container(site: Site) -> None:
+    """Like tests/unit/test_site_fuzz.py, but through the host, which decodes the path."""
     chance = random.Random(2026)
     pieces = [*UP, *SLASHES, "canary", "index.html", "a" * 300, "%0d%0a", "%ff", "@", ":", "//evil.example", "%c3%a9"]
     site.logged()

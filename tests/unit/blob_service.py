@@ -1,4 +1,4 @@
-"""A container `content` as Blob Storage serves it, as far as the app asks; anything else that is asked is a failure."""
+"""A fake Blob Storage with the container `content`; any request that the app must not send fails the test."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from urllib.parse import unquote
 from .loopback import Answer, Asked, WebServer, web_server
 
 MODIFIED = "Mon, 23 Nov 2026 09:15:00 GMT"
-NOT_THERE = Answer(404, b"<Error/>", {"x-ms-error-code": "BlobNotFound", "Content-Type": "application/xml"})
-NOT_MET = {"x-ms-error-code": "ConditionNotMet", "Content-Type": "application/xml"}
+NOT_FOUND = Answer(404, b"<Error/>", {"x-ms-error-code": "BlobNotFound", "Content-Type": "application/xml"})
+CONDITION_NOT_MET = {"x-ms-error-code": "ConditionNotMet", "Content-Type": "application/xml"}
 
 
 @dataclass(frozen=True)
 class StoredBlob:
-    """What was uploaded: content, type and other properties."""
+    """An uploaded blob: content, type and other properties."""
 
     data: bytes
     content_type: str = "text/html"
@@ -31,25 +31,25 @@ class StoredBlob:
 
 
 class BlobService:
-    """`blobs` may be changed at any time; `strange` is what was asked that must never be."""
+    """`blobs` may be changed at any time; `violations` are the requests that the app must not send."""
 
     def __init__(self, **blobs: str) -> None:
         self.blobs = {name.replace("_", "."): StoredBlob(text.encode()) for name, text in blobs.items()}
-        self.strange: list[str] = []
+        self.violations: list[str] = []
         self.server: WebServer
 
     @property
-    def names(self) -> list[str]:
-        """The blobs that were asked for, in that order."""
+    def requested(self) -> list[str]:
+        """The names of the requested blobs, in order."""
         return [unquote(asked.target).removeprefix("/content/") for asked in self.server.asked]
 
     def serve(self, asked: Asked) -> Answer:
-        if problem := _strangeness(asked):
-            self.strange.append(f"{problem}: {asked.method} {asked.target} {dict(asked.headers)}")
+        if problem := _violation(asked):
+            self.violations.append(f"{problem}: {asked.method} {asked.target} {dict(asked.headers)}")
             return Answer(400, headers={"x-ms-error-code": "InvalidInput"})
         blob = self.blobs.get(unquote(asked.target.removeprefix("/content/")))
         if blob is None:
-            return NOT_THERE
+            return NOT_FOUND
         headers = {
             "Content-Type": blob.content_type,
             "ETag": blob.etag,
@@ -59,9 +59,9 @@ class BlobService:
             **blob.properties,
         }
         if asked.headers.get("if-match", blob.etag) != blob.etag:
-            return Answer(412, b"<Error/>", NOT_MET)
+            return Answer(412, b"<Error/>", CONDITION_NOT_MET)
         if asked.headers.get("if-none-match") == blob.etag:
-            return Answer(304, b"", NOT_MET)
+            return Answer(304, b"", CONDITION_NOT_MET)
         if found := re.fullmatch(r"bytes=(\d+)-(\d+)", asked.headers.get("range", "")):
             part = blob.data[int(found[1]) : int(found[2]) + 1]
             return Answer(206, part, headers | {"Content-Range": f"bytes {found[1]}-{found[2]}/{len(blob.data)}"})
@@ -72,8 +72,8 @@ _HEADERS = {"host", "accept", "accept-encoding", "connection", "user-agent", "x-
 _HEADERS |= {"if-match", "if-none-match", "range"}
 
 
-def _strangeness(asked: Asked) -> str | None:
-    """What is wrong with a request, if anything: it must mean a blob in the container however it is read."""
+def _violation(asked: Asked) -> str | None:
+    """The part of a request that is wrong, if any: however it is decoded, it must mean a blob in the container."""
     if asked.method not in ("GET", "HEAD"):
         return "method"
     if asked.headers.keys() - _HEADERS or asked.headers["accept-encoding"] != "identity":
@@ -92,8 +92,8 @@ def _strangeness(asked: Asked) -> str | None:
 
 @contextmanager
 def blob_service(**blobs: str) -> Iterator[BlobService]:
-    """A service on loopback; at the end nothing strange may have been asked of it."""
+    """A service on loopback; fails at the end if the app sent a request that it must not send."""
     service = BlobService(**blobs)
     with web_server(service.serve) as service.server:
         yield service
-    assert not service.strange, "\n".join(service.strange)
+    assert not service.violations, "\n".join(service.violations)

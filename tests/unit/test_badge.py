@@ -16,7 +16,7 @@ def parsed(total: int) -> ElementTree.Element:
 
 
 @pytest.mark.parametrize(("total", "number"), [(0, "0"), (999, "999"), (1_234_567, "1,234,567")])
-def test_the_badge_shows_the_total_and_says_it(total: int, number: str) -> None:
+def test_badge_has_total_in_text_and_title(total: int, number: str) -> None:
     svg = parsed(total)
     assert [text.text for text in svg.iter(f"{SVG}text")] == ["visits", number]
     assert svg.findtext(f"{SVG}title") == f"visits: {number}"
@@ -24,7 +24,7 @@ def test_the_badge_shows_the_total_and_says_it(total: int, number: str) -> None:
 
 
 @pytest.mark.parametrize("total", TOTALS)
-def test_no_text_leaves_its_half(total: int) -> None:
+def test_each_text_stays_in_its_half(total: int) -> None:
     svg = parsed(total)
     boundary = int(svg.findall(f"{SVG}path")[1].get("d", "")[1:].split()[0])
     width = int(svg.get("width", 0))
@@ -34,12 +34,12 @@ def test_no_text_leaves_its_half(total: int) -> None:
         assert x + length < end
 
 
-def test_the_badge_grows_with_the_number() -> None:
+def test_badge_widens_with_the_number() -> None:
     widths = [int(parsed(10**digits).get("width", 0)) for digits in range(10)]
     assert all(narrower < wider for narrower, wider in pairwise(widths))
 
 
-def test_there_is_nothing_in_it_that_a_page_might_block_or_that_might_clash_with_it() -> None:
+def test_badge_has_no_styles_scripts_or_ids() -> None:
     svg = parsed(1)
     assert {element.tag.removeprefix(SVG) for element in svg.iter()} == {"svg", "title", "path", "g", "circle", "text"}
     assert not {"id", "class", "style", "href"}.intersection(name for element in svg.iter() for name in element.attrib)

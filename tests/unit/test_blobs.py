@@ -7,9 +7,9 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from signin.website.blobs import MAX_HELD, Blob, BlobChanged, Container, ContentUnavailable
+from signin.website.blobs import MAX_BUFFERED, Blob, BlobChanged, Container, ContentUnavailable
 
-from .blob_service import MODIFIED, NOT_THERE, BlobService, StoredBlob, blob_service
+from .blob_service import MODIFIED, NOT_FOUND, BlobService, StoredBlob, blob_service
 from .loopback import HANG_UP, Answer, nothing_listening
 
 LONG = "all work and no play makes jack a dull boy " * 100
@@ -38,7 +38,7 @@ def get(container: Container, name: str = "index.html") -> Blob:
 # A blob
 
 
-def test_a_blob_is_its_content_and_what_its_headers_say(container: Container) -> None:
+def test_blob_has_content_and_kept_headers(container: Container) -> None:
     blob = get(container)
     assert (blob.size, blob.body) == (7, b"<p>Home")
     assert blob.etag == StoredBlob(b"<p>Home").etag
@@ -49,29 +49,25 @@ def test_a_blob_is_its_content_and_what_its_headers_say(container: Container) ->
     }
 
 
-def test_a_blob_that_is_not_there_is_none(container: Container) -> None:
+def test_missing_blob_is_none(container: Container) -> None:
     assert container.get("missing.html") is None
 
 
 @pytest.mark.parametrize("code", ["InvalidUri", "InvalidResourceName", "OutOfRangeInput"])
-def test_a_name_that_the_service_cannot_have_is_one_that_is_not_there(
-    code: str, service: BlobService, container: Container
-) -> None:
+def test_invalid_name_counts_as_missing(code: str, service: BlobService, container: Container) -> None:
     service.server.handler = lambda asked: Answer(400, headers={"x-ms-error-code": code})
     assert container.get("a") is None
 
 
 @pytest.mark.parametrize("name", ["images/smile 😀.svg", "a+b&c=d;e:f@g~h", "Grüße"])
-def test_a_name_is_encoded_once_on_its_way_to_the_service(
-    name: str, service: BlobService, container: Container
-) -> None:
+def test_name_is_percent_encoded_once(name: str, service: BlobService, container: Container) -> None:
     service.blobs[name] = StoredBlob(b"here")
     assert get(container, name).body == b"here"
     assert service.server.asked[0].target == f"/content/{quote(name)}"
 
 
 @pytest.mark.parametrize("header", ["Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language"])
-def test_what_was_uploaded_with_a_blob_is_kept(header: str, service: BlobService, container: Container) -> None:
+def test_uploaded_properties_are_kept(header: str, service: BlobService, container: Container) -> None:
     service.blobs["a"] = StoredBlob(b"", properties={header: "value"})
     assert get(container, "a").headers[header] == "value"
 
@@ -86,7 +82,7 @@ def test_what_was_uploaded_with_a_blob_is_kept(header: str, service: BlobService
         ("report-2026.11.23.pdf", "no-cache"),
     ],
 )
-def test_only_what_has_a_version_in_its_name_is_kept_by_browsers(
+def test_only_hashed_names_are_immutable(
     name: str, cache_control: str, service: BlobService, container: Container
 ) -> None:
     service.blobs[name] = StoredBlob(b"")
@@ -105,7 +101,7 @@ def test_only_what_has_a_version_in_its_name_is_kept_by_browsers(
         ("a", "application/octet-stream", "application/octet-stream"),
     ],
 )
-def test_text_has_a_charset_and_what_has_no_type_gets_that_of_its_name(
+def test_content_type_has_charset_or_is_guessed(
     name: str, uploaded_as: str, content_type: str, service: BlobService, container: Container
 ) -> None:
     service.blobs[name] = StoredBlob(b"", uploaded_as)
@@ -113,7 +109,7 @@ def test_text_has_a_charset_and_what_has_no_type_gets_that_of_its_name(
 
 
 @pytest.mark.parametrize("etag", ["", "0x8DC", 'W/"0x8DC"'])
-def test_an_etag_that_is_not_a_strong_one_is_none(etag: str, service: BlobService, container: Container) -> None:
+def test_weak_or_unquoted_etag_is_ignored(etag: str, service: BlobService, container: Container) -> None:
     service.server.handler = lambda asked: Answer(200, b"", {"ETag": etag})
     assert get(container).etag == ""
 
@@ -125,14 +121,14 @@ def test_an_etag_that_is_not_a_strong_one_is_none(etag: str, service: BlobServic
     "content_type",
     ["text/html", "text/css", "text/javascript", "application/javascript", "application/json", "image/svg+xml"],
 )
-def test_a_long_text_is_there_compressed_as_well(content_type: str, service: BlobService, container: Container) -> None:
+def test_long_text_is_also_compressed(content_type: str, service: BlobService, container: Container) -> None:
     service.blobs["a"] = StoredBlob(LONG.encode(), content_type)
     blob = get(container, "a")
     assert blob.body == LONG.encode()
     assert blob.gzipped is not None
     assert gzip.decompress(blob.gzipped) == blob.body
     assert len(blob.gzipped) < len(blob.body) / 5
-    assert blob.gzipped[4:8] == bytes(4), "the same content gets the same bytes, whenever it is compressed"
+    assert blob.gzipped[4:8] == bytes(4), "the same content gives the same bytes at any time"
 
 
 @pytest.mark.parametrize(
@@ -146,26 +142,24 @@ def test_a_long_text_is_there_compressed_as_well(content_type: str, service: Blo
     ],
     ids=["short", "png", "woff2", "encoded", "random"],
 )
-def test_what_would_not_get_much_smaller_is_not_compressed(
-    blob: StoredBlob, service: BlobService, container: Container
-) -> None:
+def test_compression_is_skipped_if_not_worthwhile(blob: StoredBlob, service: BlobService, container: Container) -> None:
     service.blobs["a"] = blob
-    found = get(container, "a")
-    assert found.body == blob.data
-    assert found.gzipped is None
+    read = get(container, "a")
+    assert read.body == blob.data
+    assert read.gzipped is None
 
 
-def test_a_blob_that_was_uploaded_compressed_stays_as_it_is(service: BlobService, container: Container) -> None:
+def test_blob_uploaded_compressed_is_unchanged(service: BlobService, container: Container) -> None:
     service.blobs["a"] = StoredBlob(gzip.compress(b"text"), properties={"Content-Encoding": "gzip"})
     blob = get(container, "a")
     assert blob.body == gzip.compress(b"text")
     assert blob.headers["Content-Encoding"] == "gzip"
 
 
-# Asking again
+# Revalidation and connections
 
 
-def test_a_blob_that_has_not_changed_is_not_sent_again(service: BlobService, container: Container) -> None:
+def test_unchanged_blob_is_not_sent_again(service: BlobService, container: Container) -> None:
     blob = get(container)
     assert container.get("index.html", blob) is blob
     assert service.server.asked[1].headers["if-none-match"] == blob.etag
@@ -175,7 +169,7 @@ def test_a_blob_that_has_not_changed_is_not_sent_again(service: BlobService, con
     assert changed.body == b"<p>New"
 
 
-def test_connections_are_used_again(service: BlobService, container: Container) -> None:
+def test_connections_are_reused(service: BlobService, container: Container) -> None:
     blob = get(container)
     container.get("index.html", blob)
     container.get("missing.html")
@@ -184,7 +178,7 @@ def test_connections_are_used_again(service: BlobService, container: Container) 
     assert service.server.connections == 1
 
 
-def test_a_connection_that_was_closed_meanwhile_is_replaced(service: BlobService, container: Container) -> None:
+def test_closed_connection_is_replaced(service: BlobService, container: Container) -> None:
     get(container)
     answers = iter([HANG_UP, Answer(200, b"again")])
     service.server.handler = lambda asked: next(answers)
@@ -194,23 +188,23 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced(service: BlobService
 # Large blobs
 
 
-def test_of_a_large_blob_only_the_parts_that_are_wanted_are_read(service: BlobService, container: Container) -> None:
-    service.blobs["large"] = StoredBlob(b"x" * MAX_HELD + b"the end")
+def test_large_blob_is_read_in_ranges(service: BlobService, container: Container) -> None:
+    service.blobs["large"] = StoredBlob(b"x" * MAX_BUFFERED + b"the end")
     blob = get(container, "large")
-    assert (blob.size, blob.body, blob.gzipped) == (MAX_HELD + 7, None, None)
-    assert container.read("large", blob, range(MAX_HELD, MAX_HELD + 7)) == b"the end"
-    assert service.server.asked[1].headers["range"] == f"bytes={MAX_HELD}-{MAX_HELD + 6}"
+    assert (blob.size, blob.body, blob.gzipped) == (MAX_BUFFERED + 7, None, None)
+    assert container.read("large", blob, range(MAX_BUFFERED, MAX_BUFFERED + 7)) == b"the end"
+    assert service.server.asked[1].headers["range"] == f"bytes={MAX_BUFFERED}-{MAX_BUFFERED + 6}"
 
 
-def test_a_blob_of_the_largest_size_is_held(service: BlobService, container: Container) -> None:
-    service.blobs["a"] = StoredBlob(b"x" * MAX_HELD, "image/png")
-    assert get(container, "a").body == b"x" * MAX_HELD
+def test_blob_of_maximum_size_is_buffered(service: BlobService, container: Container) -> None:
+    service.blobs["a"] = StoredBlob(b"x" * MAX_BUFFERED, "image/png")
+    assert get(container, "a").body == b"x" * MAX_BUFFERED
 
 
 def test_parts_of_two_versions_are_never_mixed(service: BlobService, container: Container) -> None:
-    service.blobs["large"] = StoredBlob(b"x" * (MAX_HELD + 1))
+    service.blobs["large"] = StoredBlob(b"x" * (MAX_BUFFERED + 1))
     blob = get(container, "large")
-    service.blobs["large"] = StoredBlob(b"y" * (MAX_HELD + 1))
+    service.blobs["large"] = StoredBlob(b"y" * (MAX_BUFFERED + 1))
     with pytest.raises(BlobChanged):
         container.read("large", blob, range(10))
     del service.blobs["large"]
@@ -222,17 +216,17 @@ def test_parts_of_two_versions_are_never_mixed(service: BlobService, container: 
 
 
 @pytest.mark.usefixtures("netrc")
-def test_a_netrc_of_the_machine_has_no_say(service: BlobService, container: Container) -> None:
+def test_netrc_credentials_are_not_sent(service: BlobService, container: Container) -> None:
     get(container)
     assert "authorization" not in service.server.asked[0].headers
 
 
-def test_every_request_to_a_private_container_is_authorized(service: BlobService) -> None:
+def test_private_container_requests_are_authorized(service: BlobService) -> None:
     def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = "Bearer token"
         return request
 
-    service.server.handler = lambda asked: NOT_THERE
+    service.server.handler = lambda asked: NOT_FOUND
     container = Container(f"{service.server.url}/content", authorize)
     container.get("a")
     container.exists("a")
@@ -240,15 +234,13 @@ def test_every_request_to_a_private_container_is_authorized(service: BlobService
     assert [asked.headers["authorization"] for asked in service.server.asked] == ["Bearer token"] * 2
 
 
-def test_the_service_is_asked_for_the_behaviour_of_a_certain_version(
-    service: BlobService, container: Container
-) -> None:
-    """Without a version, Azure answers an anonymous request as it did in 2009: etags have no quotes."""
+def test_requests_name_the_api_version(service: BlobService, container: Container) -> None:
+    """Without a version, Azure responds to anonymous requests as it did in 2009: ETags have no quotes."""
     get(container)
     assert service.server.asked[0].headers["x-ms-version"] == "2021-12-02"
 
 
-# What goes wrong
+# Failures
 
 
 @pytest.mark.parametrize(
@@ -267,7 +259,7 @@ def test_the_service_is_asked_for_the_behaviour_of_a_certain_version(
     ],
     ids=["403", "400", "409", "206", "500", "503", "301", "302", "hang up", "cut short"],
 )
-def test_an_answer_that_is_not_clear_is_an_error_and_not_a_page(
+def test_unusable_response_is_an_error(
     answer: Answer | None, reason: str, service: BlobService, container: Container
 ) -> None:
     if answer is not None and "Content-Length" in answer.headers:
@@ -280,6 +272,6 @@ def test_an_answer_that_is_not_clear_is_an_error_and_not_a_page(
     assert "the-name" not in str(raised.value)
 
 
-def test_a_service_that_is_down_is_an_error() -> None:
+def test_unreachable_service_is_an_error() -> None:
     with nothing_listening() as url, pytest.raises(ContentUnavailable, match="check BlobHost"):
         Container(url).get("index.html")

@@ -10,53 +10,48 @@ import pytest
 
 from signin.website import cache as cache_module
 from signin.website.blobs import Blob, BlobChanged, Container, ContentUnavailable
-from signin.website.cache import FRESH_SECONDS, MAX_ABSENT, MAX_BYTES, BlobCache
+from signin.website.cache import FRESH_SECONDS, MAX_BYTES, MAX_NEGATIVE_ENTRIES, BlobCache
 
-PATIENCE = 10  # seconds until a test gives up
+TIMEOUT = 10  # seconds
 
 
 class FakeContainer(Container):
-    """Blobs by name, and a list of what was asked for; `gate` holds the answers back, `problem` is raised instead."""
+    """Blobs by name; records the requests, responds only while `gate` is set, and raises `error` if there is one."""
 
     def __init__(self) -> None:
         self.blobs: dict[str, Blob] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.problem: Exception | None = None
+        self.error: Exception | None = None
 
-    def get(self, name: str, known: Blob | None = None) -> Blob | None:
-        self.asked.append(name)
-        assert self.gate.wait(PATIENCE), "the gate was not opened"
-        if self.problem is not None:
-            raise self.problem
+    def get(self, name: str, cached: Blob | None = None) -> Blob | None:
+        self.requests.append(name)
+        assert self.gate.wait(TIMEOUT), "the gate was not opened"
+        if self.error is not None:
+            raise self.error
         return self.blobs.get(name)
 
     def read(self, name: str, blob: Blob, part: range) -> bytes:
-        if self.problem is not None:
-            raise self.problem
+        if self.error is not None:
+            raise self.error
         return bytes(part)
 
 
 class Clock:
-    """Stands in for the module `time`."""
+    now = 1000.0
 
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
-    def pass_time(self) -> None:
-        """Let what is held be no longer fresh."""
+    def make_stale(self) -> None:
+        """Advance so far that every entry is stale."""
         self.now += FRESH_SECONDS
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("signin.website.cache.time", clock)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -67,8 +62,8 @@ def container() -> FakeContainer:
 
 
 @pytest.fixture
-def cache(container: FakeContainer) -> Iterator[BlobCache]:
-    cache = BlobCache(container, threads=4)
+def cache(container: FakeContainer, clock: Clock) -> Iterator[BlobCache]:
+    cache = BlobCache(container, threads=4, clock=clock)
     yield cache
     container.gate.set()
     cache.close()
@@ -79,156 +74,145 @@ def blob(text: str, size: int | None = None) -> Blob:
     return Blob(len(body), f'"{text}"', {}, body)
 
 
-async def started(container: FakeContainer, count: int) -> None:
-    """Wait until the container has been asked so often."""
-    async with asyncio.timeout(PATIENCE):
-        while len(container.asked) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0)  # it is asked in another thread
+async def wait_for_requests(container: FakeContainer, count: int) -> None:
+    async with asyncio.timeout(TIMEOUT):
+        while len(container.requests) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # requests run in other threads
 
 
 # Freshness
 
 
-async def test_what_is_fresh_is_given_out_without_a_question(
-    cache: BlobCache, container: FakeContainer, clock: Clock
-) -> None:
+async def test_fresh_entry_is_served_without_request(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     first = await cache.get("a")
     clock.now += FRESH_SECONDS - 0.01
     assert await cache.get("a") is first
-    assert container.asked == ["a"]
+    assert container.requests == ["a"]
 
 
-async def test_a_new_version_shows_once_the_old_one_is_no_longer_fresh(
-    cache: BlobCache, container: FakeContainer, clock: Clock
-) -> None:
+async def test_stale_entry_is_replaced_by_new_version(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     await cache.get("a")
     container.blobs["a"] = new = blob("second")
-    clock.pass_time()
+    clock.make_stale()
     assert await cache.get("a") is new
 
 
-async def test_what_is_confirmed_is_fresh_again(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
+async def test_revalidated_entry_is_fresh_again(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     await cache.get("a")
-    clock.pass_time()
+    clock.make_stale()
     await cache.get("a")
     await cache.get("a")
-    assert container.asked == ["a", "a"]
+    assert container.requests == ["a", "a"]
 
 
-async def test_what_is_not_there_is_remembered_as_long(
-    cache: BlobCache, container: FakeContainer, clock: Clock
-) -> None:
+async def test_negative_entry_is_fresh_as_long(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     assert await cache.get("b") is None
     assert await cache.get("b") is None
-    assert container.asked == ["b"]
+    assert container.requests == ["b"]
     container.blobs["b"] = new = blob("new")
-    clock.pass_time()
+    clock.make_stale()
     assert await cache.get("b") is new
 
 
-async def test_what_is_deleted_goes(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
+async def test_deleted_blob_is_never_served_again(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     await cache.get("a")
     container.blobs.clear()
-    clock.pass_time()
+    clock.make_stale()
     assert await cache.get("a") is None
-    container.problem = ContentUnavailable("down")
-    clock.pass_time()
+    container.error = ContentUnavailable("down")
+    clock.make_stale()
     assert await cache.get("a") is None
 
 
-async def test_what_was_not_there_once_is_forgotten_when_it_is(
-    cache: BlobCache, container: FakeContainer, clock: Clock
-) -> None:
+async def test_new_blob_replaces_its_negative_entry(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     await cache.get("b")
     container.blobs["b"] = blob("new")
-    clock.pass_time()
+    clock.make_stale()
     await cache.get("b")
-    cache.forget("b")
-    container.problem = ContentUnavailable("down")
+    cache.invalidate("b")
+    container.error = ContentUnavailable("down")
     with pytest.raises(ContentUnavailable):
         await cache.get("b")
 
 
-# One question for all
+# Single flight
 
 
 @pytest.mark.parametrize("name", ["a", "missing"])
-async def test_all_who_ask_at_the_same_time_share_one_answer(
-    name: str, cache: BlobCache, container: FakeContainer
-) -> None:
+async def test_concurrent_callers_share_one_response(name: str, cache: BlobCache, container: FakeContainer) -> None:
     container.gate.clear()
     waiting = [asyncio.create_task(cache.get(name)) for _ in range(1000)]
-    await started(container, 1)
+    await wait_for_requests(container, 1)
     container.gate.set()
-    answers = await asyncio.gather(*waiting)
-    assert set(answers) == {container.blobs.get(name)}
-    assert container.asked == [name]
+    responses = await asyncio.gather(*waiting)
+    assert set(responses) == {container.blobs.get(name)}
+    assert container.requests == [name]
 
 
-async def test_all_who_ask_at_the_same_time_share_one_error(cache: BlobCache, container: FakeContainer) -> None:
+async def test_concurrent_callers_share_one_error(cache: BlobCache, container: FakeContainer) -> None:
     container.gate.clear()
-    container.problem = ContentUnavailable("down")
+    container.error = ContentUnavailable("down")
     waiting = [asyncio.create_task(cache.get("a")) for _ in range(100)]
-    await started(container, 1)
+    await wait_for_requests(container, 1)
     container.gate.set()
-    answers = await asyncio.gather(*waiting, return_exceptions=True)
-    assert {str(answer) for answer in answers} == {"down"}
-    assert container.asked == ["a"]
+    responses = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {str(response) for response in responses} == {"down"}
+    assert container.requests == ["a"]
 
 
-async def test_an_error_is_not_remembered(cache: BlobCache, container: FakeContainer) -> None:
-    container.problem = ContentUnavailable("down")
+async def test_error_is_not_cached(cache: BlobCache, container: FakeContainer) -> None:
+    container.error = ContentUnavailable("down")
     with pytest.raises(ContentUnavailable):
         await cache.get("a")
-    container.problem = None
+    container.error = None
     assert await cache.get("a") is container.blobs["a"]
 
 
-async def test_different_names_are_asked_for_side_by_side(cache: BlobCache, container: FakeContainer) -> None:
+async def test_different_names_are_fetched_concurrently(cache: BlobCache, container: FakeContainer) -> None:
     container.gate.clear()
     waiting = [asyncio.create_task(cache.get(name)) for name in ("a", "b", "c")]
-    await started(container, 3)
+    await wait_for_requests(container, 3)
     container.gate.set()
     await asyncio.gather(*waiting)
 
 
-@pytest.mark.parametrize("is_held", [False, True])
-async def test_the_first_who_asks_may_go_away(
-    is_held: bool, cache: BlobCache, container: FakeContainer, clock: Clock
+@pytest.mark.parametrize("is_cached", [False, True])
+async def test_cancelled_caller_does_not_cancel_others(
+    is_cached: bool, cache: BlobCache, container: FakeContainer, clock: Clock
 ) -> None:
-    if is_held:
+    if is_cached:
         await cache.get("a")
-        clock.pass_time()
+        clock.make_stale()
     container.gate.clear()
     first, second = (asyncio.create_task(cache.get("a")) for _ in range(2))
-    await started(container, 1 + is_held)
+    await wait_for_requests(container, 1 + is_cached)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     container.gate.set()
     assert await second is container.blobs["a"]
-    assert len(container.asked) == 1 + is_held
+    assert len(container.requests) == 1 + is_cached
 
 
-async def test_all_may_go_away(cache: BlobCache, container: FakeContainer) -> None:
+async def test_flight_outlives_its_only_caller(cache: BlobCache, container: FakeContainer) -> None:
     container.gate.clear()
     only = asyncio.create_task(cache.get("a"))
-    await started(container, 1)
+    await wait_for_requests(container, 1)
     only.cancel()
     with pytest.raises(asyncio.CancelledError):
         await only
     container.gate.set()
     assert await cache.get("a") is container.blobs["a"]
-    assert container.asked == ["a"]
+    assert container.requests == ["a"]
 
 
-async def test_an_error_that_nobody_waits_for_any_more_is_no_noise(
+async def test_asyncio_logs_no_error_of_abandoned_flight(
     cache: BlobCache, container: FakeContainer, caplog: pytest.LogCaptureFixture
 ) -> None:
     container.gate.clear()
-    container.problem = ContentUnavailable("down")
+    container.error = ContentUnavailable("down")
     only = asyncio.create_task(cache.get("a"))
-    await started(container, 1)
+    await wait_for_requests(container, 1)
     flight = cache._flights["a"]
     only.cancel()
     container.gate.set()
@@ -238,73 +222,73 @@ async def test_an_error_that_nobody_waits_for_any_more_is_no_noise(
     assert [record.name for record in caplog.records] == ["signin.website.cache"]
 
 
-async def test_a_defect_reaches_those_who_wait_and_does_not_stay(cache: BlobCache, container: FakeContainer) -> None:
-    container.problem = ZeroDivisionError()
+async def test_unexpected_error_is_raised_not_cached(cache: BlobCache, container: FakeContainer) -> None:
+    container.error = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
         await cache.get("a")
-    container.problem = None
+    container.error = None
     assert await cache.get("a") is container.blobs["a"]
 
 
 # While Blob Storage is down
 
 
-async def test_while_the_service_is_down_what_is_held_is_given_out(
+async def test_stale_entry_is_served_while_service_fails(
     cache: BlobCache, container: FakeContainer, clock: Clock
 ) -> None:
     first = await cache.get("a")
-    container.problem = ContentUnavailable("down")
+    container.error = ContentUnavailable("down")
     for _ in range(5):
         clock.now += 1_000_000
         assert await cache.get("a") is first
-    container.problem = None
+    container.error = None
     container.blobs["a"] = new = blob("second")
-    clock.pass_time()
+    clock.make_stale()
     assert await cache.get("a") is new
 
 
-async def test_a_service_that_is_down_is_not_asked_for_every_visitor(
+async def test_failing_service_is_not_requested_each_time(
     cache: BlobCache, container: FakeContainer, clock: Clock
 ) -> None:
     await cache.get("a")
-    container.problem = ContentUnavailable("down")
-    clock.pass_time()
+    container.error = ContentUnavailable("down")
+    clock.make_stale()
     for _ in range(100):
         await cache.get("a")
-    assert container.asked == ["a", "a"]
+    assert container.requests == ["a", "a"]
 
 
-async def test_where_the_service_is_slow_one_visitor_waits_a_moment_and_gets_the_old_version(
+async def test_slow_revalidation_serves_the_stale_entry(
     cache: BlobCache, container: FakeContainer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "_PATIENCE", 0.01)
+    monkeypatch.setattr(cache_module, "_REVALIDATION_TIMEOUT", 0.01)
     old = await cache.get("a")
     container.blobs["a"] = new = blob("second")
     container.gate.clear()
-    clock.pass_time()
+    clock.make_stale()
     assert await cache.get("a") is old
-    monkeypatch.setattr(cache_module, "_PATIENCE", PATIENCE)
-    assert await cache.get("a") is old, "the next visitor need not wait"
+    monkeypatch.setattr(cache_module, "_REVALIDATION_TIMEOUT", TIMEOUT)
+    assert await cache.get("a") is old, "the next caller does not wait"
     [flight] = cache._flights.values()
     container.gate.set()
     await flight
     assert await cache.get("a") is new
-    assert container.asked == ["a", "a"]
+    assert container.requests == ["a", "a"]
 
 
-async def test_a_failing_service_is_logged_once_and_once_more_when_it_works_again(
+async def test_failure_and_recovery_are_logged_once_each(
     cache: BlobCache, container: FakeContainer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     await cache.get("a")
     for _ in range(3):
-        container.problem = ContentUnavailable("answered 503")
+        container.error = ContentUnavailable("answered 503")
         for name in ("a", "b", "c"):
-            clock.pass_time()
+            clock.make_stale()
             await asyncio.gather(cache.get(name), return_exceptions=True)
-        container.problem = None
+        container.error = None
         for name in ("a", "b", "c"):
-            clock.pass_time()
+            clock.make_stale()
             await cache.get(name)
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"] * 3
     assert "answered 503" in caplog.text
@@ -313,63 +297,57 @@ async def test_a_failing_service_is_logged_once_and_once_more_when_it_works_agai
 # Bounds
 
 
-async def test_what_is_held_is_bounded_in_bytes_compressed_variants_included(
-    cache: BlobCache, container: FakeContainer
-) -> None:
+async def test_size_includes_compressed_bodies_and_is_bounded(cache: BlobCache, container: FakeContainer) -> None:
     size = MAX_BYTES // 8
     for number in range(8):
         container.blobs[str(number)] = Blob(size, "", {}, bytes(size // 2), bytes(size // 2))
         await cache.get(str(number))
     await cache.get("7")
-    assert len(container.asked) == 8, "what was asked for last is held"
+    assert len(container.requests) == 8, "the most recent blob is cached"
     await cache.get("0")
-    assert len(container.asked) == 9, "eight and what they take besides are too much"
+    assert len(container.requests) == 9, "eight blobs and their overhead exceed the bound"
 
 
-async def test_empty_blobs_are_not_held_without_bounds(
-    container: FakeContainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_number_of_empty_blobs_is_bounded(container: FakeContainer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "MAX_BYTES", 100_000)
     cache = BlobCache(container, threads=4)
     container.blobs = {str(number): Blob(0, "", {}, b"") for number in range(200)}
     for name in container.blobs:
         await cache.get(name)
     cache.close()
-    assert 50 <= len(cache._held._items) <= 100
+    assert 50 <= len(cache._entries._items) <= 100
 
 
-async def test_names_of_what_is_not_there_are_bounded_and_crowd_out_no_page(
-    cache: BlobCache, container: FakeContainer
-) -> None:
+async def test_negative_entries_are_bounded_separately(cache: BlobCache, container: FakeContainer) -> None:
     await cache.get("a")
-    for number in range(2 * MAX_ABSENT):
+    for number in range(2 * MAX_NEGATIVE_ENTRIES):
         await cache.get(f"missing {number}")
-    assert len(cache._absent._items) == MAX_ABSENT
-    container.problem = ContentUnavailable("down")
+    assert len(cache._negative_entries._items) == MAX_NEGATIVE_ENTRIES
+    container.error = ContentUnavailable("down")
     assert await cache.get("a") is container.blobs["a"]
 
 
-async def test_the_parts_of_a_large_blob_are_not_held(cache: BlobCache, container: FakeContainer) -> None:
+async def test_parts_of_a_large_blob_are_not_cached(cache: BlobCache, container: FakeContainer) -> None:
     large = Blob(200, '"1"')
     assert await cache.read("large", large, range(100, 102)) == b"de"
-    container.problem = BlobChanged()
+    container.error = BlobChanged()
     with pytest.raises(BlobChanged):
         await cache.read("large", large, range(2))
 
 
-async def test_what_is_forgotten_is_asked_for_again(cache: BlobCache, container: FakeContainer) -> None:
+async def test_invalidated_entry_is_fetched_again(cache: BlobCache, container: FakeContainer) -> None:
     await cache.get("a")
-    cache.forget("a")
-    cache.forget("b")
+    cache.invalidate("a")
+    cache.invalidate("b")
     await cache.get("a")
-    assert container.asked == ["a", "a"]
+    assert container.requests == ["a", "a"]
 
 
-async def test_a_service_that_hangs_takes_no_thread_from_others(cache: BlobCache, container: FakeContainer) -> None:
+async def test_hanging_service_blocks_no_other_threads(cache: BlobCache, container: FakeContainer) -> None:
     container.gate.clear()
     hanging = [asyncio.create_task(cache.get(str(number))) for number in range(100)]
-    await started(container, 4)
-    assert await asyncio.wait_for(asyncio.to_thread(str, "done"), PATIENCE) == "done"
-    assert len(container.asked) == 4
+    await wait_for_requests(container, 4)
+    assert await asyncio.wait_for(asyncio.to_thread(str, "done"), TIMEOUT) == "done"
+    assert len(container.requests) == 4
     container.gate.set()
     await asyncio.gather(*hanging)

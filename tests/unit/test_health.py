@@ -27,7 +27,7 @@ def test_each_service_is_judged_by_itself(around: Surroundings) -> None:
 def test_a_missing_homepage_is_a_problem(around: Surroundings) -> None:
     around.blobs.handler = lambda asked: Answer(404)
     with running_app(around) as app:
-        assert "content/index.html is not there" in (check_services(app)["blob"] or "")
+        assert "content/index.html does not exist" in (check_services(app)["blob"] or "")
 
 
 def test_asking_changes_nothing(around: Surroundings) -> None:

@@ -19,16 +19,16 @@ def policy(endpoint: str) -> dict[str, str]:
         ("https://proxy.example:8443/signalr", "https://proxy.example:8443 wss://proxy.example:8443"),
     ],
 )
-def test_a_page_connects_to_the_app_and_to_its_signalr_service_only(endpoint: str, sources: str) -> None:
+def test_page_connects_only_to_app_and_signalr(endpoint: str, sources: str) -> None:
     assert policy(endpoint)["connect-src"] == f"'self' {sources}"
 
 
-def test_a_page_runs_and_shows_only_what_the_app_serves() -> None:
+def test_page_loads_only_what_the_app_serves() -> None:
     directives = policy("https://a.service.signalr.net")
     assert directives["default-src"] == "'self'"
     assert directives["object-src"] == directives["base-uri"] == directives["frame-ancestors"] == "'none'"
     assert "unsafe" not in " ".join(directives.values())
 
 
-def test_no_type_is_guessed() -> None:
+def test_content_type_is_not_sniffed() -> None:
     assert page_headers("https://a.service.signalr.net")["X-Content-Type-Options"] == "nosniff"

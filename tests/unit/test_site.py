@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import azure.functions as func
 import pytest
 
-from signin.website.blobs import MAX_HELD, ContentUnavailable
+from signin.website.blobs import MAX_BUFFERED, ContentUnavailable
 from signin.website.site import Site, is_blob_name
 
-from .blob_service import MODIFIED, NOT_THERE, BlobService, StoredBlob, blob_service
+from .blob_service import MODIFIED, NOT_FOUND, BlobService, StoredBlob, blob_service
 from .loopback import Answer, Asked
 
-PATIENCE = 10  # seconds until a test gives up
+TIMEOUT = 10  # seconds
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def service() -> Iterator[BlobService]:
 
 
 @pytest.fixture
-def content(service: BlobService) -> Iterator[Site]:
-    content = Site(service.server.url)
-    yield content
-    content.close()
+def site(service: BlobService) -> Iterator[Site]:
+    site = Site(service.server.url)
+    yield site
+    site.close()
 
 
 # Names
@@ -47,11 +47,11 @@ def content(service: BlobService) -> Iterator[Site]:
         "a+b&c=d;e:f@g~h",
     ],
 )
-def test_the_name_of_a_blob_is_a_blob_name(name: str) -> None:
+def test_ordinary_names_are_blob_names(name: str) -> None:
     assert is_blob_name(name)
 
 
-LEADING_OUT = {
+AMBIGUOUS_NAMES = {
     "dot segment": "..",
     "dot segment at the start": "../secret",
     "dot segment inside": "a/../../secret",
@@ -83,63 +83,61 @@ LEADING_OUT = {
 }
 
 
-@pytest.mark.parametrize("name", LEADING_OUT.values(), ids=LEADING_OUT.keys())
-def test_a_name_that_could_mean_something_else_is_no_blob_name(name: str) -> None:
+@pytest.mark.parametrize("name", AMBIGUOUS_NAMES.values(), ids=AMBIGUOUS_NAMES.keys())
+def test_ambiguous_names_are_not_blob_names(name: str) -> None:
     assert not is_blob_name(name)
 
 
-@pytest.mark.parametrize("name", LEADING_OUT.values(), ids=LEADING_OUT.keys())
+@pytest.mark.parametrize("name", AMBIGUOUS_NAMES.values(), ids=AMBIGUOUS_NAMES.keys())
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_request_for_such_a_name_never_leaves_the_container(
-    name: str, method: str, service: BlobService, content: Site
-) -> None:
-    page = await content.get(name, method)
+async def test_ambiguous_name_never_leaves_container(name: str, method: str, service: BlobService, site: Site) -> None:
+    page = await site.get(name, method)
     assert page.status == 404
-    assert set(service.names) <= {"404.html", "scripts/index.html"}
+    assert set(service.requested) <= {"404.html", "scripts/index.html"}
 
 
 # Pages
 
 
 @pytest.mark.parametrize("path", ["", "index.html"])
-async def test_the_homepage_is_the_index(path: str, service: BlobService, content: Site) -> None:
-    page = await content.get(path)
+async def test_homepage_is_the_index_blob(path: str, service: BlobService, site: Site) -> None:
+    page = await site.get(path)
     assert (page.status, page.body) == (200, b"<p>Home")
-    assert service.names == ["index.html"]
+    assert service.requested == ["index.html"]
 
 
-async def test_a_request_counts_as_the_host_gives_it(content: Site) -> None:
-    """The host's mapping of headers takes names in any case."""
+async def test_headers_of_function_request_are_read(site: Site) -> None:
+    """HttpRequest.headers looks names up case-insensitively."""
     headers = {"If-None-Match": StoredBlob(b"<p>Home").etag}
     request = func.HttpRequest(method="GET", url="/", headers=headers, body=b"")
-    assert (await content.get("", "GET", request.headers)).status == 304
+    assert (await site.get("", "GET", request.headers)).status == 304
 
 
-async def test_a_visitor_after_the_first_costs_no_request(service: BlobService, content: Site) -> None:
+async def test_fresh_page_costs_no_storage_request(service: BlobService, site: Site) -> None:
     for method, headers in (("GET", {}), ("HEAD", {}), ("GET", {"if-modified-since": MODIFIED}), ("GET", {})):
-        await content.get("", method, headers)
-    assert service.names == ["index.html"]
+        await site.get("", method, headers)
+    assert service.requested == ["index.html"]
 
 
-async def test_a_thousand_visitors_of_a_cold_page_cost_one_request(service: BlobService, content: Site) -> None:
+async def test_concurrent_visitors_share_one_request(service: BlobService, site: Site) -> None:
     gate = threading.Event()
 
     def serve_late(asked: Asked) -> Answer:
-        assert gate.wait(PATIENCE)
+        assert gate.wait(TIMEOUT)
         return service.serve(asked)
 
     service.server.handler = serve_late
-    visitors = [asyncio.create_task(content.get("index.html")) for _ in range(1000)]
-    await asyncio.sleep(0)  # all of them have asked
+    visitors = [asyncio.create_task(site.get("index.html")) for _ in range(1000)]
+    await asyncio.sleep(0)  # until all visitors wait
     gate.set()
     assert {page.body for page in await asyncio.gather(*visitors)} == {b"<p>Home"}
-    assert service.names == ["index.html"]
+    assert service.requested == ["index.html"]
 
 
-async def test_a_page_is_compressed_once_for_all(service: BlobService, content: Site) -> None:
+async def test_page_is_compressed_once(service: BlobService, site: Site) -> None:
     text = b"<p>Hello" * 1000
     service.blobs["index.html"] = StoredBlob(text)
-    pages = [await content.get("", "GET", {"accept-encoding": "gzip"}) for _ in range(2)]
+    pages = [await site.get("", "GET", {"accept-encoding": "gzip"}) for _ in range(2)]
     assert pages[0].body is pages[1].body
     assert gzip.decompress(pages[0].body) == text
 
@@ -147,16 +145,16 @@ async def test_a_page_is_compressed_once_for_all(service: BlobService, content: 
 # Directories
 
 
-async def test_a_directory_is_its_index(service: BlobService, content: Site) -> None:
+async def test_directory_serves_its_index(service: BlobService, site: Site) -> None:
     service.blobs["guide/index.html"] = StoredBlob(b"<p>Guide")
-    page = await content.get("guide/")
+    page = await site.get("guide/")
     assert (page.status, page.body) == (200, b"<p>Guide")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_directory_without_its_slash_leads_there(method: str, service: BlobService, content: Site) -> None:
+async def test_directory_without_slash_redirects(method: str, service: BlobService, site: Site) -> None:
     service.blobs["guide/index.html"] = StoredBlob(b"<p>Guide")
-    page = await content.get("guide", method)
+    page = await site.get("guide", method)
     assert (page.status, page.headers["Location"], page.body) == (301, "/guide/", b"")
     assert page.headers["Cache-Control"] == "no-cache"
 
@@ -170,119 +168,117 @@ async def test_a_directory_without_its_slash_leads_there(method: str, service: B
         ("evil.example:80", "", "/evil.example%3A80/"),
     ],
 )
-async def test_a_redirect_stays_on_this_site(
-    path: str, query: str, location: str, service: BlobService, content: Site
+async def test_redirect_stays_on_the_site(
+    path: str, query: str, location: str, service: BlobService, site: Site
 ) -> None:
     service.blobs[f"{path}/index.html"] = StoredBlob(b"<p>Guide")
-    assert (await content.get(path, query=query)).headers["Location"] == location
+    assert (await site.get(path, query=query)).headers["Location"] == location
 
 
 @pytest.mark.parametrize(
     "path", ["guide", "guide/", "scripts", "scripts/main.js/", "//evil.example", "/evil.example/.."]
 )
-async def test_where_there_is_no_index_there_is_no_page(path: str, service: BlobService, content: Site) -> None:
+async def test_directory_without_index_is_not_found(path: str, service: BlobService, site: Site) -> None:
     service.blobs["scripts/main.js"] = StoredBlob(b"")
-    page = await content.get(path)
+    page = await site.get(path)
     assert page.status == 404
     assert "Location" not in page.headers
 
 
-async def test_a_name_with_no_room_for_an_index_is_not_there(content: Site) -> None:
-    assert (await content.get("a" * 1024)).status == 404
+async def test_name_too_long_for_an_index_is_not_found(site: Site) -> None:
+    assert (await site.get("a" * 1024)).status == 404
 
 
-# What is not there
+# Missing pages
 
 
-async def test_what_is_not_there_is_answered_with_the_404_page(service: BlobService, content: Site) -> None:
-    text = b"<p>Nobody here" * 100
+async def test_missing_page_gets_the_404_page(service: BlobService, site: Site) -> None:
+    text = b"<p>Not found" * 100
     service.blobs["404.html"] = blob = StoredBlob(text)
     conditions = {"if-none-match": blob.etag, "if-modified-since": MODIFIED, "range": "bytes=0-1", "if-match": '"0"'}
-    page = await content.get("missing.html", "GET", conditions)
+    page = await site.get("missing.html", "GET", conditions)
     assert (page.status, page.body) == (404, text)
     assert page.headers == {
         "Content-Type": "text/html; charset=utf-8",
         "Cache-Control": "no-cache",
         "Vary": "Accept-Encoding",
     }
-    compressed = await content.get("missing.html", "GET", {"accept-encoding": "gzip"})
+    compressed = await site.get("missing.html", "GET", {"accept-encoding": "gzip"})
     assert gzip.decompress(compressed.body) == text
 
 
-async def test_without_a_404_page_it_is_said_in_plain_text(content: Site) -> None:
-    page = await content.get("missing.html")
+async def test_missing_404_page_gives_plain_text(site: Site) -> None:
+    page = await site.get("missing.html")
     assert (page.status, page.body) == (404, b"Not found.\n")
     assert page.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
-async def test_what_is_not_there_is_not_asked_for_again_and_again(service: BlobService, content: Site) -> None:
+async def test_missing_page_is_requested_once(service: BlobService, site: Site) -> None:
     for _ in range(100):
-        await content.get("missing.html")
-    assert service.names == ["missing.html", "missing.html/index.html", "404.html"]
+        await site.get("missing.html")
+    assert service.requested == ["missing.html", "missing.html/index.html", "404.html"]
 
 
 # Large files
 
 
-async def test_a_large_file_is_served_in_full_and_in_parts(service: BlobService, content: Site) -> None:
-    data = bytes(range(256)) * (MAX_HELD // 256) + b"the end"
+async def test_large_file_is_served_whole_and_in_ranges(service: BlobService, site: Site) -> None:
+    data = bytes(range(256)) * (MAX_BUFFERED // 256) + b"the end"
     service.blobs["film.mp4"] = StoredBlob(data, "video/mp4")
-    whole = await content.get("film.mp4")
+    whole = await site.get("film.mp4")
     assert (whole.status, whole.body) == (200, data)
-    part = await content.get("film.mp4", "GET", {"range": "bytes=-7"})
+    part = await site.get("film.mp4", "GET", {"range": "bytes=-7"})
     assert (part.status, part.body) == (206, b"the end")
-    assert part.headers["Content-Range"] == f"bytes {MAX_HELD}-{MAX_HELD + 6}/{len(data)}"
-    asked = len(service.names)
-    assert (await content.get("film.mp4", "HEAD")).headers["Content-Length"] == str(len(data))
-    assert (await content.get("film.mp4", "GET", {"if-none-match": whole.headers["ETag"]})).status == 304
-    assert (await content.get("film.mp4", "GET", {"range": "bytes=99999999-"})).status == 416
-    assert len(service.names) == asked, "what is known of it is enough for these"
+    assert part.headers["Content-Range"] == f"bytes {MAX_BUFFERED}-{MAX_BUFFERED + 6}/{len(data)}"
+    requests = len(service.requested)
+    assert (await site.get("film.mp4", "HEAD")).headers["Content-Length"] == str(len(data))
+    assert (await site.get("film.mp4", "GET", {"if-none-match": whole.headers["ETag"]})).status == 304
+    assert (await site.get("film.mp4", "GET", {"range": "bytes=99999999-"})).status == 416
+    assert len(service.requested) == requests, "these need no request to storage"
 
 
-async def test_a_large_file_that_is_replaced_meanwhile_is_served_in_its_new_version(
-    service: BlobService, content: Site
-) -> None:
-    service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_HELD + 1))
-    await content.get("film.mp4", "HEAD")
-    service.blobs["film.mp4"] = new = StoredBlob(b"y" * (MAX_HELD + 2))
-    page = await content.get("film.mp4", "GET", {"range": "bytes=0-1"})
+async def test_replaced_large_file_is_served_in_new_version(service: BlobService, site: Site) -> None:
+    service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_BUFFERED + 1))
+    await site.get("film.mp4", "HEAD")
+    service.blobs["film.mp4"] = new = StoredBlob(b"y" * (MAX_BUFFERED + 2))
+    page = await site.get("film.mp4", "GET", {"range": "bytes=0-1"})
     assert (page.status, page.body, page.headers["ETag"]) == (206, b"yy", new.etag)
 
 
-async def test_a_large_file_that_is_replaced_all_the_time_is_an_error(service: BlobService, content: Site) -> None:
-    service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_HELD + 1))
+async def test_constantly_replaced_file_is_an_error(service: BlobService, site: Site) -> None:
+    service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_BUFFERED + 1))
     service.server.handler = lambda asked: Answer(412) if "range" in asked.headers else service.serve(asked)
     with pytest.raises(ContentUnavailable, match="try again"):
-        await content.get("film.mp4")
-    assert len(service.names) < 10
+        await site.get("film.mp4")
+    assert len(service.requested) < 10
 
 
-# What goes wrong
+# Failures
 
 
-async def test_while_the_service_is_down_what_was_asked_for_before_is_served(
-    service: BlobService, content: Site, monkeypatch: pytest.MonkeyPatch
+async def test_stale_pages_are_served_while_storage_fails(
+    service: BlobService, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("signin.website.cache.FRESH_SECONDS", 0.0)
-    await content.get("")
-    await content.get("missing.html")
+    await site.get("")
+    await site.get("missing.html")
     service.server.handler = lambda asked: Answer(503)
-    assert (await content.get("")).body == b"<p>Home"
-    assert (await content.get("missing.html")).status == 404
+    assert (await site.get("")).body == b"<p>Home"
+    assert (await site.get("missing.html")).status == 404
     with pytest.raises(ContentUnavailable, match="answered 503"):
-        await content.get("never-asked-for.html")
+        await site.get("not-cached.html")
 
 
 # Health
 
 
-def test_content_with_a_homepage_passes_the_check(service: BlobService, content: Site) -> None:
-    content.check()
+def test_check_passes_with_a_homepage(service: BlobService, site: Site) -> None:
+    site.check()
     [asked] = service.server.asked
     assert (asked.method, asked.target) == ("HEAD", "/content/index.html")
 
 
-def test_content_without_a_homepage_fails_the_check(service: BlobService, content: Site) -> None:
-    service.server.handler = lambda asked: NOT_THERE
-    with pytest.raises(ContentUnavailable, match=r"content/index\.html is not there"):
-        content.check()
+def test_check_fails_without_a_homepage(service: BlobService, site: Site) -> None:
+    service.server.handler = lambda asked: NOT_FOUND
+    with pytest.raises(ContentUnavailable, match=r"content/index\.html does not exist"):
+        site.check()
