@@ -1,5 +1,5 @@
-// What a screen reader says of a number that may change every second: the first value at once, then a summary now and
-// then, of what has changed in between.
+// Announcements for screen readers. The total may change every second, so only the first value is announced at once;
+// after that a summary of the changes follows, at most one every 30 seconds.
 
 import { formatCheckIns, formatCount } from "./format.js";
 
@@ -7,13 +7,13 @@ const PAUSE = 30_000; // ms
 
 /**
  * @param {object} options
- * @param {(text: string) => void} options.say
+ * @param {(text: string) => void} options.speak
  * @param {(ms: number) => Promise<unknown>} options.wait
- * @returns {(total: number) => void} to be told every total
+ * @returns {(total: number) => void} `announce`: call it with every new total
  */
-export function createAnnouncer({ say, wait }) {
+export function createAnnouncer({ speak, wait }) {
   /** @type {number | null} */
-  let said = null;
+  let announced = null;
   let latest = 0;
   let waiting = false;
 
@@ -21,9 +21,10 @@ export function createAnnouncer({ say, wait }) {
     latest = total;
     if (waiting) return;
     waiting = true;
-    while (said !== latest) {
-      say(said === null ? `${formatCheckIns(latest)}.` : `${formatCount(latest - said)} more: ${formatCheckIns(latest)}.`);
-      said = latest;
+    while (announced !== latest) {
+      const more = announced === null ? "" : `${formatCount(latest - announced)} more: `;
+      speak(`${more}${formatCheckIns(latest)}.`);
+      announced = latest;
       await wait(PAUSE);
     }
     waiting = false;

@@ -1,22 +1,22 @@
-// The calls to the app. Addresses are relative: the page is served by the app itself.
+// The requests to the app. URLs are relative because the app itself serves the page.
 
 import { fromStats } from "./snapshot.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {{ url: string, accessToken: string }} Endpoint where to connect; the token is good for one connection
+ * @typedef {{ url: string, accessToken: string }} Endpoint the token is for one connection
  *
  * @typedef {{ recorded: "yes", endpoint: Endpoint, snapshot: Snapshot }} Counted
- * @typedef {{ recorded: "no", error: string, retryAfter: number }} Refused retryAfter: seconds, 0 if the app named none
+ * @typedef {{ recorded: "no", error: string, retryAfter: number }} Refused retryAfter: seconds, 0 if the app sent none
  * @typedef {{ recorded: "unknown" }} Unconfirmed
  * @typedef {Counted | Refused | Unconfirmed} SignInAnswer
  */
 
-const PATIENCE = 60_000; // ms: the first request to an idle app waits for a machine to start
+const REQUEST_TIMEOUT = 60_000; // ms; the first request to an idle app waits until an instance has started
 
 /**
- * Asks to be counted. Never throws: whatever is not a clear "yes" or "no" of the app is "unknown", because a request
- * without an answer may have been counted.
+ * Posts the visit. Never throws: any result but a clear "yes" or "no" of the app is "unknown", because the app may have
+ * counted a request whose response was lost.
  *
  * @returns {Promise<SignInAnswer>}
  */
@@ -37,7 +37,7 @@ export async function postSignIn() {
 }
 
 /**
- * Asks where to connect, without being counted.
+ * Gets a URL and token for SignalR, without being counted.
  *
  * @returns {Promise<Endpoint>}
  */
@@ -56,9 +56,9 @@ export async function fetchStats() {
  */
 async function request(path, method) {
   try {
-    return await fetch(path, { method, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    return await fetch(path, { method, cache: "no-store", signal: AbortSignal.timeout(REQUEST_TIMEOUT) });
   } catch (cause) {
-    throw new Error("The app did not answer.", { cause }); // the browser's own words differ, and say less
+    throw new Error("The app did not answer.", { cause }); // the messages of browsers differ and are less clear
   }
 }
 

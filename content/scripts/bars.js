@@ -1,4 +1,4 @@
-// A distribution as bars: a table to those who read it, and each row slides to its place when the order changes.
+// A distribution as a bar chart, in a table for screen readers. A row slides to its new place when the order changes.
 
 import { formatCount, formatShare } from "./format.js";
 import { prefersReducedMotion } from "./motion.js";
@@ -15,8 +15,8 @@ export class Bars {
   #rowOf = new Map();
 
   /**
-   * @param {HTMLElement} rows the body of the table
-   * @param {HTMLTemplateElement} template of one row
+   * @param {HTMLElement} rows the table body
+   * @param {HTMLTemplateElement} template one row
    */
   constructor(rows, template) {
     this.#rows = rows;
@@ -65,9 +65,9 @@ function fill(row, selector, text) {
 }
 
 /**
- * Lets each row that has moved glide there from where it was.
+ * Animates each row that has moved, from its former place.
  *
- * @param {Map<HTMLElement, DOMRect>} places where the rows were
+ * @param {Map<HTMLElement, DOMRect>} places the former places of the rows
  */
 function slide(places) {
   for (const [row, before] of places) {

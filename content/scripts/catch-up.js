@@ -1,4 +1,4 @@
-// Reading the statistics when updates may have been missed. Reading goes on until it succeeds, one request at a time.
+// Reads the statistics when updates may have been missed. It retries until it succeeds, with one request at a time.
 
 import { backoff } from "./retry.js";
 
@@ -11,8 +11,8 @@ import { backoff } from "./retry.js";
  * @param {(error: Error) => void} options.onError
  * @param {(ms: number) => Promise<unknown>} options.wait
  * @param {(failures: number) => number} [options.delay]
- * @returns {() => Promise<void>} `catchUp`: resolves when a reading that began after the call is in, or is left to the
- *   call that was there first
+ * @returns {() => Promise<void>} `catchUp`: resolves after a read that began after the call. If an earlier call still
+ *   reads, it resolves at once, and the earlier call reads again
  */
 export function createCatchUp({ fetchStats, onSnapshot, onError, wait, delay = backoff }) {
   let wanted = false;

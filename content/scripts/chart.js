@@ -1,4 +1,5 @@
-// Visits over time as columns. A range input lies over them: by pointer, finger or keyboard it reads out any of them.
+// Visits over time as columns. A range input lies over them, so that a visitor can select a column by mouse, finger or
+// keyboard and read its count.
 
 import { find, write } from "./dom.js";
 import { formatCheckIns, formatCount, formatTime } from "./format.js";
@@ -10,8 +11,8 @@ import { INTERVAL, shown } from "./history.js";
  * @typedef {import("./history.js").Series} Series
  */
 
-const HEIGHT = 100; // of the drawing, in its own units; a column is one unit wide
-const LEAST = 2; // so that one visit can be seen beside thousands
+const HEIGHT = 100; // units of the view box; a column is one unit wide
+const MIN_COLUMN_HEIGHT = 2; // units, so that one visit is visible beside thousands
 
 /** @type {Record<Range, string>} */
 const PERIODS = { minutes: "in the last hour", hours: "in the last two days", days: "in the last year" };
@@ -20,15 +21,15 @@ const PERIODS = { minutes: "in the last hour", hours: "in the last two days", da
  * The outline of columns as the data of an SVG path.
  *
  * @param {readonly number[]} counts
- * @param {number} peak the count that takes the whole height
- * @param {number} gap between columns, as a part of their width
- * @param {number} [first] where the first of them stands
+ * @param {number} peak count whose column has the full height
+ * @param {number} gap between columns, as a fraction of their width
+ * @param {number} [first] position of the first column
  */
 export function columns(counts, peak, gap, first = 0) {
   return counts
     .map((count, index) => {
       if (count === 0) return "";
-      const top = HEIGHT - Math.max(LEAST, (count / peak) * HEIGHT);
+      const top = HEIGHT - Math.max(MIN_COLUMN_HEIGHT, (count / peak) * HEIGHT);
       return `M${first + index + gap / 2} ${HEIGHT}V${Math.round(top * 10) / 10}h${1 - gap}V${HEIGHT}z`;
     })
     .join("");
@@ -40,7 +41,7 @@ export class HistoryChart {
   #range = "minutes";
   /** @type {History | null} */
   #history = null;
-  /** @type {number | null} index of the column that is read out */
+  /** @type {number | null} index of the selected column */
   #selected = null;
 
   /** @param {HTMLElement} panel */
@@ -119,7 +120,7 @@ export class HistoryChart {
   }
 
   /**
-   * Puts the selected column into words, or all of them where none is.
+   * Writes the selected column as text, or the sum of all columns if none is selected.
    *
    * @param {Series} series
    */
@@ -144,8 +145,8 @@ export class HistoryChart {
   }
 
   /**
-   * Fills the table, the newest first, without the intervals in which nobody came. Rows stay where they are, and with
-   * them the place of who is reading.
+   * Fills the table, newest first, without the intervals that have no visits. It reuses the rows, so that a screen
+   * reader keeps its place.
    *
    * @param {Series} series
    */

@@ -1,4 +1,4 @@
-// The live connection: one after another, for as long as the page is open.
+// The live connection. When a connection ends, another one is opened, for as long as the page is open.
 
 import { backoff } from "./retry.js";
 
@@ -6,23 +6,23 @@ import { backoff } from "./retry.js";
  * @typedef {import("./api.js").Endpoint} Endpoint
  * @typedef {"connecting" | "live" | "reconnecting" | "offline"} State
  *
- * @typedef {object} Hub one connection, used once
- * @property {() => Promise<void>} start resolves when it is open, rejects when it cannot be opened
+ * @typedef {object} Hub one connection, for one use
+ * @property {() => Promise<void>} start resolves when the connection is open, rejects when it cannot be opened
  * @property {() => Promise<void>} stop
- * @property {Promise<unknown>} closed resolves when an open connection has ended, for whatever reason
+ * @property {Promise<unknown>} closed resolves when an open connection has ended, for any reason
  *
  * @typedef {object} Options
  * @property {() => Promise<Endpoint>} negotiate
  * @property {(endpoint: Endpoint) => Hub} open
  * @property {(state: State) => void} onState
- * @property {() => void} onAttempt called when an attempt has succeeded or failed: either way updates may be missing
- * @property {(ms: number) => Promise<boolean>} wait resolves to true when the wait was cut short
+ * @property {() => void} onAttempt called after each attempt to connect, successful or not: updates may be missing
+ * @property {(ms: number) => Promise<boolean>} wait resolves to true if the wait was cut short
  * @property {() => boolean} isOnline
  * @property {() => number} now ms
  * @property {(failures: number) => number} [delay] ms
  */
 
-const STABLE = 30_000; // ms: a connection that ends sooner counts as a failure, or the page would knock without a pause
+const STABLE = 30_000; // ms; a connection that ends sooner is a failure, or the page would reconnect without pause
 
 export class LiveConnection {
   /** @type {Hub | null} */
@@ -39,8 +39,8 @@ export class LiveConnection {
   /**
    * Keeps a connection open; never returns.
    *
-   * @param {Endpoint} [endpoint] for the first connection, unless its access token is empty: the app had none in time;
-   *   every other one is negotiated
+   * @param {Endpoint} [endpoint] for the first connection, unless its access token is empty (the app had none in time);
+   *   the endpoint of every other connection is negotiated
    */
   async run(endpoint) {
     const { wait, delay } = this.#options;
@@ -53,17 +53,17 @@ export class LiveConnection {
     }
   }
 
-  /** Gives up the present connection: the network is gone, or the page is put aside. */
+  /** Closes the present connection: the network is gone, or the visitor leaves the page. */
   drop() {
     void this.#hub?.stop();
     this.#report();
   }
 
   /**
-   * Opens one connection and sees it to its end.
+   * Opens one connection and waits until it ends.
    *
    * @param {Endpoint} [endpoint]
-   * @returns {Promise<number>} for how many ms it was live
+   * @returns {Promise<number>} how long it was live, in ms
    */
   async #connect(endpoint) {
     const { negotiate, open, onAttempt, now } = this.#options;
@@ -71,7 +71,7 @@ export class LiveConnection {
       this.#hub = open(endpoint?.accessToken ? endpoint : await negotiate());
       await this.#hub.start();
     } catch {
-      // The browser and the client library have logged it; there is nothing to do about it but to try again.
+      // The browser and the client library have logged the error; the caller tries again.
       onAttempt();
       return 0;
     }

@@ -1,4 +1,4 @@
-// The big number, counting up to each new value.
+// The big number. It counts up to each new value.
 
 import { formatCount } from "./format.js";
 import { prefersReducedMotion } from "./motion.js";
@@ -6,7 +6,7 @@ import { prefersReducedMotion } from "./motion.js";
 const DURATION = 800; // ms
 
 /**
- * The number to show on the way: fast at first, then settling.
+ * The number at a point of the animation, which is fast at first and then slows down (cubic ease-out).
  *
  * @param {number} from
  * @param {number} to
@@ -17,7 +17,7 @@ export function between(from, to, progress) {
 }
 
 /**
- * Where the first count begins: at as many digits as it ends with, so that the text keeps its width on the way.
+ * The start of the first animation: a number with as many digits as the value, so that the text keeps its width.
  *
  * @param {number} value
  */

@@ -1,6 +1,8 @@
-// Looking up elements that have to be there.
+// Access to elements.
 
 /**
+ * The element that the selector matches; throws if there is none.
+ *
  * @param {string} selector
  * @param {ParentNode} [within]
  * @returns {HTMLElement}
@@ -12,7 +14,7 @@ export function find(selector, within = document) {
 }
 
 /**
- * Leaves a text that has not changed alone, or a screen reader would announce it again.
+ * Sets a text, if it has changed: a screen reader would announce the same text again.
  *
  * @param {Element} element
  * @param {string} text

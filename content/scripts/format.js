@@ -1,4 +1,4 @@
-// Numbers and times as the visitor's own locale writes them.
+// Numbers and times in the format of the visitor's locale.
 
 /**
  * @param {number} count
@@ -19,7 +19,7 @@ export function formatCheckIns(count, locale) {
 }
 
 /**
- * A whole percentage; but what is neither nothing nor everything is not rounded to 0 % or to 100 %.
+ * A whole percentage. Only 0 is shown as 0 % and only 1 as 100 %; values near them are <1 % and >99 %.
  *
  * @param {number} ratio 0 to 1
  * @param {string} [locale]
@@ -32,7 +32,7 @@ export function formatShare(ratio, locale) {
 }
 
 /**
- * How long ago something was, as precisely as anybody wants to know: "just now", "3 min ago", "2 h ago".
+ * An age in whole minutes or hours: "just now", "3 min ago", "2 h ago".
  *
  * @param {number} ms
  */
@@ -46,11 +46,11 @@ export function formatAge(ms) {
 const TIMES = {
   minutes: { hour: "2-digit", minute: "2-digit" },
   hours: { weekday: "short", hour: "2-digit", minute: "2-digit" },
-  days: { day: "numeric", month: "short", timeZone: "UTC" }, // the app's days are those of UTC
+  days: { day: "numeric", month: "short", timeZone: "UTC" }, // the app counts days in UTC
 };
 
 /**
- * When an interval begins, in words that tell it from its neighbours.
+ * The start of an interval, precise enough to distinguish it from its neighbours.
  *
  * @param {number} time ms since 1970
  * @param {import("./history.js").Range} range

@@ -1,22 +1,22 @@
-// Visits over time. The app tells them when it is asked; from then on the page goes on counting by itself.
+// Visits over time. The page reads them from the app and then advances them itself, with each live update.
 
 /**
  * @typedef {"minutes" | "hours" | "days"} Range
- * @typedef {{ start: number, counts: readonly number[] }} Series visits by interval; `start`: of the first, ms since 1970
- * @typedef {{ at: number, series: Readonly<Record<Range, Series>> }} History `at`: ms, by the clock of this device
+ * @typedef {{ start: number, counts: readonly number[] }} Series visits by interval from `start` on, ms since 1970
+ * @typedef {{ at: number, series: Readonly<Record<Range, Series>> }} History `at`: ms since 1970, this device's clock
  */
 
-/** How long an interval is, in ms. */
+/** Length of an interval, in ms. */
 export const INTERVAL = Object.freeze({ minutes: 60_000, hours: 3_600_000, days: 86_400_000 });
 
 const RANGES = /** @type {Range[]} */ (Object.keys(INTERVAL));
 const FEWEST_DAYS = 30;
 
 /**
- * The `history` of an answer of the app.
+ * Parses the `history` of a response of the app.
  *
  * @param {Record<Range, { start: string, counts: number[] }>} json
- * @param {number} at when it was answered
+ * @param {number} at time of the response, ms since 1970
  * @returns {History}
  */
 export function fromJson(json, at) {
@@ -24,8 +24,8 @@ export function fromJson(json, at) {
 }
 
 /**
- * The history some time later: intervals that have begun since, and further visits in the newest. Only differences of
- * this device's clock count, so that one that is wrong does no harm.
+ * The history some time later: with the intervals that have begun since, and more visits in the newest one. It uses
+ * only differences of this device's clock, so a wrong clock does no harm.
  *
  * @param {History} history
  * @param {number} visits
@@ -43,8 +43,8 @@ export function advance({ at, series }, visits, now) {
 }
 
 /**
- * A series as it is worth showing: a year that is mostly still to come would be a blank, so that days before the first
- * visit are left out as long as a month remains.
+ * The part of a series to show. The chart of the year would be almost empty at first, so the days before the first
+ * visit are left out, but at least 30 days remain.
  *
  * @param {History} history
  * @param {Range} range

@@ -1,8 +1,8 @@
-// The SignalR hub that pushes the statistics.
+// The connection to the SignalR hub that pushes the statistics.
 
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 
-const PATIENCE = 30_000; // ms
+const START_TIMEOUT = 30_000; // ms
 
 /**
  * @param {import("./api.js").Endpoint} endpoint
@@ -16,27 +16,27 @@ export function openHub({ url, accessToken }, onUpdate) {
     .build();
   hub.on("updateSignInStats", onUpdate);
   return {
-    start: () => inTime(hub),
+    start: () => startWithTimeout(hub),
     stop: () => hub.stop(),
     closed: new Promise((resolve) => hub.onclose(resolve)),
   };
 }
 
 /**
- * Starts a connection, or gives it up: the client itself waits for a WebSocket that is neither opened nor refused for as
- * long as the browser does, which is minutes.
+ * Starts a connection; rejects after START_TIMEOUT. The client library has no timeout for a WebSocket that is neither
+ * opened nor refused: it waits as long as the browser does, which is minutes.
  *
  * @param {{ start: () => Promise<void>, stop: () => Promise<void> }} hub
  */
-async function inTime(hub) {
+async function startWithTimeout(hub) {
   let timer;
   const tooLate = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("SignalR did not answer in time.")), PATIENCE);
+    timer = setTimeout(() => reject(new Error("SignalR did not answer in time.")), START_TIMEOUT);
   });
   try {
     await Promise.race([hub.start(), tooLate]);
   } catch (error) {
-    void hub.stop(); // should it open after all
+    void hub.stop(); // in case it opens later
     throw error;
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,4 @@
-// The page: be counted once, then stay live.
+// The page: it signs in once and then stays connected.
 
 import makeCode from "qrcode-generator";
 
@@ -9,17 +9,17 @@ import { LiveConnection } from "./connection.js";
 import { openHub } from "./hub.js";
 import { setUpPresentation } from "./presentation.js";
 import { sleep } from "./retry.js";
-import { passOn, wayToShare } from "./share.js";
+import { shareAddress, shareMethod } from "./share.js";
 import { signIn } from "./signin.js";
 import { merge, snapshot } from "./snapshot.js";
 import * as view from "./view.js";
 
-const REREAD = 300_000; // ms between readings of the statistics, which put the history right
-const TICK = 5_000; // ms
+const REREAD = 300_000; // ms between reads of the statistics, which correct the history
+const TICK = 5_000; // ms between updates of the chart and the age
 
 /** @type {import("./snapshot.js").Snapshot | null} */
 let latest = null;
-let heardAt = 0;
+let updatedAt = 0;
 /** @type {import("./view.js").Problem | null} */
 let signInProblem = null;
 /** @type {import("./view.js").Problem | null} */
@@ -31,19 +31,19 @@ const wake = () => alarm.dispatchEvent(new Event("wake"));
 /** @param {number} ms */
 const waitOrWake = (ms) => sleep(ms, alarm);
 
-const announce = createAnnouncer({ say: view.announce, wait: sleep });
+const announce = createAnnouncer({ speak: view.announce, wait: sleep });
 
 /** @param {import("./snapshot.js").Snapshot} next */
 function accept(next) {
   latest = merge(latest, next);
-  heardAt = performance.now();
+  updatedAt = performance.now();
   view.showSnapshot(latest);
   view.showAge(0);
   announce(latest.total);
   showProblems();
 }
 
-/** Being unable to read the statistics is worth a word only as long as there are none to show. */
+/** A failure to read the statistics is shown only while there are none on the page. */
 function showProblems() {
   view.showProblem(signInProblem ?? (latest ? null : readingProblem));
 }
@@ -84,7 +84,7 @@ function onAnswer(answer) {
   void connection.run(answer.recorded === "yes" ? answer.endpoint : undefined);
 }
 
-/** Counts the visitor in; a page that the browser prepares in advance may never be seen. */
+/** Signs in. A prerendered page waits until it is shown, because it may never be. */
 async function enter() {
   if (/** @type {Document & { prerendering?: boolean }} */ (document).prerendering) {
     await new Promise((resolve) => document.addEventListener("prerenderingchange", resolve, { once: true }));
@@ -94,7 +94,7 @@ async function enter() {
 
 void enter();
 
-// A socket does not survive the loss of the network, and an open one would keep the page out of the back/forward cache.
+// A socket does not survive the loss of the network, and an open socket keeps the page out of the back/forward cache.
 addEventListener("offline", () => connection.drop());
 addEventListener("pagehide", () => connection.drop());
 
@@ -103,18 +103,19 @@ addEventListener("pageshow", wake);
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState !== "visible") return;
   wake();
-  if (latest !== null) void catchUp(); // after a sleep the connection may be dead, and know it only half a minute later
+  // After a sleep the connection may be dead; SignalR notices it only half a minute later.
+  if (latest !== null) void catchUp();
 });
 view.tryNowButton.addEventListener("click", wake);
 
 setInterval(() => {
   if (latest === null) return;
-  view.showSnapshot(merge(latest, latest)); // time goes on, also when nobody comes
-  view.showAge(performance.now() - heardAt);
+  view.showSnapshot(merge(latest, latest)); // the history advances even without visits
+  view.showAge(performance.now() - updatedAt);
 }, TICK);
 setInterval(() => {
   if (latest !== null && document.visibilityState === "visible") void catchUp();
-}, REREAD * (0.8 + 0.4 * Math.random())); // never all pages together
+}, REREAD * (0.8 + 0.4 * Math.random())); // jitter, so that the pages do not all read at once
 
 const address = location.origin + location.pathname;
 const code = makeCode(0, "M");
@@ -122,6 +123,6 @@ code.addData(address);
 code.make();
 view.showAddress(address, code);
 
-view.showSharing(wayToShare(navigator));
-view.shareButton.addEventListener("click", async () => view.showShared(await passOn(address, navigator)));
+view.showSharing(shareMethod(navigator));
+view.shareButton.addEventListener("click", async () => view.showShared(await shareAddress(address, navigator)));
 setUpPresentation(view.presentButton, view.showPresentation);

@@ -1,4 +1,4 @@
-/** Whether the visitor wants less motion. Asked each time: the setting can change while the page is open. */
+/** Whether the visitor wants less motion. Queried each time: the setting can change while the page is open. */
 export function prefersReducedMotion() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

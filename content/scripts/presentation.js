@@ -1,9 +1,9 @@
-// The page on the big screen: `?present` in the address, full screen where it can be had. Escape leaves it.
+// Presentation mode: `?present` in the URL, and full screen if the browser allows it. Escape leaves it.
 
 const PARAMETER = "present";
 
 /**
- * @param {HTMLElement} button enters and leaves
+ * @param {HTMLElement} button enters and leaves the mode
  * @param {(presenting: boolean) => void} show
  */
 export function setUpPresentation(button, show) {
@@ -11,27 +11,27 @@ export function setUpPresentation(button, show) {
   show(presenting);
 
   /** @param {boolean} wanted */
-  function turn(wanted) {
+  function setPresenting(wanted) {
     presenting = wanted;
     history.replaceState(null, "", addressOf(location.href, wanted));
     show(wanted);
-    if (wanted) document.documentElement.requestFullscreen?.().catch(() => {}); // without, it fills the window
+    if (wanted) document.documentElement.requestFullscreen?.().catch(() => {}); // if refused, the page fills the window
     else if (document.fullscreenElement) void document.exitFullscreen();
   }
 
-  button.addEventListener("click", () => turn(!presenting));
+  button.addEventListener("click", () => setPresenting(!presenting));
 
-  // In full screen Escape goes to the browser, and this is all that a page gets to know of it.
+  // In full screen the browser handles Escape: the page gets only this event, no keydown.
   document.addEventListener("fullscreenchange", () => {
-    if (!document.fullscreenElement && presenting) turn(false);
+    if (!document.fullscreenElement && presenting) setPresenting(false);
   });
   addEventListener("keydown", ({ key }) => {
-    if (key === "Escape" && presenting) turn(false);
+    if (key === "Escape" && presenting) setPresenting(false);
   });
 }
 
 /**
- * The page's address with or without `?present`, and whatever else is in it.
+ * The URL with or without `?present`; the rest of it stays.
  *
  * @param {string} href
  * @param {boolean} presenting

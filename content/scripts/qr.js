@@ -1,9 +1,9 @@
-// A QR code as one SVG path.
+// Draws a QR code as one SVG path.
 
-const QUIET_ZONE = 4; // modules of white on each side, as ISO/IEC 18004 asks for
+const QUIET_ZONE = 4; // white modules on each side, required by ISO/IEC 18004
 
 /**
- * @typedef {object} Code a made code of the qrcode-generator library
+ * @typedef {object} Code a finished code of the qrcode-generator library
  * @property {() => number} getModuleCount
  * @property {(row: number, column: number) => boolean} isDark
  */

@@ -1,13 +1,13 @@
-// When to try again: later each time, never all pages together, and at once on a sign that it may work now.
+// Delays between retries: exponential backoff with jitter, cut short by a "wake" event.
 
 const FIRST_DELAY = 1_000; // ms
 const LONGEST_DELAY = 30_000; // ms
 
 /**
- * How long to wait after so many failures in a row: doubling up to 30 s, less a random part of up to a half, so that
- * the pages that a restart cut off do not come back as one.
+ * The delay after a number of consecutive failures: doubled each time, up to 30 s, less a random part of up to a half.
+ * The random part keeps all pages from returning at once after a restart.
  *
- * @param {number} failures 1 after the first failure
+ * @param {number} failures 1 after the first one
  * @param {() => number} [random] 0 to 1
  * @returns {number} ms
  */
@@ -17,11 +17,11 @@ export function backoff(failures, random = Math.random) {
 }
 
 /**
- * Waits, but not beyond the next "wake" event.
+ * Waits for a time, or until the next "wake" event.
  *
  * @param {number} ms
  * @param {EventTarget} [alarm]
- * @returns {Promise<boolean>} whether the wait was cut short
+ * @returns {Promise<boolean>} whether the event cut the wait short
  */
 export function sleep(ms, alarm) {
   return new Promise((resolve) => {

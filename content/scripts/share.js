@@ -1,18 +1,18 @@
-// Passing the address on: by what the device offers for it, else by the clipboard.
+// Shares the page's URL, by the device's own dialog or by the clipboard.
 
 /**
- * @typedef {{ share?: Navigator["share"], clipboard?: Pick<Clipboard, "writeText"> }} Device `navigator`, or a part of it
- * @typedef {"share" | "copy" | "none"} Way
- * @typedef {"shared" | "copied" | "failed"} Outcome "shared" also when the visitor has thought better of it
+ * @typedef {{ share?: Navigator["share"], clipboard?: Pick<Clipboard, "writeText"> }} Device part of `navigator`
+ * @typedef {"share" | "copy" | "none"} ShareMethod
+ * @typedef {"shared" | "copied" | "failed"} Outcome "shared" also if the visitor cancels
  */
 
 /**
- * Browsers offer neither to a page that came over plain http.
+ * "none" for a page over plain HTTP: there browsers offer neither.
  *
  * @param {Device} device
- * @returns {Way}
+ * @returns {ShareMethod}
  */
-export function wayToShare(device) {
+export function shareMethod(device) {
   if (device.share) return "share";
   return device.clipboard ? "copy" : "none";
 }
@@ -22,7 +22,7 @@ export function wayToShare(device) {
  * @param {Device} device
  * @returns {Promise<Outcome>}
  */
-export async function passOn(url, device) {
+export async function shareAddress(url, device) {
   try {
     if (device.share) {
       await device.share({ url });

@@ -1,5 +1,5 @@
-// Being counted once. A visit is asked for again only when the app said that it did not record it; after any other
-// answer, or none, it may have been, and a second request could count it twice.
+// Signs in once. The page posts a visit again only if the app responded that it did not record it. After any other
+// response, or none, the visit may have been recorded, and a second request could count it twice.
 
 import { backoff, sleep } from "./retry.js";
 
@@ -8,7 +8,7 @@ import { backoff, sleep } from "./retry.js";
 /**
  * @param {object} options
  * @param {() => Promise<SignInAnswer>} options.post
- * @param {(answer: SignInAnswer) => void} options.onAnswer told of every answer, also of those that lead to a retry
+ * @param {(answer: SignInAnswer) => void} options.onAnswer called with every answer, also before a retry
  * @param {(ms: number) => Promise<unknown>} [options.wait]
  * @param {(failures: number) => number} [options.delay]
  */
@@ -17,7 +17,7 @@ export async function signIn({ post, onAnswer, wait = sleep, delay = backoff }) 
     const answer = await post();
     onAnswer(answer);
     if (answer.recorded !== "no") return;
-    // On top of what the app asks for: those it turned away together shall not return together.
+    // Backoff in addition to Retry-After, so that pages that the app rejected together do not return together.
     await wait(answer.retryAfter * 1_000 + delay(failures));
   }
 }

@@ -1,4 +1,4 @@
-// The statistics as the page keeps them. They only grow: of two snapshots, the one with the higher total is newer.
+// The statistics on the page. They only grow, so of two snapshots the one with the higher total is newer.
 
 import { advance, fromJson } from "./history.js";
 
@@ -6,7 +6,7 @@ import { advance, fromJson } from "./history.js";
  * @typedef {Readonly<Record<string, number>>} Counts visits by label
  * @typedef {import("./history.js").History} History
  * @typedef {{ byDevice?: Counts }} More
- * @typedef {object} Snapshot what is null is not known
+ * @typedef {object} Snapshot null means unknown
  * @property {number} total
  * @property {Counts} byOS
  * @property {Counts} byBrowser
@@ -16,7 +16,7 @@ import { advance, fromJson } from "./history.js";
  */
 
 /**
- * The arguments of a live update, in the order in which the hub sends them. It has no history.
+ * A snapshot of a live update, from its arguments in the hub's order. It has no history.
  *
  * @param {number} total
  * @param {Counts} byOS
@@ -30,7 +30,7 @@ export function snapshot(total, byOS, byBrowser, { byDevice } = {}) {
 }
 
 /**
- * The statistics object of an answer of the app.
+ * A snapshot of the `stats` of a response of the app.
  *
  * @param {{ totalNumber: number, byOS: Counts, byBrowser: Counts, history?: Parameters<typeof fromJson>[0] } & More} stats
  * @param {number} [now] ms
@@ -44,8 +44,8 @@ export function fromStats({ totalNumber, byOS, byBrowser, byDevice, history }, n
 }
 
 /**
- * What is known after one more snapshot, whichever was made first: the higher total, the devices as far as they are
- * known, and the history that was read last; visits that it does not have yet came just now.
+ * Merges two snapshots that may have arrived in the wrong order: the higher total, the devices if known, and the
+ * history that was read last. Visits that are missing in that history are added to its newest interval.
  *
  * @param {Snapshot | null} current
  * @param {Snapshot} next
@@ -64,7 +64,7 @@ export function merge(current, next, now = Date.now()) {
 }
 
 /**
- * The largest count first; equal ones in the order of their labels.
+ * Sorted by count, largest first, then by label.
  *
  * @param {Counts} counts
  * @returns {Share[]}

@@ -1,4 +1,4 @@
-// What the visitor sees: the only module that knows the elements of the page.
+// The view: the only module that uses the elements of the page.
 
 import { Bars } from "./bars.js";
 import { HistoryChart } from "./chart.js";
@@ -55,7 +55,7 @@ export function showSnapshot({ total, byOS: systems, byBrowser: browsers, byDevi
   shownTotal = total;
 }
 
-/** @param {number} ms since the numbers were known to be right */
+/** @param {number} ms since the last update */
 export function showAge(ms) {
   write(find("[data-testid=age]"), `updated ${formatAge(ms)}`);
 }
@@ -73,15 +73,15 @@ export function showProblem(problem) {
   write(find(".problem-detail"), problem?.detail ?? "");
 }
 
-/** @param {string} text for those who listen to the page */
+/** @param {string} text for screen readers */
 export function announce(text) {
   write(find("[data-testid=announcement]"), text);
 }
 
-/** @param {import("./share.js").Way} way */
-export function showSharing(way) {
-  shareButton.hidden = way === "none";
-  shareLabel = way === "share" ? "Share" : "Copy the link";
+/** @param {import("./share.js").ShareMethod} method */
+export function showSharing(method) {
+  shareButton.hidden = method === "none";
+  shareLabel = method === "share" ? "Share" : "Copy the link";
   write(shareButton, shareLabel);
 }
 
@@ -103,7 +103,7 @@ export function showPresentation(presenting) {
 
 /**
  * @param {string} address
- * @param {import("./qr.js").Code} code of that address
+ * @param {import("./qr.js").Code} code QR code of the address
  */
 export function showAddress(address, code) {
   const { size, path } = drawCode(code);
@@ -121,7 +121,7 @@ function captionOf(total) {
   return total === 1 ? "check-in, the very first" : "check-ins and counting";
 }
 
-/** @param {number} more than before */
+/** @param {number} more visits since the last update */
 function celebrate(more) {
   find(".ripple").animate({ scale: [0.3, 3.5], opacity: [0.6, 0] }, RIPPLE);
   if (more === 0) return;

@@ -9,7 +9,7 @@ function setUp() {
   const said = [];
   const pauses = new Queue();
   const announce = createAnnouncer({
-    say: (text) => said.push(text),
+    speak: (text) => said.push(text),
     wait: (ms) => new Promise((end) => pauses.push({ ms, end })),
   });
   return { announce, said, pauses };

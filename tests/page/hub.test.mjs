@@ -13,7 +13,7 @@ const NEGOTIATION = {
   availableTransports: [{ transport: "WebSockets", transferFormats: ["Text"] }],
 };
 
-const PATIENCE = 30_000; // ms
+const START_TIMEOUT = 30_000; // ms
 const CLOSE_FRAME = 0x88;
 
 /** The answer by which a WebSocket is open. */
@@ -40,7 +40,7 @@ test("a connection that is neither opened nor refused is given up", async (t) =>
   const upgrade = once(server, "upgrade");
   const started = openHub(endpoint, () => {}).start();
   const [, socket] = await upgrade;
-  t.mock.timers.tick(PATIENCE);
+  t.mock.timers.tick(START_TIMEOUT);
   await assert.rejects(started, { message: "SignalR did not answer in time." });
   socket.destroy();
 });
@@ -51,7 +51,7 @@ test("a connection that was given up and opens after all is closed", async (t) =
   const upgrade = once(server, "upgrade");
   const started = openHub(endpoint, () => {}).start();
   const [request, socket] = await upgrade;
-  t.mock.timers.tick(PATIENCE);
+  t.mock.timers.tick(START_TIMEOUT);
   await assert.rejects(started);
 
   socket.write(acceptance(request.headers["sec-websocket-key"]));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { passOn, wayToShare } from "../../content/scripts/share.js";
+import { shareAddress, shareMethod } from "../../content/scripts/share.js";
 
 const URL_TO_SHARE = "https://realtime-sign-in.example/";
 
@@ -16,30 +16,30 @@ function device({ shares = false, copies = false, error } = {}) {
 }
 
 test("a device that can share is asked to, others copy, and some can do neither", () => {
-  assert.equal(wayToShare(device({ shares: true, copies: true })), "share");
-  assert.equal(wayToShare(device({ copies: true })), "copy");
-  assert.equal(wayToShare(device()), "none");
+  assert.equal(shareMethod(device({ shares: true, copies: true })), "share");
+  assert.equal(shareMethod(device({ copies: true })), "copy");
+  assert.equal(shareMethod(device()), "none");
 });
 
 test("the address is shared", async () => {
   const phone = device({ shares: true, copies: true });
-  assert.equal(await passOn(URL_TO_SHARE, phone), "shared");
+  assert.equal(await shareAddress(URL_TO_SHARE, phone), "shared");
   assert.deepEqual(phone.given, [{ url: URL_TO_SHARE }]);
 });
 
 test("the address is copied", async () => {
   const laptop = device({ copies: true });
-  assert.equal(await passOn(URL_TO_SHARE, laptop), "copied");
+  assert.equal(await shareAddress(URL_TO_SHARE, laptop), "copied");
   assert.deepEqual(laptop.given, [URL_TO_SHARE]);
 });
 
 test("a visitor who closes the dialog has not met a failure", async () => {
   const error = new DOMException("Share canceled", "AbortError");
-  assert.equal(await passOn(URL_TO_SHARE, device({ shares: true, error })), "shared");
+  assert.equal(await shareAddress(URL_TO_SHARE, device({ shares: true, error })), "shared");
 });
 
 test("a clipboard that may not be written is a failure", async () => {
   const error = new DOMException("Write permission denied.", "NotAllowedError");
-  assert.equal(await passOn(URL_TO_SHARE, device({ copies: true, error })), "failed");
-  assert.equal(await passOn(URL_TO_SHARE, device()), "failed");
+  assert.equal(await shareAddress(URL_TO_SHARE, device({ copies: true, error })), "failed");
+  assert.equal(await shareAddress(URL_TO_SHARE, device()), "failed");
 });
