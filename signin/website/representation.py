@@ -42,27 +42,29 @@ def represent(blob: Blob, method: str, headers: Mapping[str, str]) -> Page:
     status = _precondition(headers, etag, modified)
     if status == 412:
         return Page(412)
-    described = {**blob.headers, "Accept-Ranges": "bytes"}
+    sent_headers = {**blob.headers, "Accept-Ranges": "bytes"}
     if etag:
-        described["ETag"] = etag
+        sent_headers["ETag"] = etag
     if is_gzipped:
-        described["Content-Encoding"] = "gzip"
+        sent_headers["Content-Encoding"] = "gzip"
     if blob.gzipped is not None:
-        described["Vary"] = "Accept-Encoding"
+        sent_headers["Vary"] = "Accept-Encoding"
     if status == 304:
-        return Page(304, described)
+        return Page(304, sent_headers)
     if method == "HEAD":
-        return Page(200, described | {"Content-Length": str(size)})
+        return Page(200, sent_headers | {"Content-Length": str(size)})
 
     part = None
     if range_header is not None and headers.get("if-range", etag or modified) in (etag, modified):
         part = _byte_range(range_header, size)
     if part is None:
-        return Page(200, described, unread=range(size)) if body is None else Page(200, described, body)
+        return Page(200, sent_headers, unread=range(size)) if body is None else Page(200, sent_headers, body)
     if not part:
         return Page(416, {"Content-Range": f"bytes */{size}"})
-    described["Content-Range"] = f"bytes {part[0]}-{part[-1]}/{size}"
-    return Page(206, described, unread=part) if body is None else Page(206, described, body[part.start : part.stop])
+    sent_headers["Content-Range"] = f"bytes {part[0]}-{part[-1]}/{size}"
+    if body is None:
+        return Page(206, sent_headers, unread=part)
+    return Page(206, sent_headers, body[part.start : part.stop])
 
 
 @lru_cache(64)

@@ -33,7 +33,7 @@ def upload(site: Site, name: str, data: bytes, content_type: str = "text/html; c
 
 @pytest.fixture
 def down(site: Site) -> Iterator[None]:
-    """Blob Storage refuses everything."""
+    """Blob Storage responds to every request with 503."""
     site.logged()
     site.blob.handler = lambda asked: Answer(503, headers={"x-ms-error-code": "ServerBusy"})
     yield
