@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { createCatchUp } from "../../content/scripts/catch-up.js";
 import { Queue } from "./queue.mjs";
 
-/** A catch-up whose readings and waits the test ends by hand. */
+/** A catch-up; the test ends its reads and waits. */
 function setUp() {
   const readings = new Queue();
   const waits = new Queue();
@@ -28,7 +28,7 @@ test("one call reads once", async () => {
   assert.deepEqual(snapshots, ["A"]);
 });
 
-test("a failed reading is repeated, later each time, until it succeeds", async () => {
+test("a failed read is retried with backoff until it succeeds", async () => {
   const { catchUp, readings, waits, snapshots, errors } = setUp();
   const done = catchUp();
   for (const failures of [1, 2]) {
@@ -43,7 +43,7 @@ test("a failed reading is repeated, later each time, until it succeeds", async (
   assert.deepEqual(errors, ["away", "away"]);
 });
 
-test("calls during a reading lead to one more, because that one may be too old for them", async () => {
+test("calls during a read lead to one more read", async () => {
   const { catchUp, readings, snapshots } = setUp();
   const done = catchUp();
   const first = await readings.next();

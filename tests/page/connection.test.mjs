@@ -7,10 +7,10 @@ import { Queue } from "./queue.mjs";
 const OF_SIGN_IN = { url: "https://x/client/?hub=h", accessToken: "of-sign-in" };
 const NEGOTIATED = { url: "https://x/client/?hub=h", accessToken: "negotiated" };
 
-/** Resolves when everything that could run has run: nothing here waits for time or for input. */
+/** Resolves when all pending promises have run: nothing here waits for time or for input. */
 const settled = () => new Promise(setImmediate);
 
-/** A connection whose hubs, waits, network and clock are in the test's hands. */
+/** A connection; the test controls its hubs, waits, network and clock. */
 function setUp() {
   const world = {
     online: true,
@@ -46,7 +46,7 @@ function setUp() {
   return { world, connection };
 }
 
-test("the first connection uses the endpoint of the sign-in, every later one a negotiated one", async () => {
+test("only the first connection uses the endpoint of the sign-in", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
 
@@ -66,7 +66,7 @@ test("the first connection uses the endpoint of the sign-in, every later one a n
   }
 });
 
-test("the endpoint of the sign-in is not used twice, even when its connection could not be opened", async () => {
+test("an endpoint whose connection failed to open is not used again", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
   (await world.hubs.next()).fail(new Error("refused"));
@@ -74,20 +74,20 @@ test("the endpoint of the sign-in is not used twice, even when its connection co
   assert.equal((await world.hubs.next()).endpoint, NEGOTIATED);
 });
 
-test("without an endpoint of a sign-in, the first connection is negotiated", async () => {
+test("without an endpoint, the first connection is negotiated", async () => {
   const { world, connection } = setUp();
   void connection.run();
   assert.equal((await world.hubs.next()).endpoint, NEGOTIATED);
 });
 
-test("a sign-in that was answered without a token leads to a negotiation, not to a connection without one", async () => {
+test("an endpoint without a token leads to a negotiation", async () => {
   const { world, connection } = setUp();
   void connection.run({ ...OF_SIGN_IN, accessToken: "" });
   assert.equal((await world.hubs.next()).endpoint, NEGOTIATED);
   assert.equal(world.negotiations, 1);
 });
 
-test("connections that cannot be opened are tried again without end, later each time", async () => {
+test("failed connections are retried without end, with backoff", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
   for (let failures = 1; failures <= 100; failures++) {
@@ -99,7 +99,7 @@ test("connections that cannot be opened are tried again without end, later each 
   assert.deepEqual(world.states, ["connecting"]);
 });
 
-test("a failed negotiation is tried again like a failed connection", async () => {
+test("a failed negotiation is retried like a failed connection", async () => {
   const { world, connection } = setUp();
   world.negotiate = () => Promise.reject(new TypeError("Failed to fetch"));
   void connection.run();
@@ -107,7 +107,7 @@ test("a failed negotiation is tried again like a failed connection", async () =>
   assert.equal(world.attempts, 1);
 });
 
-test("the page catches up after every attempt, whether it succeeded or failed", async () => {
+test("the page catches up after every attempt, failed or not", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
   (await world.hubs.next()).fail(new Error("refused"));
@@ -133,7 +133,7 @@ test("the states follow the connection", async () => {
   assert.deepEqual(world.states, ["connecting", "live", "reconnecting", "live"]);
 });
 
-test("a connection that was live for long is replaced at once", async () => {
+test("a connection that was live for long resets the backoff", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
   for (let failures = 0; failures < 5; failures++) {
@@ -148,7 +148,7 @@ test("a connection that was live for long is replaced at once", async () => {
   assert.equal((await world.waits.next()).ms, 1);
 });
 
-test("a connection that ends as soon as it is open counts as a failure", async () => {
+test("a connection that ends at once counts as a failure", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
   for (const failures of [1, 2, 3]) {
@@ -161,7 +161,7 @@ test("a connection that ends as soon as it is open counts as a failure", async (
   }
 });
 
-test("a wait that is cut short leads to an attempt at once, and the delays begin anew", async () => {
+test("a wait that is cut short resets the backoff", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
   for (const failures of [1, 2]) {
@@ -176,7 +176,7 @@ test("a wait that is cut short leads to an attempt at once, and the delays begin
   assert.equal((await world.waits.next()).ms, 1);
 });
 
-test("without a network the connection is given up, and comes back with the network", async () => {
+test("a connection is dropped and restored with the network", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
   (await world.hubs.next()).succeed();
@@ -194,7 +194,7 @@ test("without a network the connection is given up, and comes back with the netw
   assert.deepEqual(world.states, ["connecting", "live", "offline", "reconnecting", "live"]);
 });
 
-test("the loss of the network shows while waiting, too", async () => {
+test("the loss of the network shows during a wait", async () => {
   const { world, connection } = setUp();
   void connection.run(OF_SIGN_IN);
   (await world.hubs.next()).fail(new Error("refused"));

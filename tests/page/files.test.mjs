@@ -7,7 +7,7 @@ const read = (path) => readFileSync(new URL(path, CONTENT), "utf8");
 
 const PAGES = ["index.html", "404.html"];
 
-test("no page has an inline script or style, which a strict content security policy would refuse", () => {
+test("no page has an inline script or style, which its CSP would block", () => {
   for (const page of PAGES) {
     assert.doesNotMatch(read(page), /<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|data:/i, page);
   }
@@ -19,11 +19,11 @@ test("nothing is loaded from another site", () => {
   }
 });
 
-test("every icon of the manifest is there, and as large as it says", () => {
+test("every icon of the manifest exists and has the stated size", () => {
   for (const { src, sizes, type } of JSON.parse(read("site.webmanifest")).icons) {
     const icon = readFileSync(new URL(src.slice(1), CONTENT));
     if (type !== "image/png") continue;
-    const [width, height] = [icon.readUInt32BE(16), icon.readUInt32BE(20)]; // of the header of a PNG
+    const [width, height] = [icon.readUInt32BE(16), icon.readUInt32BE(20)]; // in the header of a PNG
     assert.equal(`${width}x${height}`, sizes, src);
   }
 });

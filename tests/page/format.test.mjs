@@ -17,33 +17,33 @@ test("shares are whole percentages", () => {
   assert.equal(formatShare(1, "en-US"), "100%");
 });
 
-test("a share that is neither nothing nor everything is not rounded to either", () => {
+test("shares near 0 % and 100 % are not rounded to them", () => {
   assert.equal(formatShare(0.0001, "en-US"), "<1%");
   assert.equal(formatShare(0.9999, "en-US"), ">99%");
 });
 
-test("the count-up begins where it was, never turns back, and ends at the exact value", () => {
+test("the count-up is monotonic and ends at the exact value", () => {
   const steps = Array.from({ length: 101 }, (_, percent) => between(1_000, 1_234, percent / 100));
   assert.equal(steps[0], 1_000);
   assert.equal(steps[100], 1_234);
   assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
 });
 
-test("the first count-up begins with as many digits as it ends with", () => {
+test("the first count-up keeps its number of digits", () => {
   const begin = [0, 7, 10, 99, 18_447].map(smallestOfSameLength);
   assert.deepEqual(begin, [0, 0, 10, 10, 10_000]);
 });
 
-test("one check-in is not check-ins", () => {
+test("one check-in is singular", () => {
   assert.deepEqual([0, 1, 1_234].map((n) => formatCheckIns(n, "en-US")), ["0 check-ins", "1 check-in", "1,234 check-ins"]);
 });
 
-test("an age is told in minutes, then in hours", () => {
+test("an age is in minutes, then in hours", () => {
   const [second, minute, hour] = [1_000, 60_000, 3_600_000];
   const ages = [0, 59 * second, minute, 59 * minute, hour, 30 * hour].map(formatAge);
   assert.deepEqual(ages, ["just now", "just now", "1 min ago", "59 min ago", "1 h ago", "30 h ago"]);
 });
 
-test("a day is one of UTC, as the app counts them, wherever the visitor is", () => {
+test("a day is a day in UTC in every time zone", () => {
   assert.equal(formatTime(Date.parse("2026-11-23T00:00:00Z"), "days", "en-US"), "Nov 23");
 });

@@ -7,7 +7,7 @@ const NOW = Date.parse("2026-11-23T11:35:20Z");
 
 const series = (start, kept, newest) => ({ start, counts: [...Array(kept - newest.length).fill(0), ...newest] });
 
-/** A history as the app tells it: empty, but for what is given of the newest intervals. */
+/** A history as the app returns it, with these counts in its newest intervals and zeros before. */
 function history({ minutes = [], hours = [], days = [] } = {}) {
   return fromJson(
     {
@@ -29,7 +29,7 @@ test("visits are added to the newest interval of each series", () => {
   assert.deepEqual(newest(later, "days", 1), [7]);
 });
 
-test("time that has passed opens new intervals, and the oldest are forgotten", () => {
+test("elapsed time appends intervals and drops the oldest", () => {
   const later = advance(history({ minutes: [4, 1], hours: [5] }), 2, NOW + 2 * INTERVAL.minutes);
   assert.deepEqual(newest(later, "minutes", 4), [4, 1, 0, 2]);
   assert.deepEqual(newest(later, "hours", 1), [7]);
@@ -38,33 +38,33 @@ test("time that has passed opens new intervals, and the oldest are forgotten", (
   assert.equal(beginOfNewest(later, "hours"), Date.parse("2026-11-23T11:00:00Z"));
 });
 
-test("a device that slept for days has forgotten the minutes and kept the days", () => {
+test("after days of sleep the minutes are zero and the days remain", () => {
   const later = advance(history({ minutes: [4], days: [9] }), 0, NOW + 3 * INTERVAL.days);
   assert.equal(Math.max(...later.series.minutes.counts), 0);
   assert.deepEqual(newest(later, "days", 4), [9, 0, 0, 0]);
 });
 
-test("a clock that was put back moves nothing", () => {
+test("a clock that is set back changes nothing", () => {
   const before = history({ minutes: [4, 1] });
   const later = advance(before, 0, NOW - INTERVAL.hours);
   assert.deepEqual(later.series, before.series);
 });
 
-test("a clock that is wrong altogether shows the times of the app", () => {
+test("a device with a wrong clock shows the app's times", () => {
   const wrong = 5 * INTERVAL.days;
-  const told = { ...history({ minutes: [4, 1] }), at: NOW + wrong };
-  const later = advance(told, 1, NOW + wrong + INTERVAL.minutes);
+  const received = { ...history({ minutes: [4, 1] }), at: NOW + wrong };
+  const later = advance(received, 1, NOW + wrong + INTERVAL.minutes);
   assert.deepEqual(newest(later, "minutes", 3), [4, 1, 1]);
   assert.equal(beginOfNewest(later, "minutes"), Date.parse("2026-11-23T11:36:00Z"));
 });
 
-test("advancing in many steps is the same as in one", () => {
+test("many small advances equal one large advance", () => {
   let inSteps = history({ minutes: [4, 1] });
   for (let second = 1; second <= 300; second++) inSteps = advance(inSteps, 0, NOW + second * 1_000);
   assert.deepEqual(inSteps, advance(history({ minutes: [4, 1] }), 0, NOW + 300_000));
 });
 
-test("of the year the days from the first visit on are shown, but never fewer than thirty", () => {
+test("the year begins with the first visit but has 30 days at least", () => {
   assert.equal(shown(history(), "days").counts.length, 30);
   assert.equal(shown(history({ days: [7, 0, 3] }), "days").counts.length, 30);
   const long = shown(history({ days: [7, ...Array(99).fill(0)] }), "days");
@@ -73,7 +73,7 @@ test("of the year the days from the first visit on are shown, but never fewer th
   assert.equal(long.start, Date.parse("2026-11-23T00:00:00Z") - 99 * INTERVAL.days);
 });
 
-test("of the hour and of the two days everything is shown", () => {
+test("the hour and the two days are shown in full", () => {
   assert.equal(shown(history(), "minutes").counts.length, 60);
   assert.equal(shown(history(), "hours").counts.length, 48);
 });

@@ -16,13 +16,13 @@ const NEGOTIATION = {
 const START_TIMEOUT = 30_000; // ms
 const CLOSE_FRAME = 0x88;
 
-/** The answer by which a WebSocket is open. */
+/** The response that opens a WebSocket. */
 function acceptance(key) {
   const digest = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
   return `HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${digest}\r\n\r\n`;
 }
 
-/** A service that negotiates, and leaves it to the test what becomes of a WebSocket. */
+/** A service that negotiates; the test handles the WebSocket. */
 async function serve(t) {
   const server = createServer((request, response) => response.end(JSON.stringify(NEGOTIATION)));
   server.listen(0, "127.0.0.1");
@@ -34,7 +34,7 @@ async function serve(t) {
   return { server, endpoint: { url: `http://127.0.0.1:${server.address().port}/client/?hub=h`, accessToken: "t" } };
 }
 
-test("a connection that is neither opened nor refused is given up", async (t) => {
+test("a connection that stays pending is rejected after 30 s", async (t) => {
   const { server, endpoint } = await serve(t);
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const upgrade = once(server, "upgrade");
@@ -45,7 +45,7 @@ test("a connection that is neither opened nor refused is given up", async (t) =>
   socket.destroy();
 });
 
-test("a connection that was given up and opens after all is closed", async (t) => {
+test("a connection that opens after the timeout is closed", async (t) => {
   const { server, endpoint } = await serve(t);
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const upgrade = once(server, "upgrade");
@@ -60,7 +60,7 @@ test("a connection that was given up and opens after all is closed", async (t) =
   socket.destroy();
 });
 
-test("a connection that is refused fails as the client says", async (t) => {
+test("a refused connection fails with the client's error", async (t) => {
   const { server, endpoint } = await serve(t);
   server.on("upgrade", (request, socket) => socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n"));
   await assert.rejects(openHub(endpoint, () => {}).start(), /WebSocket/);

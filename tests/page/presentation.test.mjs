@@ -5,14 +5,14 @@ import { addressOf } from "../../content/scripts/presentation.js";
 
 const PLAIN = "https://x.example/";
 
-test("the address says that the page is presented, and can be bookmarked", () => {
+test("?present in the URL marks presentation mode", () => {
   assert.equal(addressOf(PLAIN, true), `${PLAIN}?present`);
   assert.equal(addressOf(`${PLAIN}?present`, true), `${PLAIN}?present`);
   assert.equal(addressOf(`${PLAIN}?present`, false), PLAIN);
   assert.equal(addressOf(`${PLAIN}?present=`, false), PLAIN);
 });
 
-test("whatever else is in the address stays there", () => {
+test("all other parts of the URL stay", () => {
   const address = `${PLAIN}?campaign=a%20poster&presents=1#top`;
   const presented = `${PLAIN}?present&campaign=a%20poster&presents=1#top`;
   assert.equal(addressOf(address, true), presented);

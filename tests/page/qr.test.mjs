@@ -12,7 +12,7 @@ function codeOf(text) {
   return code;
 }
 
-test("the drawing has a dark square for each dark module, and four modules of quiet zone around", () => {
+test("the drawing has all dark modules and a quiet zone of four", () => {
   const code = codeOf("https://realtime-sign-in.example/");
   const { size, path } = drawCode(code);
   const count = code.getModuleCount();

@@ -1,4 +1,4 @@
-/** What happened, to be awaited in order: a test goes on exactly when the code under test has come so far. */
+/** Events of the code under test, in order. `next` waits for an event, so a test resumes as soon as it happens. */
 export class Queue {
   #items = [];
   #readers = [];

@@ -9,14 +9,14 @@ test("delays double from one second up to thirty", () => {
   assert.deepEqual([1, 2, 3, 4, 5, 6, 7].map(longest), [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
 });
 
-test("chance takes at most half of a delay away", () => {
+test("jitter shortens a delay by at most a half", () => {
   for (const failures of [1, 3, 10]) {
     assert.equal(backoff(failures, () => 0.5), longest(failures) * 0.75);
     assert.equal(backoff(failures, () => 1), longest(failures) / 2);
   }
 });
 
-test("delays stay bounded however long the failures go on", () => {
+test("delays stay bounded after a million failures", () => {
   assert.equal(longest(1_000_000), 30_000);
 });
 

@@ -5,7 +5,7 @@ import { shareAddress, shareMethod } from "../../content/scripts/share.js";
 
 const URL_TO_SHARE = "https://realtime-sign-in.example/";
 
-/** A device of which the test learns what it was given. */
+/** A device that records the data that it shares or copies. */
 function device({ shares = false, copies = false, error } = {}) {
   const given = [];
   const take = (what) => {
@@ -15,7 +15,7 @@ function device({ shares = false, copies = false, error } = {}) {
   return { given, ...(shares && { share: take }), ...(copies && { clipboard: { writeText: take } }) };
 }
 
-test("a device that can share is asked to, others copy, and some can do neither", () => {
+test("a device shares if it can, else copies, else does neither", () => {
   assert.equal(shareMethod(device({ shares: true, copies: true })), "share");
   assert.equal(shareMethod(device({ copies: true })), "copy");
   assert.equal(shareMethod(device()), "none");
@@ -33,12 +33,12 @@ test("the address is copied", async () => {
   assert.deepEqual(laptop.given, [URL_TO_SHARE]);
 });
 
-test("a visitor who closes the dialog has not met a failure", async () => {
+test("a cancelled dialog is not a failure", async () => {
   const error = new DOMException("Share canceled", "AbortError");
   assert.equal(await shareAddress(URL_TO_SHARE, device({ shares: true, error })), "shared");
 });
 
-test("a clipboard that may not be written is a failure", async () => {
+test("a clipboard that refuses the text is a failure", async () => {
   const error = new DOMException("Write permission denied.", "NotAllowedError");
   assert.equal(await shareAddress(URL_TO_SHARE, device({ copies: true, error })), "failed");
   assert.equal(await shareAddress(URL_TO_SHARE, device()), "failed");

@@ -13,7 +13,7 @@ const html = (status) => new Response("<h1>Bad gateway</h1>", { status, headers:
 const counted = () => json(200, COUNTED);
 const refused = (headers) => json(503, { error: "The table is away.", recorded: "no" }, headers);
 
-/** Lets the app answer with each of these in turn, and returns the requests that it gets. */
+/** Replaces fetch: each request gets the next answer. Returns the requests. */
 function serve(t, ...answers) {
   const requests = [];
   t.mock.method(globalThis, "fetch", async (path, { method }) => {
@@ -23,7 +23,7 @@ function serve(t, ...answers) {
   return requests;
 }
 
-/** Signs in without waiting; returns what was answered and how long it would have waited. */
+/** Signs in without waiting; returns the answers and the waits in ms. */
 async function run() {
   const answers = [];
   const waits = [];
@@ -36,7 +36,7 @@ async function run() {
   return { answers, waits };
 }
 
-test("a counted visit comes with where to connect and with the statistics", async (t) => {
+test("a counted visit returns the endpoint and the statistics", async (t) => {
   const requests = serve(t, counted);
   const { answers } = await run();
   assert.deepEqual(requests, ["POST signin"]);
@@ -49,7 +49,7 @@ test("a counted visit comes with where to connect and with the statistics", asyn
   ]);
 });
 
-test("a visit that was not recorded is asked for again until it is", async (t) => {
+test("a visit that was not recorded is posted again until it is", async (t) => {
   const requests = serve(t, refused, refused, counted);
   const { answers } = await run();
   assert.equal(requests.length, 3);
@@ -60,31 +60,31 @@ test("a visit that was not recorded is asked for again until it is", async (t) =
   assert.equal(answers[0].error, "The table is away.");
 });
 
-test("Retry-After is waited for, and a growing delay of one's own on top", async (t) => {
+test("a retry waits for Retry-After plus the backoff", async (t) => {
   serve(t, () => refused({ "Retry-After": "7" }), () => refused({ "Retry-After": "7" }), counted);
   const { waits } = await run();
   assert.deepEqual(waits, [7_001, 7_002]);
 });
 
-test("without a Retry-After in seconds, the growing delay alone is waited for", async (t) => {
+test("without Retry-After in seconds, a retry waits for the backoff", async (t) => {
   serve(t, refused, () => refused({ "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT" }), counted);
   const { waits } = await run();
   assert.deepEqual(waits, [1, 2]);
 });
 
-const NEVER_AGAIN = {
+const NOT_RETRIED = {
   "it is unknown whether the visit was recorded": () => json(503, { error: "No answer.", recorded: "unknown" }),
-  "the error does not say whether it was recorded": () => json(500, { error: "Something broke." }),
-  "the error is a page of a gateway": () => html(502),
+  "the error has no member recorded": () => json(500, { error: "Something broke." }),
+  "the error is a gateway's page": () => html(502),
   "the error is empty": () => new Response(null, { status: 500 }),
   "the answer is cut off": () => new Response('{"authInfo":', { status: 200 }),
-  "the answer is not what was agreed": () => json(200, { ok: true }),
+  "the answer has other members": () => json(200, { ok: true }),
   "the network fails": () => Promise.reject(new TypeError("Failed to fetch")),
   "no answer comes in time": () => Promise.reject(new DOMException("The operation timed out.", "TimeoutError")),
 };
 
-for (const [reason, answer] of Object.entries(NEVER_AGAIN)) {
-  test(`a visit is never asked for again when ${reason}`, async (t) => {
+for (const [reason, answer] of Object.entries(NOT_RETRIED)) {
+  test(`a visit is not posted again if ${reason}`, async (t) => {
     const requests = serve(t, answer);
     const { answers } = await run();
     assert.deepEqual(requests, ["POST signin"]);
@@ -92,13 +92,13 @@ for (const [reason, answer] of Object.entries(NEVER_AGAIN)) {
   });
 }
 
-test("a refusal followed by an unknown outcome ends the attempts", async (t) => {
+test("an unknown outcome after a refusal ends the retries", async (t) => {
   const requests = serve(t, refused, () => html(502));
   await run();
   assert.equal(requests.length, 2);
 });
 
-test("negotiating and reading the statistics go to their own routes", async (t) => {
+test("negotiate and fetchStats use their own routes", async (t) => {
   const endpoint = { url: "https://x/client/?hub=h", accessToken: "t" };
   const requests = serve(
     t,
@@ -110,7 +110,7 @@ test("negotiating and reading the statistics go to their own routes", async (t) 
   assert.deepEqual(requests, ["POST negotiate", "GET stats"]);
 });
 
-test("statistics that cannot be read fail with the words of the app, the status, or the lack of both", async (t) => {
+test("a failed read reports the app's error, the status, or no answer", async (t) => {
   serve(
     t,
     () => json(503, { error: "The table is away." }),

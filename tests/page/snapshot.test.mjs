@@ -7,7 +7,7 @@ const NOW = Date.parse("2026-11-23T11:35:20Z");
 const AT_3 = snapshot(3, { Windows: 2, macOS: 1 }, { Chrome: 3 }, { byDevice: { Desktop: 3 } });
 const AT_4 = snapshot(4, { Windows: 3, macOS: 1 }, { Chrome: 4 }, { byDevice: { Desktop: 4 } });
 
-/** Statistics as the app answers them, all visits in the newest two minutes. */
+/** Statistics as the app returns them, with all visits in the newest two minutes. */
 function stats(totalNumber, minutes) {
   const of = (start) => ({ start, counts: minutes });
   const start = "2026-11-23T11:34:00Z";
@@ -17,11 +17,11 @@ function stats(totalNumber, minutes) {
 const read = (totalNumber, minutes, now = NOW) => fromStats(stats(totalNumber, minutes), now);
 const minutes = ({ history }) => history.series.minutes.counts;
 
-test("the first snapshot is taken", () => {
+test("the first snapshot is accepted", () => {
   assert.equal(merge(null, AT_3), AT_3);
 });
 
-test("the highest total wins, in whichever order the snapshots arrive", () => {
+test("the highest total wins in any order of arrival", () => {
   assert.deepEqual(merge(AT_3, AT_4), AT_4);
   assert.deepEqual(merge(AT_4, AT_3), AT_4);
 });
@@ -30,7 +30,7 @@ test("a snapshot with the same total changes nothing", () => {
   assert.deepEqual(merge(AT_3, { ...AT_3, byOS: {} }), AT_3);
 });
 
-test("an update that does not tell the devices leaves those that are known", () => {
+test("an update without devices keeps the known ones", () => {
   const update = snapshot(5, { Windows: 5 }, { Chrome: 5 });
   const updated = merge(AT_4, update);
   assert.deepEqual([updated.total, updated.byOS, updated.byDevice], [5, { Windows: 5 }, { Desktop: 4 }]);
@@ -41,55 +41,55 @@ test("an update that does not tell the devices leaves those that are known", () 
   });
 });
 
-test("a snapshot of an empty table is a snapshot", () => {
+test("a snapshot of an empty table is valid", () => {
   const empty = snapshot(0, {}, {});
   assert.equal(merge(null, empty), empty);
 });
 
-test("what an update adds to the total is added to the newest interval", () => {
+test("an update adds its new visits to the newest interval", () => {
   const updated = merge(read(5, [2, 3]), snapshot(9, {}, {}), NOW + 1_000);
   assert.deepEqual([updated.total, minutes(updated)], [9, [2, 7]]);
 });
 
-test("an update from before adds nothing", () => {
+test("an older update adds nothing", () => {
   const updated = merge(read(5, [2, 3]), snapshot(4, {}, {}), NOW + 1_000);
   assert.deepEqual([updated.total, minutes(updated)], [5, [2, 3]]);
 });
 
-test("a reading puts right what the updates were taken for", () => {
+test("a read corrects the intervals of earlier updates", () => {
   const guessed = merge(read(5, [2, 3]), snapshot(9, {}, {}), NOW + 1_000);
   const corrected = merge(guessed, read(9, [5, 4]), NOW + 2_000);
   assert.deepEqual([corrected.total, minutes(corrected)], [9, [5, 4]]);
 });
 
-test("a reading that is older than the updates lacks their visits, which are added", () => {
+test("visits that an older read lacks are added to it", () => {
   const updated = merge(read(5, [2, 3]), snapshot(9, {}, {}), NOW + 1_000);
   const merged = merge(updated, read(7, [3, 4]), NOW + 2_000);
   assert.deepEqual([merged.total, minutes(merged)], [9, [3, 6]]);
 });
 
-test("however the same news arrive, the history adds up to the total", () => {
+test("the history sums up to the total in any order of arrival", () => {
   const news = [read(5, [2, 3]), snapshot(9, {}, {}), read(7, [3, 4]), snapshot(8, {}, {}), read(10, [4, 6])];
-  for (let turn = 0; turn < news.length; turn++) {
-    const order = [...news.slice(turn), ...news.slice(0, turn)];
+  for (let start = 0; start < news.length; start++) {
+    const order = [...news.slice(start), ...news.slice(0, start)];
     const merged = order.reduce((current, next) => merge(current, next, NOW + 3_000), null);
     assert.equal(merged.total, 10);
-    assert.equal(minutes(merged).reduce((sum, count) => sum + count), 10, `beginning with news ${turn}`);
+    assert.equal(minutes(merged).reduce((sum, count) => sum + count), 10, `beginning with news ${start}`);
   }
 });
 
-test("as time goes on so does the history, without any news", () => {
+test("the history advances with time, without updates", () => {
   const current = read(5, [2, 3]);
   assert.deepEqual(minutes(merge(current, current, NOW + 60_000)), [3, 0]);
 });
 
-test("the statistics of an app that knows neither devices nor a history are statistics", () => {
+test("statistics without devices and history are valid", () => {
   const old = { totalNumber: 3, byOS: { Windows: 2, macOS: 1 }, byBrowser: { Chrome: 3 } };
   assert.deepEqual(fromStats(old), { ...AT_3, byDevice: null });
   assert.deepEqual(fromStats({ ...old, byDevice: { Desktop: 3 } }), AT_3);
 });
 
-test("statistics without a whole total are refused", () => {
+test("a total that is not an integer is rejected", () => {
   for (const totalNumber of [undefined, null, "3", 1.5, Number.NaN]) {
     assert.throws(() => fromStats({ totalNumber, byOS: {}, byBrowser: {} }), TypeError);
   }
@@ -100,14 +100,14 @@ test("shares are sorted by count, and equal counts by label", () => {
   assert.deepEqual(labels, ["Windows", "iOS", "Android", "Linux"]);
 });
 
-test("shares are parts of the sum of all counts", () => {
+test("shares are fractions of the sum of all counts", () => {
   assert.deepEqual(shares({ Windows: 3, macOS: 1 }), [
     { label: "Windows", count: 3, ratio: 0.75 },
     { label: "macOS", count: 1, ratio: 0.25 },
   ]);
 });
 
-test("nothing counted has no shares", () => {
+test("without counts there are no shares", () => {
   assert.deepEqual(shares({}), []);
   assert.deepEqual(shares({ Windows: 0 }), []);
 });
