@@ -1,11 +1,13 @@
-"""The package that is deployed: the app, the whole app, and nothing but the app."""
+"""The package that is deployed: the whole app and nothing else."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -22,6 +24,8 @@ from tests.local.environment import visit
 
 from .tools import environment
 
+Ignores = Callable[[str], bool]  # whether .funcignore leaves out a path; that of a folder ends with a slash
+
 
 @pytest.fixture(scope="module")
 def zip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,49 +39,95 @@ def names(zip_file: Path) -> list[str]:
         return archive.namelist()
 
 
-def test_it_holds_the_app_and_nothing_else(zip_file: Path) -> None:
-    modules = {f"signin/{path.name}" for path in (REPOSITORY / "signin").glob("*.py")}
+def test_package_contains_the_app_and_nothing_else(zip_file: Path) -> None:
+    modules = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "signin").rglob("*.py")}
+    assert {"signin/app.py", "signin/counting/committer.py"} <= modules
     assert set(names(zip_file)) == {"function_app.py", "host.json", "requirements.txt", *modules}
 
 
 # What work in the folder leaves behind, one file of each kind.
 LEFT_BEHIND = [
-    *(".azure/demo/.env", ".hypothesis/x", ".idea/x", ".local/app.zip", ".mypy_cache/x", ".pytest_cache/x"),
-    *(".ruff_cache/x", ".venv/pyvenv.cfg", "local.settings.json", "node_modules/azurite/package.json"),
-    *(
-        "__pycache__/x.pyc",
-        "signin/__pycache__/x.pyc",
-        "realtime-signin_env/pyvenv.cfg",
-        ".DS_Store",
-        "signin/.DS_Store",
-    ),
+    *(".azure/demo/.env", ".coverage", ".hypothesis/x", ".idea/x", ".local/app.zip", ".mypy_cache/x"),
+    *(".pytest_cache/x", ".ruff_cache/x", ".venv/pyvenv.cfg", "local.settings.json"),
+    *("node_modules/azurite/package.json", "__pycache__/x.pyc", "signin/__pycache__/x.pyc"),
+    *("signin/live/__pycache__/x.pyc", "realtime-signin_env/pyvenv.cfg", ".DS_Store", "signin/.DS_Store"),
 ]
 
 
-def patterns(name: str) -> pathspec.GitIgnoreSpec:
-    return pathspec.GitIgnoreSpec.from_lines((REPOSITORY / name).read_text(encoding="utf-8").splitlines())
+def lines(name: str) -> list[str]:
+    return (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
 
 
-def test_funcignore_leaves_over_the_same_files(zip_file: Path) -> None:
+def by_git(name: str) -> Ignores:
+    """A file of patterns as git reads it; azd and VS Code do, too."""
+    return pathspec.GitIgnoreSpec.from_lines(lines(name)).match_file
+
+
+def by_core_tools(name: str) -> Ignores:
+    """A file of patterns as `func` reads it.
+
+    By GitIgnoreParser.cs of Azure/azure-functions-core-tools: regular expressions that match from the root of the
+    project, whether the pattern has a leading slash or not, up to the end of a word.
+    """
+    patterns = [line.removeprefix("/") for line in lines(name) if line and not line.startswith("#")]
+    expressions = [re.escape(pattern).replace(r"\*\*", "(.+)").replace(r"\*", "([^/]+)") for pattern in patterns]
+    expression = re.compile(rf"^(({')|('.join(expressions)}))\b", re.ASCII)
+    return lambda path: expression.match(path) is not None
+
+
+READERS = [by_git, by_core_tools]
+
+
+def selected(root: Path, ignores: Ignores) -> list[str]:
+    """The names of all files in a folder that the patterns leave over."""
+
+    def files(folder: Path) -> Iterator[str]:
+        for path in folder.iterdir():
+            name = path.relative_to(root).as_posix()
+            if path.is_dir() and not ignores(f"{name}/"):
+                yield from files(path)
+            elif path.is_file() and not ignores(name):
+                yield name
+
+    return sorted(files(root))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_funcignore_selects_the_files_of_the_package(zip_file: Path, reader: Callable[[str], Ignores]) -> None:
     """Of all that is in this folder now."""
-    ignored = patterns(".funcignore")
-    deployed = []
-    for folder, folders, files in os.walk(REPOSITORY):
-        here = Path(folder).relative_to(REPOSITORY)
-        folders[:] = [name for name in folders if not ignored.match_file(f"{(here / name).as_posix()}/")]
-        deployed += [name for file in files if not ignored.match_file(name := (here / file).as_posix())]
-    assert sorted(deployed) == names(zip_file)
+    assert selected(REPOSITORY, reader(".funcignore")) == names(zip_file)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("folder", ["content", "docs", "infra", "local", "node_modules", "tests"])
+def test_folder_of_signin_is_deployed_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Callable[[str], Ignores], folder: str
+) -> None:
+    for path in package.files():
+        copy = tmp_path / package.name_of(path)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    module = f"signin/{folder}/{folder}/module.py"
+    (tmp_path / module).parent.mkdir(parents=True)
+    (tmp_path / module).touch()
+    monkeypatch.setattr(package, "REPOSITORY", tmp_path)
+    packaged = [package.name_of(path) for path in package.files()]
+    assert module in packaged
+    assert selected(tmp_path, reader(".funcignore")) == packaged
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("name", LEFT_BEHIND)
+def test_leftovers_of_work_are_not_deployed(reader: Callable[[str], Ignores], name: str) -> None:
+    assert reader(".funcignore")(name)
 
 
 @pytest.mark.parametrize("name", LEFT_BEHIND)
-def test_what_work_leaves_behind_is_neither_deployed_nor_committed(name: str) -> None:
-    assert patterns(".funcignore").match_file(name), "deployed"
-    assert patterns(".gitignore").match_file(name), "committed"
+def test_leftovers_of_work_are_not_committed(name: str) -> None:
+    assert by_git(".gitignore")(name)
 
 
-def test_it_is_the_same_to_the_byte_whoever_builds_it(
-    zip_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_same_files_give_the_same_bytes(zip_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = tmp_path / "elsewhere"
     for path in reversed(list(package.files())):  # made in another order, at another time, with other permissions
         copy = elsewhere / package.name_of(path)
@@ -90,7 +140,7 @@ def test_it_is_the_same_to_the_byte_whoever_builds_it(
     assert (tmp_path / "again.zip").read_bytes() == zip_file.read_bytes()
 
 
-def test_nothing_in_it_tells_when_or_by_whom_it_was_built(zip_file: Path) -> None:
+def test_package_records_neither_time_nor_builder(zip_file: Path) -> None:
     with zipfile.ZipFile(zip_file) as archive:
         entries = archive.infolist()
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
@@ -98,8 +148,8 @@ def test_nothing_in_it_tells_when_or_by_whom_it_was_built(zip_file: Path) -> Non
     assert {(entry.create_system, entry.compress_type) for entry in entries} == {(3, zipfile.ZIP_STORED)}
 
 
-def test_the_app_runs_from_it_alone(zip_file: Path, tmp_path: Path, account: Account, signalr: SignalR) -> None:
-    """With what its own requirements.txt installs, and nothing of this folder but the host."""
+def test_app_runs_from_the_package_alone(zip_file: Path, tmp_path: Path, account: Account, signalr: SignalR) -> None:
+    """With the packages of its own requirements.txt, and of this repository only the host."""
     app, host = tmp_path / "app", tmp_path / "host"
     with zipfile.ZipFile(zip_file) as archive:
         archive.extractall(app)
