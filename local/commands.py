@@ -16,6 +16,7 @@ from types import FrameType
 
 from azure.core.exceptions import AzureError
 
+from local import lint
 from local.browser import chromium
 from local.browser.page_audit import audit_page
 from local.environment.ports import FLAGS, Ports, check_ports
@@ -36,6 +37,8 @@ def main() -> None:
     try:
         if options.command == "test":
             sys.exit(test(options.for_pytest))
+        if options.command == "lint":
+            sys.exit(run_lint(options.checks))
         if options.command == "bench":
             bench(quick=options.quick)
             return
@@ -109,6 +112,15 @@ def test(arguments: Sequence[str]) -> int:
     return pytest.main([*(arguments or ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"))])
 
 
+def run_lint(checks: Sequence[str]) -> int:
+    """The static checks with these names, all if there are none. The exit code, 1 if one of them fails."""
+    install_packages()
+    failed = lint.lint(checks)
+    if failed:
+        print(f"Failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
 def bench(*, quick: bool) -> None:
     """Measure, and print the figures; write them to benchmarks/results.md unless in a hurry."""
     from benchmarks import measures, suite  # here, since it imports the app
@@ -177,6 +189,10 @@ def _parser() -> argparse.ArgumentParser:
     everything = commands.add_parser("run", help="run everything (the default)")
     but_the_app = commands.add_parser("services", help="run all but the Functions host, for `func start`")
     commands.add_parser("test", help="run all tests; further arguments go to pytest", add_help=False)
+    linting = commands.add_parser("lint", help="check the source: style, types and the page's scripts")
+    linting.add_argument(
+        "checks", nargs="*", type=_check, metavar="CHECK", help=f"{', '.join(lint.CHECKS)}; default: all"
+    )
     commands.add_parser("audit-page", help="score the homepage with Lighthouse; exit code 1 below what it has to reach")
     benchmark = commands.add_parser("bench", help="measure, and write benchmarks/results.md")
     benchmark.add_argument("--quick", action="store_true", help="measure a little of each, and write nothing")
@@ -216,6 +232,12 @@ def _parser() -> argparse.ArgumentParser:
             )
         command.add_argument("--fresh", action="store_true", help="start without the data of earlier runs")
     return parser
+
+
+def _check(text: str) -> str:
+    if text not in lint.CHECKS:  # `choices` would be asked about the empty list, too
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(lint.CHECKS)}")
+    return text
 
 
 def _https_url(text: str) -> str:
