@@ -1,13 +1,14 @@
-"""Programs that some tests need and nobody else: each set in a virtual environment of its own, kept in .local/tools."""
+"""Programs that only some tests need: each set in a virtual environment of its own, kept in .local/tools."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from local import REPOSITORY
 
@@ -15,10 +16,12 @@ _TOOLS = REPOSITORY / ".local" / "tools"
 
 
 def environment(*requirements: Path) -> Path:
-    """The folder of the programs that requirements files name, installed by the first who asks.
+    """The folder of the programs that requirements files name; the first call installs them.
 
-    Two test runs at a time do not disturb each other: the second waits.
+    A lock keeps concurrent test runs from installing into the same folder. Skips the test on Windows, which has no
+    fcntl and other names for the folders of a virtual environment.
     """
+    fcntl = pytest.importorskip("fcntl")
     texts = [path.read_text(encoding="utf-8") for path in requirements]
     digest = hashlib.sha256("\n".join([sys.version, *texts]).encode()).hexdigest()[:16]
     folder = _TOOLS / f"{requirements[-1].stem}-{digest}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -540,6 +539,7 @@ def test_ctrl_c_ends_a_command_and_loses_nothing(
 def test_a_terminal_shows_how_far_a_command_is(
     operator: Operator, account: Account, table: VisitTable, client: TableClient, command: str, progress: str
 ) -> None:
+    pty = pytest.importorskip("pty")  # Windows has none
     add(table, 0, 300)
     if command == "adopt":
         record_in_the_sample(client, 150)

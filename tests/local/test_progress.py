@@ -85,8 +85,8 @@ with step("A long step") as note:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_command_outlives_the_process_that_runs_it(ending: signal.Signals) -> None:
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_no_command_outlives_the_process_that_runs_it(ending: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(PATIENCE)
         command = [*python(HOLD), str(server.getsockname()[1])]
@@ -95,7 +95,7 @@ def test_no_command_outlives_the_process_that_runs_it(ending: signal.Signals) ->
             with connection:
                 connection.settimeout(PATIENCE)
                 assert connection.recv(2) == b"up"
-                process.send_signal(ending)
+                process.send_signal(signal.Signals[ending])
                 assert connection.recv(1) == b"", "something is left"
 
 
