@@ -1,30 +1,33 @@
-"""The real parts that tests run against: Azurite, the SignalR emulator, the app under the Functions host stand-in.
+"""The real services that tests use: Azurite, the SignalR emulator, the app under the Functions host stand-in.
 
-One Azurite serves the whole run; a test has a storage account of its own in it, and processes of its own else.
+One Azurite serves the whole run, with a storage account for each test; all other processes are the test's own.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import hypothesis
 import pytest
 
+from local import REPOSITORY
 from local.emulators.azurite import Account, Azurite
-from local.environment.services import functions_host, settings_for, signalr_emulator
+from local.environment.services import settings_for, signalr_emulator
 from local.processes.child import Child
-
-from .ports import started_at_a_free_port
+from tests.support.ports import started_at_a_free_port
+from tests.support.running_host import RunningHost, write_app
 
 _ACCOUNTS = [f"account{number}" for number in range(1000)]
 
-# A shell makes what it starts in the background ignore Ctrl-C, and so would the processes that tests interrupt.
+# A shell makes its background jobs ignore SIGINT, and the processes that tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples each time, and a busy machine is no defect.
+# The same examples in each run, and no failure because the machine is slow.
 hypothesis.settings.register_profile(
     "tests", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -80,32 +83,32 @@ def settings(account: Account, signalr: SignalR) -> dict[str, str]:
     return settings_for(account, signalr.url)
 
 
-@dataclass(frozen=True, slots=True)
-class RunningApp:
-    """The app under the Functions host; `url` is without a trailing slash."""
-
-    host: Child
-    url: str
-
-
-StartApp = Callable[..., RunningApp]
+class StartApp(Protocol):
+    def __call__(self, settings: Mapping[str, str], workers: int = 1, setup: str | None = None) -> RunningHost: ...
 
 
 @pytest.fixture
-def start_app() -> Iterator[StartApp]:
-    """Start the app with given settings (and workers); stopped when the test ends."""
+def start_app(tmp_path: Path) -> Iterator[StartApp]:
+    """Start the app under the Functions host, after statements that change parts of it if some are given.
+
+    It is stopped when the test ends.
+    """
     with ExitStack() as stack:
 
-        def start(settings: Mapping[str, str], workers: int = 1) -> RunningApp:
-            host = functions_host(settings, workers=workers)
-            stack.callback(host.stop)
-            (url,) = host.wait_until_ready()
-            return RunningApp(host, url)
+        def start(settings: Mapping[str, str], workers: int = 1, setup: str | None = None) -> RunningHost:
+            folder = REPOSITORY
+            if setup is not None:
+                folder = tmp_path
+                app = f'import runpy; app = runpy.run_path({str(REPOSITORY / "function_app.py")!r})["app"]'
+                write_app(folder, f"{setup}\n{app}\n")
+            host = RunningHost(folder, "--port", "0", "--workers", str(workers), environment=settings)
+            stack.callback(host.close)
+            return host
 
         yield start
 
 
 @pytest.fixture
-def app(settings: Mapping[str, str], start_app: StartApp) -> RunningApp:
+def app(settings: Mapping[str, str], start_app: StartApp) -> RunningHost:
     """The app, one worker, on the test's own storage account (no content in it) and SignalR emulator."""
     return start_app(settings)

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from local import REPOSITORY
 from local.browser.headless import running_browser
 from local.emulators.azurite import Account, Azurite
-from local.environment.services import functions_host, settings_for, signalr_emulator
-from tests.conftest import RunningApp, SignalR
+from local.environment.services import settings_for, signalr_emulator
+from tests.conftest import SignalR
+from tests.support.running_host import RunningHost
 
 from .site import Site
 from .visitor import Visitors
@@ -42,7 +44,7 @@ def settings(settings: Mapping[str, str], content: Account) -> dict[str, str]:
 
 
 @pytest.fixture
-def site(app: RunningApp, signalr: SignalR) -> Site:
+def site(app: RunningHost, signalr: SignalR) -> Site:
     """The app on services of the test's own."""
     return Site(app.url, signalr.url)
 
@@ -55,10 +57,9 @@ def shared_site(content: Account) -> Iterator[Site]:
         signalr = signalr_emulator()
         stack.callback(signalr.stop)
         (signalr_url,) = signalr.wait_until_ready()
-        host = functions_host(settings_for(content, signalr_url))
-        stack.callback(host.stop)
-        (url,) = host.wait_until_ready()
-        yield Site(url, signalr_url)
+        host = RunningHost(REPOSITORY, "--port", "0", environment=settings_for(content, signalr_url))
+        stack.callback(host.close)
+        yield Site(host.url, signalr_url)
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,18 +10,12 @@ from urllib.parse import urlsplit
 
 import jwt
 import requests
-from azure.data.tables import TableClient
 
-from local.emulators.azurite import Account
 from local.emulators.signalr.tokens import DEVELOPMENT_KEY
 from local.environment.services import signalr_emulator
 from signin.app import HUB
-from signin.counting.table import STATISTICS_KEY, TABLE_NAME
 from signin.live.broadcaster import TARGET
-from signin.live.lease import LEASE_PARTITION
-from signin.visits.statistics import Statistics
-
-from .user_agents import FIREFOX_ON_LINUX
+from tests.support.user_agents import FIREFOX_ON_LINUX
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +39,6 @@ class Site:
             headers={"Authorization": f"Bearer {token}"},
             timeout=30,
         ).raise_for_status()
-
-
-def recorded(account: Account) -> Statistics:
-    """What the visits in the table add up to; the stats rows must say the same."""
-    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as table:
-        rows = [row for row in table.list_entities() if row["PartitionKey"] != LEASE_PARTITION]
-    visits = [row for row in rows if row["RowKey"] != STATISTICS_KEY]
-    shards = [row for row in rows if row["RowKey"] == STATISTICS_KEY]
-    counted = Statistics(
-        total=len(visits),
-        by_os=Counter(visit["OS"] for visit in visits),
-        by_browser=Counter(visit["Browser"] for visit in visits),
-        by_device=Counter(visit["Device"] for visit in visits),
-    )
-    claimed = sum(
-        (
-            Statistics(row["Total"].value, *(json.loads(row[name]) for name in ("ByOS", "ByBrowser", "ByDevice")))
-            for row in shards
-        ),
-        start=Statistics(),
-    )
-    assert claimed.summary() == counted.summary(), f"The stats rows say {claimed}, the visits are {counted}."
-    return counted
 
 
 @contextmanager

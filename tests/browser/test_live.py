@@ -6,23 +6,24 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice, pairwise
 
 from local.emulators.azurite import Account
+from tests.support.audit import audit
+from tests.support.user_agents import CHROME_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
 
-from .site import Site, recorded
-from .user_agents import CHROME_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
+from .site import Site
 from .visitor import Visitors, prerender, show, visit_and_broadcast
 
 
 def test_each_of_two_pages_sees_the_others_visit(site: Site, account: Account, visitors: Visitors) -> None:
     first = visitors.open(site, user_agent=CHROME_ON_WINDOWS)
     first.expect_state("live")
-    first.expect(recorded(account))
+    first.expect(audit(account).statistics)
     assert first.bars("by-os") == [("Windows", 1)]
 
     second = visitors.open(site, user_agent=SAFARI_ON_IPHONE)
     for visitor in (first, second):
         visitor.expect_state("live")
         visitor.expect_total(2)
-        visitor.expect(recorded(account))
+        visitor.expect(audit(account).statistics)
         assert visitor.bars("by-os") == [("iOS", 1), ("Windows", 1)]
         assert visitor.bars("by-device") == [("Desktop", 1), ("Phone", 1)]
         assert visitor.bars("by-browser") == [("Chrome", 1), ("Safari", 1)]
@@ -38,9 +39,9 @@ def test_both_pages_follow_a_burst_of_visits_to_its_exact_end(site: Site, accoun
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(site.visit, user_agents))
 
-    assert recorded(account).total == 102
+    assert audit(account).statistics.total == 102
     for visitor in both:
-        visitor.expect(recorded(account))
+        visitor.expect(audit(account).statistics)
         assert sum(visitor.columns) == 102
         for numbers in (visitor.shown.totals, visitor.shown.numbers):
             assert all(earlier < later for earlier, later in pairwise(numbers)), f"a number went back: {numbers}"
@@ -52,7 +53,7 @@ def test_a_reload_is_another_visit(site: Site, account: Account, visitors: Visit
     visitor.page.reload()
     visitor.expect_state("live")
     visitor.expect_total(2)
-    assert recorded(account).total == 2
+    assert audit(account).statistics.total == 2
 
 
 def test_a_page_that_comes_back_from_the_back_forward_cache_is_live_again_and_not_counted_again(
@@ -68,7 +69,7 @@ def test_a_page_that_comes_back_from_the_back_forward_cache_is_live_again_and_no
     assert visitor.page.evaluate("globalThis.isTheSamePage"), "the page was loaded again, not restored"
     visitor.expect_state("live")
     visitor.expect_total(3)
-    assert recorded(account).total == 3
+    assert audit(account).statistics.total == 3
     assert visitor.sign_ins == 1
 
 
@@ -76,9 +77,9 @@ def test_a_prerendered_page_is_counted_when_it_is_shown(site: Site, account: Acc
     visitor = visitors.enter(site)
     prerender(visitor.page, site.url)
     assert visitor.sign_ins == 0
-    assert recorded(account).total == 0
+    assert audit(account).statistics.total == 0
 
     show(visitor.page)
     visitor.expect_state("live")
     visitor.expect_total(1)
-    assert recorded(account).total == 1
+    assert audit(account).statistics.total == 1

@@ -8,9 +8,10 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from local.emulators.azurite import Account
 from tests.conftest import SignalR, StartApp
+from tests.support.audit import audit
+from tests.support.proxy import Proxy
 
-from .forwarder import Forwarder
-from .site import Site, recorded, signalr_emulator_at
+from .site import Site, signalr_emulator_at
 from .visitor import Visitors, visit_and_broadcast
 
 # What the browser and the SignalR library have to say when they cannot connect.
@@ -32,7 +33,7 @@ def test_a_page_that_loses_its_connection_reconnects_and_catches_up(
         visitor.expect_total(2)
         site.visit()
         visitor.expect_total(3)
-    visitor.expect(recorded(account))
+    visitor.expect(audit(account).statistics)
     assert visitor.shown.states[:4] == ["connecting", "live", "reconnecting", "live"]
     assert visitor.sign_ins == 1
 
@@ -44,7 +45,7 @@ def test_a_page_opened_while_signalr_is_down_shows_the_total_and_goes_live_later
     visitor = visitors.open(site)
     visitor.tolerate(*CANNOT_CONNECT)
     visitor.expect_total(1)
-    visitor.expect(recorded(account))
+    visitor.expect(audit(account).statistics)
     visitor.expect_state("connecting")
 
     with signalr_emulator_at(signalr.url):
@@ -67,7 +68,7 @@ def test_a_page_that_was_offline_catches_up_when_the_network_is_back(
     visitor.page.context.set_offline(False)
     visitor.expect_state("live")
     visitor.expect_total(3)
-    visitor.expect(recorded(account))
+    visitor.expect(audit(account).statistics)
     assert visitor.sign_ins == 1
 
 
@@ -84,7 +85,7 @@ def test_a_page_that_is_seen_again_reads_what_a_dead_connection_kept_from_it(
     visitor.expect_state("live")
     visitor.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     visitor.expect_total(3)
-    visitor.expect(recorded(account))
+    visitor.expect(audit(account).statistics)
 
 
 def connect_until_live(socket: WebSocketRoute) -> None:
@@ -97,7 +98,7 @@ def connect_until_live(socket: WebSocketRoute) -> None:
 def test_a_visit_that_storage_could_not_take_is_counted_once_when_it_is_back(
     settings: Mapping[str, str], account: Account, signalr: SignalR, start_app: StartApp, visitors: Visitors
 ) -> None:
-    with Forwarder(account.table_url) as table:
+    with Proxy(account.table_url, listens=False) as table:
         connection_string = account.connection_string.replace(account.table_url, table.url)
         app = start_app({**settings, "TableConnectionString": connection_string})
         visitor = visitors.open(Site(app.url, signalr.url))
@@ -107,7 +108,7 @@ def test_a_visit_that_storage_could_not_take_is_counted_once_when_it_is_back(
         visitor.expect_state("live")
         expect(visitor.total).to_have_text("\N{EN DASH}")
 
-        table.open()
+        table.listen()
         visitor.expect_total(1)
         expect(visitor.problem).to_be_hidden()
-    assert recorded(account).total == 1
+    assert audit(account).statistics.total == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from local.emulators.azurite import Account
 from local.node import NODE
-from tests.integration.audit import audit
+from tests.support.audit import audit
 
 SCRIPT = Path(__file__).with_name("pages.mjs")
 PATIENCE = 45  # seconds: a page that failed to connect four times waits for up to eight of them

@@ -6,38 +6,28 @@ import asyncio
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
-from local import REPOSITORY
 from local.emulators.azurite import Account
 from local.environment.services import settings_for, signalr_emulator
-from tests.conftest import SignalR
+from tests.conftest import SignalR, StartApp
+from tests.support.visitors import visiting
 
-from .conftest import StartHost
 from .cutting_proxy import cutting_proxy
-from .load import visits
 from .pages import open_pages
 
 PAGES = 40
 TOKEN_SECONDS = 2
 
-# The app, with tokens for clients that soon expire.
-SHORT_TOKENS = f"""
-import runpy
-
-from signin.live import hub as hub_module
-
-hub_module.CLIENT_TOKEN_SECONDS = {TOKEN_SECONDS}
-app = runpy.run_path({str(REPOSITORY / "function_app.py")!r})["app"]
-"""
+SHORT_TOKENS = f"from signin.live import hub; hub.CLIENT_TOKEN_SECONDS = {TOKEN_SECONDS}"
 
 
 async def test_pages_catch_up_after_an_outage_of_signalr_during_which_visits_went_on(
-    account: Account, signalr: SignalR, settings: dict[str, str], start_host: StartHost
+    account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
-    host = start_host(settings, workers=2)
+    host = start_app(settings, workers=2)
     async with AsyncExitStack() as stack:
         pages = await stack.enter_async_context(open_pages(host.url, PAGES))
         await pages.until_live()
-        async with visits(host.url, per_second=50) as load:
+        async with visiting(host.url, per_second=50) as load:
             await load.until_answered(50)
             await asyncio.to_thread(signalr.process.stop)
             await pages.until(lambda page: page.states[-1] == "reconnecting", "reconnecting")
@@ -46,33 +36,33 @@ async def test_pages_catch_up_after_an_outage_of_signalr_during_which_visits_wen
             stack.callback(again.stop)
             await pages.until_live()
             await load.until_answered(50)
-        assert set(load.answers) == {200}, f"visits failed: {load.answers}"
+        assert load.statuses == {200}
         await pages.show_in_the_end(account)
 
 
 async def test_pages_whose_connections_are_cut_again_and_again_miss_nothing(
-    account: Account, signalr: SignalR, settings: dict[str, str], start_host: StartHost
+    account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     async with cutting_proxy(signalr.url) as proxy:
-        host = start_host(settings | settings_for(account, proxy.url), workers=2)
+        host = start_app(settings | settings_for(account, proxy.url), workers=2)
         async with open_pages(host.url, PAGES) as pages:
             await pages.until_live()
             cut = 0
-            async with visits(host.url, per_second=50) as load:
+            async with visiting(host.url, per_second=50) as load:
                 for _ in range(6):
                     await load.until_answered(20)
                     cut += proxy.cut(share=0.4)
             assert cut > PAGES
-            assert set(load.answers) == {200}, f"visits failed: {load.answers}"
+            assert load.statuses == {200}
             await pages.until_live()
             await pages.show_in_the_end(account)
 
 
 async def test_a_page_whose_token_expires_on_its_way_negotiates_another(
-    account: Account, signalr: SignalR, settings: dict[str, str], start_host: StartHost
+    account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     async with cutting_proxy(signalr.url) as proxy:
-        host = start_host(settings | settings_for(account, proxy.url), app=SHORT_TOKENS)
+        host = start_app(settings | settings_for(account, proxy.url), setup=SHORT_TOKENS)
         proxy.hold()
         async with open_pages(host.url, PAGES) as pages:
             await proxy.until_waiting(PAGES)
@@ -85,16 +75,16 @@ async def test_a_page_whose_token_expires_on_its_way_negotiates_another(
 
 
 async def test_a_page_that_is_cut_off_after_its_token_has_expired_reconnects_with_another(
-    account: Account, signalr: SignalR, settings: dict[str, str], start_host: StartHost
+    account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     async with cutting_proxy(signalr.url) as proxy:
-        host = start_host(settings | settings_for(account, proxy.url), app=SHORT_TOKENS)
+        host = start_app(settings | settings_for(account, proxy.url), setup=SHORT_TOKENS)
         async with open_pages(host.url, PAGES) as pages:
             await pages.until_live()
             await asyncio.sleep(TOKEN_SECONDS)
             proxy.cut(share=1.0)
             await pages.until(lambda page: "reconnecting" in page.states, "reconnecting")
-            async with visits(host.url, per_second=50) as load:
+            async with visiting(host.url, per_second=50) as load:
                 await load.until_answered(20)
             await pages.until_live()
             await pages.show_in_the_end(account)

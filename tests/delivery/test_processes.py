@@ -10,48 +10,28 @@ import sys
 import aiohttp
 import pytest
 
-from local import REPOSITORY
 from local.emulators.azurite import Account
-from tests.conftest import SignalR
+from tests.conftest import SignalR, StartApp
+from tests.support.running_host import PROCESS_HEADER
+from tests.support.visitors import visit, visiting
 
-from .conftest import INTERVAL, StartHost
-from .load import visit, visits
+from .conftest import INTERVAL
 from .pages import open_pages
 
 WORKERS = 3
 PAGES = 20
 KILLS = 2
 
-# The app, whose answers to visits say which process gave them.
-TELLING_PROCESS = f"""
-import os
-import runpy
-
-from signin import responses
-
-sign_in = responses.sign_in
-
-
-def sign_in_telling_process(*arguments):
-    response = sign_in(*arguments)
-    response.headers["Process"] = str(os.getpid())
-    return response
-
-
-responses.sign_in = sign_in_telling_process
-app = runpy.run_path({str(REPOSITORY / "function_app.py")!r})["app"]
-"""
-
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 async def test_what_a_killed_process_had_still_to_tell_is_told_by_the_others(
-    account: Account, settings: dict[str, str], start_host: StartHost
+    account: Account, settings: dict[str, str], start_app: StartApp
 ) -> None:
     """The process that has just acknowledged the last visit, while all others have nothing to tell."""
-    host = start_host(settings | {"BroadcastIntervalSeconds": "1"}, workers=WORKERS, app=TELLING_PROCESS)
+    host = start_app(settings | {"BroadcastIntervalSeconds": "1"}, workers=WORKERS, setup=PROCESS_HEADER)
     async with open_pages(host.url, PAGES) as pages, aiohttp.ClientSession() as http:
         await pages.until_live()
-        async with visits(host.url, per_second=60) as load:
+        async with visiting(host.url, per_second=60) as load:
             await load.until_answered(100)
         await pages.show_in_the_end(account)
         for _ in range(KILLS):
@@ -65,12 +45,12 @@ async def test_what_a_killed_process_had_still_to_tell_is_told_by_the_others(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 async def test_processes_killed_under_load_leave_no_page_behind(
-    account: Account, settings: dict[str, str], start_host: StartHost
+    account: Account, settings: dict[str, str], start_app: StartApp
 ) -> None:
-    host = start_host(settings, workers=WORKERS, app=TELLING_PROCESS)
+    host = start_app(settings, workers=WORKERS, setup=PROCESS_HEADER)
     async with open_pages(host.url, PAGES) as pages:
         await pages.until_live()
-        async with visits(host.url, per_second=60) as load:
+        async with visiting(host.url, per_second=60) as load:
             for _ in range(KILLS):
                 await load.until_answered(40)
                 os.kill(load.last_process, signal.SIGKILL)
@@ -79,23 +59,23 @@ async def test_processes_killed_under_load_leave_no_page_behind(
 
 
 async def test_a_thousand_pages_end_up_at_the_total(
-    account: Account, settings: dict[str, str], start_host: StartHost
+    account: Account, settings: dict[str, str], start_app: StartApp
 ) -> None:
-    host = start_host(settings, workers=WORKERS)
+    host = start_app(settings, workers=WORKERS)
     async with open_pages(host.url, 1000) as pages:
         await pages.until_live()
-        async with visits(host.url, per_second=50) as load:
+        async with visiting(host.url, per_second=50) as load:
             await load.until_answered(100)
-        assert set(load.answers) == {200}, f"visits failed: {load.answers}"
+        assert load.statuses == {200}
         await pages.show_in_the_end(account)
 
 
 async def test_four_processes_broadcast_once_per_interval_together(
-    signalr: SignalR, settings: dict[str, str], start_host: StartHost
+    signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
-    host = start_host(settings, workers=4)
+    host = start_app(settings, workers=4)
     loop = asyncio.get_running_loop()
-    async with visits(host.url, per_second=200) as load:
+    async with visiting(host.url, per_second=200) as load:
         await load.until_answered(100)  # each has found out about the others
         before, began = await broadcasts(signalr), loop.time()
         await load.until_answered(600)

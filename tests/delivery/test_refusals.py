@@ -11,13 +11,12 @@ import pytest
 
 from local.emulators.azurite import Account
 from local.environment.services import settings_for
-from tests.conftest import SignalR
-from tests.functions.running_host import RunningHost
-from tests.integration.counting_proxy import CountingProxy, counting_proxy
-from tests.unit.loopback import HANG_UP, Answer, Asked
+from tests.conftest import SignalR, StartApp
+from tests.support.proxy import Proxy
+from tests.support.running_host import RunningHost
+from tests.support.visitors import visiting
+from tests.support.web_server import HANG_UP, Answer, Asked
 
-from .conftest import StartHost
-from .load import visits
 from .pages import open_pages
 
 PAGES = 10
@@ -27,7 +26,7 @@ PAGES = 10
 class Api:
     """The REST API, which a test may break and repair; `is_met` is set when a broadcast has met with the fault."""
 
-    proxy: CountingProxy
+    proxy: Proxy
     is_met: threading.Event = field(default_factory=threading.Event)
     is_repaired: threading.Event = field(default_factory=threading.Event)
 
@@ -46,16 +45,16 @@ class Api:
 
 @pytest.fixture
 def api(signalr: SignalR) -> Iterator[Api]:
-    with counting_proxy(signalr.url) as proxy:
+    with Proxy(signalr.url) as proxy:
         api = Api(proxy)
         yield api
         api.repair()  # or what hangs would hang on
 
 
 @pytest.fixture
-def host(account: Account, signalr: SignalR, api: Api, settings: dict[str, str], start_host: StartHost) -> RunningHost:
+def host(account: Account, signalr: SignalR, api: Api, settings: dict[str, str], start_app: StartApp) -> RunningHost:
     connection = settings_for(account, signalr.url)["AzureSignalRConnectionString"]
-    return start_host(
+    return start_app(
         settings | {"AzureSignalRConnectionString": f"{connection}ServerEndpoint={api.proxy.url};"}, workers=2
     )
 
@@ -94,10 +93,10 @@ async def test_a_service_that_refuses_for_a_while(
     async with open_pages(host.url, PAGES) as pages:
         await pages.until_live()
         api.break_it(refusal)
-        async with visits(host.url, per_second=50) as load:
+        async with visiting(host.url, per_second=50) as load:
             await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
             await load.until_answered(50)
-        assert set(load.answers) == {200}, f"visits failed: {load.answers}"
+        assert load.statuses == {200}
         api.repair()
         await pages.show_in_the_end(account)  # nobody comes any more
     assert_told_once_a_process(host)
@@ -110,10 +109,10 @@ async def test_visits_do_not_wait_for_a_service_that_does_not_answer(
     async with open_pages(host.url, PAGES) as pages:
         await pages.until_live()
         api.break_it(fault)
-        async with visits(host.url, per_second=50) as load:
+        async with visiting(host.url, per_second=50) as load:
             assert await asyncio.to_thread(api.is_met.wait, 30), "nothing was broadcast"
             await load.until_answered(50)  # all this time the service owes an answer
-        assert set(load.answers) == {200}, f"visits failed: {load.answers}"
+        assert load.statuses == {200}
         assert not api.is_repaired.is_set()
         api.repair()
         await pages.show_in_the_end(account)
@@ -132,12 +131,12 @@ def assert_told_once_a_process(host: RunningHost) -> None:
 
 
 async def test_a_process_that_ends_tells_what_is_pending(
-    api: Api, settings: dict[str, str], account: Account, start_host: StartHost
+    api: Api, settings: dict[str, str], account: Account, start_app: StartApp
 ) -> None:
-    host = start_host(settings | {"BroadcastIntervalSeconds": "3600"})
+    host = start_app(settings | {"BroadcastIntervalSeconds": "3600"})
     async with open_pages(host.url, PAGES) as pages:
         await pages.until_live()
-        async with visits(host.url, per_second=50) as load:
+        async with visiting(host.url, per_second=50) as load:
             await load.until_answered(20)
         await asyncio.to_thread(host.close)
         await pages.show_in_the_end(account)
@@ -147,7 +146,7 @@ async def test_a_process_ends_in_bounded_time_also_while_the_service_hangs(
     api: Api, host: RunningHost, account: Account
 ) -> None:
     api.break_it(hang)
-    async with visits(host.url, per_second=50) as load:
+    async with visiting(host.url, per_second=50) as load:
         assert await asyncio.to_thread(api.is_met.wait, 30), "nothing was broadcast"
         await load.until_answered(20)
     await asyncio.to_thread(host.close)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from azure.data.tables import TableEntity
 
-from signin.counting.table import STATISTICS_KEY, VisitTable, partition
-from signin.live.lease import LEASE_PARTITION
+from signin.counting.table import VisitTable
+from tests.support.audit import audit_rows
 
 Outcome = Literal["acknowledged", "no", "unknown"]
 
@@ -60,23 +60,20 @@ class History:
         """Fail unless every visit was counted as its visitor was told. `rows` are all there are, once no request is
         under way any more; `others` are the keys of visits made by somebody else.
         """
-        shards = _by_shard(rows)
-        _check_statistics(table, shards)
-        recorded = Counter(row["RowKey"] for rows_of_shard in shards.values() for row in rows_of_shard)
+        _, recorded, shards = audit_rows(rows, table)
         acknowledged, unknown = self.visits("acknowledged"), self.visits("unknown")
 
-        _expect_none((key for key, times in recorded.items() if times > 1), "have more than one row")
-        _expect_none(acknowledged - recorded.keys(), "were acknowledged and have no row")
-        _expect_none(self.visits("no") & recorded.keys(), "were answered “not recorded” and have a row")
-        _expect_none(recorded.keys() - self.outcomes.keys() - set(others), "have a row and were never made")
+        _expect_none(acknowledged - recorded, "were acknowledged and have no row")
+        _expect_none(self.visits("no") & recorded, "were answered “not recorded” and have a row")
+        _expect_none(recorded - self.outcomes.keys() - set(others), "have a row and were never made")
         self._check_what_was_shown()
         return Tally(
             attempted=len(self.outcomes),
             acknowledged=len(acknowledged),
             not_recorded=len(self.visits("no")),
             unknown=len(unknown),
-            landed=len(unknown & recorded.keys()),
-            rows=recorded.total(),
+            landed=len(unknown & recorded),
+            rows=len(recorded),
             shards=len(shards),
         )
 
@@ -95,29 +92,6 @@ class History:
                     f"process {process} showed {shown.total} after {largest}"
                     + (" to somebody whose visit was not in that" if shown.has_own_visit else "")
                 )
-
-
-def _by_shard(rows: Iterable[TableEntity]) -> Mapping[str, list[TableEntity]]:
-    """The visits of each partition."""
-    shards: defaultdict[str, list[TableEntity]] = defaultdict(list)
-    for row in rows:
-        in_shard = shards[row["PartitionKey"]]
-        if row["RowKey"] != STATISTICS_KEY:
-            in_shard.append(row)
-    shards.pop(LEASE_PARTITION, None)  # what the broadcasters agree by
-    return shards
-
-
-def _check_statistics(table: VisitTable, shards: Mapping[str, list[TableEntity]]) -> None:
-    """Each shard counts its own rows, and there is none that readers, who walk from the first, would not find."""
-    assert sorted(shards) == [partition(shard) for shard in range(len(shards))], f"a gap in shards {sorted(shards)}"
-    for shard, rows in shards.items():
-        counted = table.read(int(shard)).statistics
-        assert counted.total == len(rows), f"shard {shard} counts {counted.total} visits and holds {len(rows)}"
-        for name, counts in (("OS", counted.by_os), ("Browser", counted.by_browser), ("Device", counted.by_device)):
-            held = Counter(row[name] for row in rows)
-            assert counts == held, f"shard {shard} counts {counts} and holds {held}"
-            assert sum(counts.values()) == counted.total
 
 
 def _expect_none(keys: Iterable[str], what: str) -> None:

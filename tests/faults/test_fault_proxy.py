@@ -10,18 +10,18 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from azure.data.tables import TableClient
 
 from local.emulators.azurite import Account
 from signin.counting import committer as committer_module
 from signin.counting import table as table_module
 from signin.counting.committer import Committer, NotAcknowledged
 from signin.counting.shards import ShardCounter
-from signin.counting.table import TABLE_NAME, StorageError, VisitTable
+from signin.counting.table import StorageError, VisitTable
 from signin.visits.visit import Visit
+from tests.support.audit import rows_of
+from tests.support.faults import FAULTS, FaultyProxy
 
 from .conftest import Tell
-from .fault_proxy import FAULTS, FaultProxy, fault_proxy
 from .history import History, Shown, Tally
 
 SEED = 20261123
@@ -31,9 +31,9 @@ USER_AGENTS = ["Mozilla/5.0 (Windows NT 10.0; rv:127.0) Gecko/20100101 Firefox/1
 
 
 @pytest.fixture
-def proxy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+def proxy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
     monkeypatch.setitem(table_module._PATIENCE, "read_timeout", READ_SECONDS)
-    with fault_proxy(account.table_url, SEED) as proxy:
+    with FaultyProxy(account.table_url, SEED) as proxy:
         yield proxy
 
 
@@ -80,7 +80,7 @@ class Writer:
 
 
 def count(
-    account: Account, proxy: FaultProxy, tell: Tell, writers: int, visits: int, *, own_shards: bool = False
+    account: Account, proxy: FaultyProxy, tell: Tell, writers: int, visits: int, *, own_shards: bool = False
 ) -> Tally:
     """Let so many writers count so many visits each; the tally, once nothing is under way any more and all is well."""
     history = History()
@@ -97,33 +97,32 @@ def count(
     for process in processes:
         process.committer.close(timeout=30)
     proxy.deliver_late()
-    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as table:
-        tally = history.check(direct, table.list_entities())
+    tally = history.check(direct, rows_of(account))
     tell(f"{tally}; {proxy}")
     return tally
 
 
-def test_on_shards_of_their_own(account: Account, proxy: FaultProxy, tell: Tell) -> None:
+def test_on_shards_of_their_own(account: Account, proxy: FaultyProxy, tell: Tell) -> None:
     tally = count(account, proxy, tell, writers=6, visits=200, own_shards=True)
-    assert all(proxy.met[fault.__name__] for fault in FAULTS), f"some faults never came: {proxy.met}"
+    assert all(proxy.applied[fault.__name__] for fault in FAULTS), f"some faults never came: {proxy.applied}"
     assert tally.acknowledged > tally.attempted / 2, f"faults are to be overcome: {tally}"
 
 
-def test_all_on_one_shard(account: Account, proxy: FaultProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_on_one_shard(account: Account, proxy: FaultyProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committer_module, "CROWDED", 10**9)
     tally = count(account, proxy, tell, writers=4, visits=100)
     assert tally.shards == 1
     assert tally.acknowledged > 0
 
 
-def test_where_they_spread_out_by_themselves(account: Account, proxy: FaultProxy, tell: Tell) -> None:
+def test_where_they_spread_out_by_themselves(account: Account, proxy: FaultyProxy, tell: Tell) -> None:
     tally = count(account, proxy, tell, writers=6, visits=150)
     assert tally.shards > 1
     assert tally.acknowledged > tally.attempted / 2, f"faults are to be overcome: {tally}"
 
 
 def test_where_they_give_up_soon(
-    account: Account, proxy: FaultProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch
+    account: Account, proxy: FaultyProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", 0.0)
     tally = count(account, proxy, tell, writers=4, visits=200)

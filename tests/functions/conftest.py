@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from .running_host import Gate, RunningHost, write_app
+from tests.support.running_host import RunningHost, write_app
+
+from .gate import Gate
 
 SAMPLE_APP = Path(__file__).with_name("sample_app.py").read_text()
 

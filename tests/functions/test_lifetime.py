@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.running_host import RunningHost, write_app
+
 from .conftest import SAMPLE_APP, StartHost
-from .running_host import Gate, RunningHost, write_app
+from .gate import Gate
 
 
 def pid_of_a_worker(host: RunningHost) -> int:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from local.emulators.functions.host import MAX_BODY
-
-from .running_host import RunningHost
+from tests.support.running_host import RunningHost
 
 
 def echo(host: RunningHost, target: str = "/echo", **request: Any) -> dict[str, Any]:

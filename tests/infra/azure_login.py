@@ -7,7 +7,7 @@ import shlex
 import time
 from pathlib import Path
 
-from tests.https_storage import ENTRA, storage_token
+from tests.support.https_storage import ENTRA, storage_token
 
 
 def signed_in(folder: Path, program: str, *, issuer: str = ENTRA) -> dict[str, str]:

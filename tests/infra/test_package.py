@@ -19,8 +19,8 @@ from local.emulators.azurite import Account
 from local.environment.services import settings_for
 from local.publishing import package
 from tests.conftest import SignalR
-from tests.functions.running_host import RunningHost
 from tests.local.environment import visit
+from tests.support.running_host import RunningHost
 
 from .tools import environment
 

@@ -20,7 +20,7 @@ from local.progress import StepFailed
 from local.publishing import azure
 from local.publishing.publisher import assets
 from signin.website.site import CONTAINER
-from tests.https_storage import certificate
+from tests.support.https_storage import certificate
 
 from .azure_login import signed_in
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,25 +14,9 @@ import pytest
 from local import REPOSITORY
 from local.emulators.azurite import Account, Azurite
 from local.environment.services import settings_for, signalr_emulator
-from tests.functions.running_host import Reply, RunningHost
-from tests.unit.loopback import Answer
-
-from .counting_proxy import CountingProxy, counting_proxy
-
-StartHost = Callable[..., RunningHost]
-
-
-@pytest.fixture
-def start_host() -> Iterator[StartHost]:
-    """Start the app with given settings, its log in view; stopped when the test ends."""
-    with ExitStack() as stack:
-
-        def start(settings: Mapping[str, str]) -> RunningHost:
-            host = RunningHost(REPOSITORY, "--port", "0", environment=settings)
-            stack.callback(host.close)
-            return host
-
-        yield start
+from tests.support.proxy import Proxy
+from tests.support.running_host import Reply, RunningHost
+from tests.support.web_server import Answer
 
 
 @dataclass(slots=True)
@@ -41,14 +25,14 @@ class Site:
 
     host: RunningHost
     account: Account
-    table: CountingProxy
-    blob: CountingProxy
+    table: Proxy
+    blob: Proxy
     _ends: Iterator[int] = field(default_factory=itertools.count)
     _seen: int = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.host.port}"
+        return self.host.url
 
     def request(self, target: str, method: str = "GET", **options: Any) -> Reply:
         return self.host.request(target, method=method, **options)
@@ -90,8 +74,8 @@ def site(azurite: Azurite, unused_accounts: Iterator[str]) -> Iterator[Site]:
     with ExitStack() as stack:
         signalr = signalr_emulator()
         stack.callback(signalr.stop)
-        table = stack.enter_context(counting_proxy(account.table_url))
-        blob = stack.enter_context(counting_proxy(account.blob_url))
+        table = stack.enter_context(Proxy(account.table_url))
+        blob = stack.enter_context(Proxy(account.blob_url))
         by_way_of_proxies = replace(account, table_url=table.url, blob_url=blob.url)
         (signalr_url,) = signalr.wait_until_ready()
         host = RunningHost(REPOSITORY, "--port", "0", environment=settings_for(by_way_of_proxies, signalr_url))
@@ -100,13 +84,13 @@ def site(azurite: Azurite, unused_accounts: Iterator[str]) -> Iterator[Site]:
 
 
 @pytest.fixture
-def table_proxy(account: Account) -> Iterator[CountingProxy]:
+def table_proxy(account: Account) -> Iterator[Proxy]:
     """A proxy in front of the table service of the test's own account."""
-    with counting_proxy(account.table_url) as proxy:
+    with Proxy(account.table_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def proxied(account: Account, table_proxy: CountingProxy) -> Account:
+def proxied(account: Account, table_proxy: Proxy) -> Account:
     """The test's own account, by way of `table_proxy`."""
     return replace(account, table_url=table_proxy.url)

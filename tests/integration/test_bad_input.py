@@ -12,10 +12,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.functions.running_host import PATIENCE
+from tests.support import TEST_TIMEOUT
+from tests.support.user_agents import EDGE_ON_WINDOWS
 
 from .conftest import Site
-from .visitors import EDGE_ON_WINDOWS
 
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 UP = [
@@ -54,7 +54,7 @@ def clean(site: Site) -> Iterator[None]:
 
 def send(site: Site, data: bytes, *, half: bool = False) -> int | None:
     """Send bytes as they are; the status of the answer, None where there is none. `half`: close without waiting."""
-    with socket.create_connection(("127.0.0.1", site.host.port), timeout=PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", site.host.port), timeout=TEST_TIMEOUT) as connection:
         try:
             connection.sendall(data)
             if half:

@@ -17,8 +17,9 @@ from azure.storage.blob import BlobClient, ContentSettings
 from signin.website.blobs import MAX_BUFFERED
 from signin.website.cache import FRESH_SECONDS
 from signin.website.site import CONTAINER
-from tests.functions.running_host import PATIENCE, Reply
-from tests.unit.loopback import Answer
+from tests.support import TEST_TIMEOUT
+from tests.support.running_host import Reply
+from tests.support.web_server import Answer
 
 from .conftest import Site
 from .test_bad_input import SLASHES, UP, assert_stays_inside
@@ -134,7 +135,7 @@ def test_new_version_replaces_a_stale_page(site: Site) -> None:
     upload(site, "news.html", b"<p>Old")
     assert site.request("/news.html").body == b"<p>Old"
     upload(site, "news.html", b"<p>New")
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TEST_TIMEOUT
     while site.request("/news.html").body != b"<p>New":
         assert time.monotonic() < deadline, "the old version is still served"
 
@@ -144,7 +145,7 @@ def test_storage_outage_is_logged_once_and_pages_work(site: Site) -> None:
     def is_logged() -> list[str]:
         return [line for line in site.host.log if "ServerBusy" in line]
 
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TEST_TIMEOUT
     while not is_logged():  # before that, the entries are still fresh
         assert site.request("/").status == 200
         assert time.monotonic() < deadline, "no request was sent to storage"

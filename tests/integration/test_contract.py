@@ -11,11 +11,12 @@ import pytest
 
 from local.emulators.signalr.tokens import DEVELOPMENT_KEY
 from local.publishing.publisher import assets
-from tests.functions.running_host import Reply
-from tests.signalr.clients import javascript, pysignalr
+from tests.support.running_host import Reply
+from tests.support.signalr_clients import javascript, pysignalr
+from tests.support.user_agents import CRAWLER, EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
+from tests.support.visitors import visit
 
 from .conftest import Site
-from .visitors import CRAWLER, EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IOS, visit
 
 METHODS = {"signin": "GET, POST", "negotiate": "POST"}  # where it is not GET and HEAD
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["at /", "at /api/"])
@@ -159,7 +160,7 @@ def test_where_nobody_is_looking_nothing_is_counted_and_the_answer_is_complete(
     ("user_agent", "system", "browser", "device"),
     [
         (EDGE_ON_WINDOWS, "Windows", "Edge", "Desktop"),
-        (SAFARI_ON_IOS, "iOS", "Safari", "Phone"),
+        (SAFARI_ON_IPHONE, "iOS", "Safari", "Phone"),
         (FIREFOX_ON_LINUX, "Linux", "Firefox", "Desktop"),
     ],
 )
@@ -179,7 +180,7 @@ async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
         # new HubConnectionBuilder().withUrl(serviceUrl, {accessTokenFactory: () => accessToken})
         async with javascript(access["serviceUrl"], access["accessToken"]) as page:
             assert await page.event() == ["connected", None]
-            next_one = await visit(http, site.url, SAFARI_ON_IOS)
+            next_one = await visit(http, site.url, SAFARI_ON_IPHONE)
             event, arguments = await page.event()
             while arguments[0] < next_one.total:  # visits of before may still be on their way
                 event, arguments = await page.event()

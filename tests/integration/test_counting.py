@@ -13,12 +13,12 @@ import pytest
 from local.emulators.azurite import Account
 from local.environment.services import settings_for
 from signin.visits.statistics import Statistics
-from tests.conftest import RunningApp, SignalR, StartApp
-from tests.unit.loopback import WebServer
-
-from .audit import audit
-from .counting_proxy import CountingProxy, counting_proxy
-from .visitors import PATIENCE, Answered, visit, visits
+from tests.conftest import SignalR, StartApp
+from tests.support.audit import audit
+from tests.support.proxy import Proxy
+from tests.support.running_host import RunningHost
+from tests.support.visitors import Answered, visit, visits
+from tests.support.web_server import WebServer
 
 MANY = 200
 AT_ONCE = 50
@@ -26,13 +26,13 @@ NEVER = {"BroadcastIntervalSeconds": "3600"}  # neither a second look at other s
 
 
 @pytest.fixture
-def signalr_proxy(signalr: SignalR) -> Iterator[CountingProxy]:
-    with counting_proxy(signalr.url) as proxy:
+def signalr_proxy(signalr: SignalR) -> Iterator[Proxy]:
+    with Proxy(signalr.url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def in_view(proxied: Account, signalr: SignalR, signalr_proxy: CountingProxy) -> dict[str, str]:
+def in_view(proxied: Account, signalr: SignalR, signalr_proxy: Proxy) -> dict[str, str]:
     """The app's settings, with what it asks of the table and of SignalR in view."""
     settings = settings_for(proxied, signalr.url)
     settings["AzureSignalRConnectionString"] += f"ServerEndpoint={signalr_proxy.url};"
@@ -46,20 +46,16 @@ def broadcasts(proxy: WebServer) -> list[list[Any]]:
 
 async def shown(proxy: WebServer, total: int) -> None:
     """Wait for a broadcast of at least this total."""
-    async with asyncio.timeout(PATIENCE):
-        while not any(arguments[0] >= total for arguments in broadcasts(proxy)):  # noqa: ASYNC110 (other threads)
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(proxy.wait_for, lambda: any(arguments[0] >= total for arguments in broadcasts(proxy)))
 
 
 async def noted(table_proxy: WebServer, told: list[int]) -> None:
     """Wait for the note of what a broadcast told, which is the last that a process with company does for it."""
     row = json.dumps({"Told": json.dumps(told)})[1:-1].encode()
-    async with asyncio.timeout(PATIENCE):
-        while not any(row in asked.body for asked in table_proxy.asked):  # noqa: ASYNC110 (other threads)
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(table_proxy.wait_for, lambda: any(row in asked.body for asked in table_proxy.asked))
 
 
-async def stats(app: RunningApp) -> Any:
+async def stats(app: RunningHost) -> Any:
     async with aiohttp.ClientSession() as http, http.get(f"{app.url}/stats") as response:
         return {name: value for name, value in (await response.json()).items() if name != "history"}
 
@@ -80,7 +76,7 @@ def assert_counted(account: Account, answers: list[Answered]) -> Statistics:
 
 
 async def test_visits_sent_at_once_are_counted_exactly_and_share_requests(
-    in_view: Mapping[str, str], account: Account, table_proxy: CountingProxy, start_app: StartApp
+    in_view: Mapping[str, str], account: Account, table_proxy: Proxy, start_app: StartApp
 ) -> None:
     app = start_app(in_view)
     answers = await visits([app.url], MANY, AT_ONCE)
@@ -103,7 +99,7 @@ async def test_every_answer_has_its_own_visit_in_it_and_never_goes_back(
 
 
 async def test_visits_one_after_the_other_cost_one_request_each_and_one_look_per_broadcast(
-    in_view: Mapping[str, str], table_proxy: CountingProxy, signalr_proxy: CountingProxy, start_app: StartApp
+    in_view: Mapping[str, str], table_proxy: Proxy, signalr_proxy: Proxy, start_app: StartApp
 ) -> None:
     app = start_app({**in_view, **NEVER})
     async with aiohttp.ClientSession() as http:
@@ -118,7 +114,7 @@ async def test_visits_one_after_the_other_cost_one_request_each_and_one_look_per
 
 
 async def test_a_broadcast_costs_two_reads_however_many_visits_there_were(
-    in_view: Mapping[str, str], table_proxy: CountingProxy, signalr_proxy: CountingProxy, start_app: StartApp
+    in_view: Mapping[str, str], table_proxy: Proxy, signalr_proxy: Proxy, start_app: StartApp
 ) -> None:
     app = start_app({**in_view, "BroadcastIntervalSeconds": "0.5"})
     costs = []
@@ -134,13 +130,13 @@ async def test_a_broadcast_costs_two_reads_however_many_visits_there_were(
 
 
 async def test_visits_sent_at_once_are_shown_together(
-    in_view: Mapping[str, str], signalr_proxy: CountingProxy, account: Account, start_app: StartApp
+    in_view: Mapping[str, str], signalr_proxy: Proxy, account: Account, start_app: StartApp
 ) -> None:
     app = start_app({**in_view, **NEVER})
     await visits([app.url], MANY, AT_ONCE)
     await shown(signalr_proxy, total=1)
     assert len(broadcasts(signalr_proxy)) == 1, "a second one within the interval"
-    await asyncio.to_thread(app.host.stop)
+    await asyncio.to_thread(app.close)
     last = broadcasts(signalr_proxy)[-1]
     assert len(broadcasts(signalr_proxy)) == 2
     assert last == [*audit(account).statistics.summary()], "the last change is always sent"
@@ -164,7 +160,7 @@ async def test_a_restart_goes_on_where_the_app_was(
 ) -> None:
     before = start_app(settings, workers=2)
     await visits([before.url], 60, 20)
-    await asyncio.to_thread(before.host.stop)
+    await asyncio.to_thread(before.close)
     after = start_app(settings)
     async with aiohttp.ClientSession() as http:
         totals = [(await visit(http, after.url)).total for _ in range(3)]

@@ -14,24 +14,21 @@ import pytest
 
 from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
 from local.environment.services import settings_for, signalr_emulator
-from tests.conftest import SignalR
-from tests.functions.running_host import RunningHost
-from tests.ports import free_ports
-from tests.signalr.clients import javascript
-from tests.unit.loopback import HANG_UP
+from tests.conftest import SignalR, StartApp
+from tests.support import TEST_TIMEOUT
+from tests.support.audit import audit
+from tests.support.faults import AFTER, BEFORE, Fault, break_commits
+from tests.support.ports import free_ports
+from tests.support.proxy import Proxy
+from tests.support.running_host import RunningHost
+from tests.support.signalr_clients import javascript
+from tests.support.user_agents import CRAWLER
+from tests.support.visitors import visit, visiting
+from tests.support.web_server import HANG_UP
 
-from .audit import audit
-from .conftest import Site, StartHost
-from .counting_proxy import counting_proxy
-from .faults import AFTER_COMMIT, BEFORE_COMMIT, Fault, befall
-from .visitors import CRAWLER, PATIENCE, Answered, visit
+from .conftest import Site
 
 WRONG_KEY = "d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmc="
-
-
-def url_of(host: RunningHost) -> str:
-    assert host.port is not None, host.text
-    return f"http://127.0.0.1:{host.port}"
 
 
 def lines_with(host: RunningHost, text: str) -> list[str]:
@@ -46,10 +43,10 @@ def assert_no_traceback(host: RunningHost) -> None:
 # Table Storage: one request goes wrong
 
 
-@pytest.mark.parametrize("fault", [*BEFORE_COMMIT, *AFTER_COMMIT])
+@pytest.mark.parametrize("fault", [*BEFORE, *AFTER])
 def test_a_commit_that_meets_with_a_fault_is_acknowledged_and_counted_once(site: Site, fault: Fault) -> None:
     before = site.total()
-    befall(site.table, fault, fault)
+    break_commits(site.table, fault, fault)
     reply = site.request("/signin")
     assert reply.status == 200, reply.body
     assert json.loads(reply.body)["stats"]["totalNumber"] == before + 1
@@ -89,50 +86,14 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
         storage.stop()
 
 
-class Crowd:
-    """Visitors who come again as soon as they are answered, until they are told to go."""
-
-    def __init__(self, url: str, size: int) -> None:
-        self._url = url
-        self._size = size
-        self._is_open = True
-        self.answers: list[Answered] = []
-        self._answered = asyncio.Condition()
-
-    async def come(self) -> None:
-        """Visit until `go` is called."""
-        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as visitors:
-            for _ in range(self._size):
-                visitors.create_task(self._keep_visiting(http))
-
-    async def _keep_visiting(self, http: aiohttp.ClientSession) -> None:
-        while self._is_open:
-            answer = await visit(http, self._url)
-            async with self._answered:
-                self.answers.append(answer)
-                self._answered.notify_all()
-
-    async def answered(self, status: int, times: int = 1) -> None:
-        """Wait for as many more answers of this status."""
-        start = len(self.answers)
-        async with asyncio.timeout(PATIENCE), self._answered:
-            await self._answered.wait_for(lambda: len(self.of(status, start)) >= times)
-
-    def of(self, status: int, start: int = 0) -> Sequence[Answered]:
-        return [answer for answer in self.answers[start:] if answer.status == status]
-
-    def go(self) -> None:
-        self._is_open = False
-
-
 async def test_visits_wait_for_storage_that_is_gone_for_a_moment(
-    storage: Storage, signalr: SignalR, start_host: StartHost
+    storage: Storage, signalr: SignalR, start_app: StartApp
 ) -> None:
-    host = start_host(settings_for(storage.account, signalr.url))
+    host = start_app(settings_for(storage.account, signalr.url))
     async with aiohttp.ClientSession() as http:
-        assert (await visit(http, url_of(host))).total == 1
+        assert (await visit(http, host.url)).total == 1
         await asyncio.to_thread(storage.stop)
-        waiting = [asyncio.create_task(visit(http, url_of(host))) for _ in range(5)]
+        waiting = [asyncio.create_task(visit(http, host.url)) for _ in range(5)]
         await asyncio.to_thread(storage.start)
         assert max([(await answer).total for answer in waiting]) == 6
     assert audit(storage.account).statistics.total == 6
@@ -140,37 +101,34 @@ async def test_visits_wait_for_storage_that_is_gone_for_a_moment(
 
 
 async def test_visits_that_storage_does_not_take_are_given_back_and_no_other_is_lost(
-    storage: Storage, signalr: SignalR, start_host: StartHost
+    storage: Storage, signalr: SignalR, start_app: StartApp
 ) -> None:
-    host = start_host(settings_for(storage.account, signalr.url))
-    crowd = Crowd(url_of(host), 20)
-    visiting = asyncio.create_task(crowd.come())
-    await crowd.answered(200, times=50)
-    await asyncio.to_thread(storage.stop)
-    async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as meanwhile:
-        meanwhile.create_task(crowd.answered(503))
-        meanwhile.create_task(assert_says_that_storage_is_gone(http, url_of(host)))
-    await asyncio.to_thread(storage.start)
-    await crowd.answered(200, times=50)
-    crowd.go()
-    await visiting
+    host = start_app(settings_for(storage.account, signalr.url))
+    async with visiting(host.url, connections=20) as visits:
+        await visits.until_answered(50, status=200)
+        await asyncio.to_thread(storage.stop)
+        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as meanwhile:
+            meanwhile.create_task(visits.until_answered(1, status=503))
+            meanwhile.create_task(assert_says_that_storage_is_gone(http, host.url))
+        await asyncio.to_thread(storage.start)
+        await visits.until_answered(50, status=200)
 
-    given_back = crowd.of(503)
-    assert len(crowd.of(200)) + len(given_back) == len(crowd.answers), "a status other than 200 and 503"
+    acknowledged, given_back = visits.with_status(200), visits.with_status(503)
+    assert visits.statuses == {200, 503}
     for answer in given_back:
         assert answer.retry_after == "5"
         assert answer.content["recorded"] in ("no", "unknown")
         assert answer.content["error"].startswith("The visit was not acknowledged: Table Storage ")
     unknown = sum(answer.content["recorded"] == "unknown" for answer in given_back)
     recorded = audit(storage.account).statistics.total
-    assert len(crowd.of(200)) <= recorded <= len(crowd.of(200)) + unknown
+    assert len(acknowledged) <= recorded <= len(acknowledged) + unknown
     assert len(lines_with(host, "visits were not acknowledged")) <= 2, "a line for each batch, not for each visit"
     assert_no_traceback(host)
 
 
 async def assert_says_that_storage_is_gone(http: aiohttp.ClientSession, url: str) -> None:
     """Every other route says in one line what is wrong, and does not keep anybody waiting for it."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TEST_TIMEOUT):
         while (answer := await get(http, f"{url}/stats"))[0] == 200:  # as last known, for an interval
             pass
     assert answer[0] == 503
@@ -198,11 +156,11 @@ async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
 
 @pytest.mark.parametrize("key", [WRONG_KEY, "a1b2c"], ids=["wrong", "not Base64"])
 def test_a_key_that_storage_does_not_take_is_said_at_once(
-    account: Account, signalr: SignalR, key: str, start_host: StartHost
+    account: Account, signalr: SignalR, key: str, start_app: StartApp
 ) -> None:
     settings = settings_for(account, signalr.url)
     settings["TableConnectionString"] = account.connection_string.replace(DEVELOPMENT_KEY, key)
-    host = start_host(settings)
+    host = start_app(settings)
     reply = host.request("/signin")
     assert reply.status == 503
     content = json.loads(reply.body)
@@ -217,10 +175,10 @@ def test_a_key_that_storage_does_not_take_is_said_at_once(
 
 
 async def test_without_signalr_visits_are_as_before_and_pages_catch_up(
-    account: Account, signalr: SignalR, start_host: StartHost
+    account: Account, signalr: SignalR, start_app: StartApp
 ) -> None:
-    host = start_host(settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"})
-    url = url_of(host)
+    host = start_app(settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"})
+    url = host.url
     async with aiohttp.ClientSession() as http, javascript(url) as page:
         assert await page.event() == ["connected", None]
         await asyncio.to_thread(signalr.process.stop)
@@ -244,13 +202,13 @@ async def test_without_signalr_visits_are_as_before_and_pages_catch_up(
 
 
 async def test_what_signalr_did_not_take_is_sent_again_by_itself(
-    account: Account, signalr: SignalR, start_host: StartHost
+    account: Account, signalr: SignalR, start_app: StartApp
 ) -> None:
     settings = settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"}
-    with counting_proxy(signalr.url) as rest_api:
+    with Proxy(signalr.url) as rest_api:
         settings["AzureSignalRConnectionString"] += f"ServerEndpoint={rest_api.url};"
-        host = start_host(settings)
-        url = url_of(host)
+        host = start_app(settings)
+        url = host.url
         rest_api.handler = lambda asked: HANG_UP
         async with aiohttp.ClientSession() as http, javascript(url) as page:
             assert await page.event() == ["connected", None]
@@ -263,14 +221,14 @@ async def test_what_signalr_did_not_take_is_sent_again_by_itself(
 
 
 async def test_with_a_wrong_signalr_key_visits_are_counted_and_the_log_says_why(
-    account: Account, signalr: SignalR, start_host: StartHost
+    account: Account, signalr: SignalR, start_app: StartApp
 ) -> None:
     settings = settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"}
     settings["AzureSignalRConnectionString"] = f"Endpoint={signalr.url};AccessKey={WRONG_KEY};Version=1.0;"
-    host = start_host(settings)
+    host = start_app(settings)
     async with aiohttp.ClientSession() as http:
         for total in range(1, 4):
-            assert (await visit(http, url_of(host))).total == total
+            assert (await visit(http, host.url)).total == total
     line = await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
     assert "SignalR answered 401" in line
     assert_no_traceback(host)
@@ -318,9 +276,9 @@ WELL: Mapping[str, str] = {
     ids=["no table", "no blob", "no SignalR", "all malformed"],
 )
 def test_wrong_settings_are_named_on_every_route(
-    wrong: Mapping[str, str], named: Sequence[str], start_host: StartHost
+    wrong: Mapping[str, str], named: Sequence[str], start_app: StartApp
 ) -> None:
-    host = start_host({**WELL, **wrong})
+    host = start_app({**WELL, **wrong})
     for method, target in ROUTES:
         reply = host.request(target, method=method)
         assert reply.status == 500, f"{method} {target}: {reply.status}"

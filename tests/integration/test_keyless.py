@@ -20,14 +20,13 @@ from local.emulators.azurite import Account, Azurite
 from local.environment.services import signalr_emulator
 from signin.live.broadcaster import TARGET
 from signin.website.site import CONTAINER
-from tests import https_storage
-from tests.functions.running_host import RunningHost
-from tests.https_storage import storage_token
-from tests.signalr.clients import pysignalr
-from tests.unit.identity_endpoint import IdentityEndpoint, identity_endpoint
-from tests.unit.loopback import Answer
-
-from .audit import audit
+from tests.support import https_storage
+from tests.support.audit import audit
+from tests.support.https_storage import storage_token
+from tests.support.identity_endpoint import IdentityEndpoint, identity_endpoint
+from tests.support.running_host import RunningHost
+from tests.support.signalr_clients import pysignalr
+from tests.support.web_server import Answer
 
 SIGNALR_TOKEN = "the identity's token for SignalR"
 

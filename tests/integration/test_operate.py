@@ -23,13 +23,13 @@ from local import REPOSITORY
 from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
 from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.visits.visit import Visit
-from tests.conftest import RunningApp
-from tests.unit.loopback import HANG_UP, Answer, Asked, nothing_listening
+from tests.support import TEST_TIMEOUT
+from tests.support.proxy import Proxy
+from tests.support.running_host import RunningHost
+from tests.support.user_agents import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
+from tests.support.visitors import visits
+from tests.support.web_server import HANG_UP, Answer, Asked, nothing_listening
 
-from .counting_proxy import CountingProxy
-from .visitors import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IOS, visits
-
-PATIENCE = 60  # seconds until a test gives up waiting for a command to end
 SAMPLE_VISITS = 1500
 WRONG_KEY = "d3Jvbmcga2V5"
 
@@ -76,7 +76,7 @@ Command = subprocess.Popen[str]
 
 
 def end_of(command: Command) -> Ended:
-    output, errors = command.communicate(timeout=PATIENCE)
+    output, errors = command.communicate(timeout=TEST_TIMEOUT)
     return Ended(command.returncode, output, errors)
 
 
@@ -103,7 +103,7 @@ def client(account: Account) -> Iterator[TableClient]:
 
 def add(table: VisitTable, shard: int, count: int) -> list[Visit]:
     """Count so many visits in a shard."""
-    added = [Visit.now((EDGE_ON_WINDOWS, SAFARI_ON_IOS, FIREFOX_ON_LINUX)[number % 3]) for number in range(count)]
+    added = [Visit.now((EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX)[number % 3]) for number in range(count)]
     head = table.read(shard)
     for start in range(0, count, MAX_VISITS):
         head = table.commit(shard, head, added[start : start + MAX_VISITS])
@@ -189,7 +189,7 @@ def test_an_audit_finds_a_gap_rows_of_nobody_and_what_was_not_adopted(
     ]
 
 
-def before_each_page_of(proxy: CountingProxy, partition: str, happens: Callable[[], object]) -> None:
+def before_each_page_of(proxy: Proxy, partition: str, happens: Callable[[], object]) -> None:
     """Let something happen whenever rows of a partition are about to be read."""
 
     def handler(asked: Asked) -> Answer:
@@ -201,7 +201,7 @@ def before_each_page_of(proxy: CountingProxy, partition: str, happens: Callable[
 
 
 def test_an_audit_is_not_misled_by_visits_that_arrive_meanwhile(
-    operator: Operator, account: Account, table: VisitTable, proxied: Account, table_proxy: CountingProxy
+    operator: Operator, account: Account, table: VisitTable, proxied: Account, table_proxy: Proxy
 ) -> None:
     add(table, 0, 1500)
     before_each_page_of(table_proxy, "00", lambda: add(table, 0, 10))
@@ -211,7 +211,7 @@ def test_an_audit_is_not_misled_by_visits_that_arrive_meanwhile(
 
 
 def test_an_audit_finds_a_drift_while_visits_arrive(
-    operator: Operator, table: VisitTable, client: TableClient, proxied: Account, table_proxy: CountingProxy
+    operator: Operator, table: VisitTable, client: TableClient, proxied: Account, table_proxy: Proxy
 ) -> None:
     for visit in add(table, 0, 12):
         client.delete_entity("00", visit.key)
@@ -222,7 +222,7 @@ def test_an_audit_finds_a_drift_while_visits_arrive(
 
 
 async def test_an_audit_of_an_app_under_load_finds_no_drift(
-    operator: Operator, account: Account, app: RunningApp
+    operator: Operator, account: Account, app: RunningHost
 ) -> None:
     audits: list[Ended] = []
 
@@ -259,7 +259,7 @@ def test_adopting_counts_every_visit_of_the_sample(
 Moment = Literal["before", "after", "on its way"]
 
 
-def kill_at(proxy: CountingProxy, transaction: int, moment: Moment, command: Callable[[], Command]) -> None:
+def kill_at(proxy: Proxy, transaction: int, moment: Moment, command: Callable[[], Command]) -> None:
     """Kill a command with SIGKILL at its n-th transaction.
 
     It has not arrived by then, or it has and nobody hears of it, or it arrives once its sender is no more.
@@ -285,7 +285,7 @@ def kill_at(proxy: CountingProxy, transaction: int, moment: Moment, command: Cal
 
 
 def test_adopting_that_is_killed_again_and_again_counts_every_visit_once(
-    operator: Operator, account: Account, client: TableClient, proxied: Account, table_proxy: CountingProxy
+    operator: Operator, account: Account, client: TableClient, proxied: Account, table_proxy: Proxy
 ) -> None:
     record_in_the_sample(client, SAMPLE_VISITS)
     kills: list[tuple[int, Moment]] = [
@@ -302,7 +302,7 @@ def test_adopting_that_is_killed_again_and_again_counts_every_visit_once(
         started = threading.Event()
 
         def command(commands: list[Command] = commands, started: threading.Event = started) -> Command:
-            assert started.wait(PATIENCE)
+            assert started.wait(TEST_TIMEOUT)
             return commands[0]
 
         kill_at(table_proxy, transaction, moment, command)
@@ -333,9 +333,9 @@ async def test_adopting_while_a_busy_app_counts_comes_to_an_end_and_loses_nothin
     operator: Operator,
     account: Account,
     client: TableClient,
-    app: RunningApp,
+    app: RunningHost,
     proxied: Account,
-    table_proxy: CountingProxy,
+    table_proxy: Proxy,
     distance: float,
 ) -> None:
     def from_afar(asked: Asked) -> Answer:
@@ -395,7 +395,7 @@ def test_an_export_whose_reader_goes_away_ends_without_a_word(
     export.stdout.close()
     assert export.stderr is not None
     assert export.stderr.read() == ""
-    assert export.wait(PATIENCE) == 141, "as shells report what a closed pipe has ended"
+    assert export.wait(TEST_TIMEOUT) == 141, "as shells report what a closed pipe has ended"
 
 
 def test_an_export_says_what_it_left_out(
@@ -472,7 +472,7 @@ def test_a_missing_table_is_one_line(operator: Operator, azurite: Azurite, unuse
 
 
 def test_a_page_that_fails_once_is_read_again(
-    operator: Operator, table: VisitTable, proxied: Account, table_proxy: CountingProxy
+    operator: Operator, table: VisitTable, proxied: Account, table_proxy: Proxy
 ) -> None:
     add(table, 0, 5)
     failures = [Answer(503, headers={"Retry-After": "0"}), HANG_UP]
@@ -501,7 +501,7 @@ def test_ctrl_c_ends_a_command_and_loses_nothing(
     account: Account,
     client: TableClient,
     proxied: Account,
-    table_proxy: CountingProxy,
+    table_proxy: Proxy,
     command: str,
     said: str,
 ) -> None:
@@ -510,13 +510,13 @@ def test_ctrl_c_ends_a_command_and_loses_nothing(
 
     def handler(asked: Asked) -> Answer | None:
         is_asked.set()
-        assert may_answer.wait(PATIENCE)
+        assert may_answer.wait(TEST_TIMEOUT)
         return table_proxy.pass_on(asked)
 
     table_proxy.handler = handler
     process = operator.start(proxied, command)
     try:
-        assert is_asked.wait(PATIENCE), "it asks nothing of the table"
+        assert is_asked.wait(TEST_TIMEOUT), "it asks nothing of the table"
         process.send_signal(signal.SIGINT)
         ended = end_of(process)
     finally:

@@ -21,12 +21,11 @@ from signin.counting.table import (
 )
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
-from tests.unit.loopback import nothing_listening
-
-from .audit import audit
-from .counting_proxy import CountingProxy
-from .faults import AFTER_COMMIT, BEFORE_COMMIT, Fault, befall
-from .visitors import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IOS
+from tests.support.audit import audit
+from tests.support.faults import AFTER, BEFORE, Fault, break_commits
+from tests.support.proxy import Proxy
+from tests.support.user_agents import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
+from tests.support.web_server import nothing_listening
 
 NOTHING = ShardState(Statistics(), etag=None)
 WRONG_KEY = "d3Jvbmc="
@@ -47,7 +46,7 @@ def test_a_shard_that_was_never_written_reads_as_nothing(table: VisitTable) -> N
 
 
 def test_the_first_commit_creates_the_shard_with_its_visits(table: VisitTable) -> None:
-    visits = [Visit.now(EDGE_ON_WINDOWS), Visit.now(SAFARI_ON_IOS)]
+    visits = [Visit.now(EDGE_ON_WINDOWS), Visit.now(SAFARI_ON_IPHONE)]
     head = table.commit(3, NOTHING, visits)
     assert head.statistics.summary() == (
         2,
@@ -69,8 +68,8 @@ def test_commits_follow_each_other_without_a_read(table: VisitTable, account: Ac
     assert audit(account).statistics == head.statistics
 
 
-def test_99_visits_are_one_request(proxied: Account, table_proxy: CountingProxy, account: Account) -> None:
-    visits = [Visit.now(user_agent) for user_agent in (EDGE_ON_WINDOWS, SAFARI_ON_IOS, FIREFOX_ON_LINUX) * 33]
+def test_99_visits_are_one_request(proxied: Account, table_proxy: Proxy, account: Account) -> None:
+    visits = [Visit.now(user_agent) for user_agent in (EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX) * 33]
     assert len(visits) == MAX_VISITS
     table_of(proxied).commit(0, NOTHING, visits)
     assert len(table_proxy.asked) == 1
@@ -187,23 +186,23 @@ def test_without_a_connection_nothing_was_sent(account: Account) -> None:
             table.commit(0, NOTHING, [Visit.now()])
 
 
-@pytest.mark.parametrize("fault", BEFORE_COMMIT)
+@pytest.mark.parametrize("fault", BEFORE)
 def test_a_request_that_fails_on_its_way_is_unanswered_and_sent_once(
-    proxied: Account, table_proxy: CountingProxy, table: VisitTable, fault: Fault
+    proxied: Account, table_proxy: Proxy, table: VisitTable, fault: Fault
 ) -> None:
-    befall(table_proxy, fault)
+    break_commits(table_proxy, fault)
     with pytest.raises(OutcomeUnknown):
         table_of(proxied).commit(0, NOTHING, [Visit.now()])
     assert len(table_proxy.asked) == 1, "only the committer may decide to send again"
     assert table.read(0) == NOTHING
 
 
-@pytest.mark.parametrize("fault", AFTER_COMMIT)
+@pytest.mark.parametrize("fault", AFTER)
 def test_a_reply_that_is_lost_is_unanswered_and_its_commit_is_sent_once(
-    proxied: Account, table_proxy: CountingProxy, table: VisitTable, fault: Fault
+    proxied: Account, table_proxy: Proxy, table: VisitTable, fault: Fault
 ) -> None:
     visit = Visit.now()
-    befall(table_proxy, fault)
+    break_commits(table_proxy, fault)
     with pytest.raises(OutcomeUnknown):
         table_of(proxied).commit(0, NOTHING, [visit])
     assert len(table_proxy.asked) == 1, "only the committer may decide to send again"

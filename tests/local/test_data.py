@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 from .conftest import Start
 from .environment import port_flags, visit

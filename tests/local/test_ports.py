@@ -12,7 +12,7 @@ import pytest
 from local.commands import parse
 from local.environment.ports import FLAGS, check_ports
 from local.progress import StepFailed
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 from .conftest import Start
 from .environment import ANY_PORTS, get, port_flags, visit

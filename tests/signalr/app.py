@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from aiohttp import web
 
 from local.node import NODE_MODULES
+from tests.support.signalr_clients import SCRIPTS
 
 from .conftest import Emulator
 
@@ -40,7 +40,7 @@ async def running(emulator: Emulator) -> AsyncIterator[App]:
     server.router.add_post("/negotiate", app.negotiate)
     server.router.add_get("/page/{library:.+}", app.page)
     server.router.add_static("/modules", NODE_MODULES)
-    server.router.add_static("/scripts", Path(__file__).parent)
+    server.router.add_static("/scripts", SCRIPTS)
     runner = web.AppRunner(server)
     await runner.setup()
     try:

@@ -11,11 +11,19 @@ import pytest
 from local.emulators.signalr.connection import Intervals
 from local.emulators.signalr.protocols import PROTOCOLS
 from local.emulators.signalr.transports import TRANSPORTS
+from tests.support.signalr_clients import (
+    BrowserThread,
+    Client,
+    browser_thread,
+    in_browser,
+    javascript,
+    pysignalr,
+    signalrcore,
+)
 
 from . import app as apps
 from . import conftest
 from .app import HUB_URL, App
-from .clients import BrowserThread, Client, browser_thread, in_browser, javascript, pysignalr, signalrcore
 from .conftest import Emulator
 
 STATISTICS = [3, {"Windows": 2, "Other": 1}, {"Edge": 3}, {"byDevice": {"Desktop": 2, "Other": 1}}]

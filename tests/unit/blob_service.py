@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from .loopback import Answer, Asked, WebServer, web_server
+from tests.support.web_server import Answer, Asked, WebServer, web_server
 
 MODIFIED = "Mon, 23 Nov 2026 09:15:00 GMT"
 NOT_FOUND = Answer(404, b"<Error/>", {"x-ms-error-code": "BlobNotFound", "Content-Type": "application/xml"})

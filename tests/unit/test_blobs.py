@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from signin.website.blobs import MAX_BUFFERED, Blob, BlobChanged, Container, ContentUnavailable
+from tests.support.web_server import HANG_UP, Answer, nothing_listening
 
 from .blob_service import MODIFIED, NOT_FOUND, BlobService, StoredBlob, blob_service
-from .loopback import HANG_UP, Answer, nothing_listening
 
 LONG = "all work and no play makes jack a dull boy " * 100
 IMMUTABLE = "public, max-age=31536000, immutable"

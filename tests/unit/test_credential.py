@@ -14,9 +14,8 @@ from signin.counting.table import NotSent, VisitTable
 from signin.identity.credential import SIGNALR_SCOPE, STORAGE_SCOPE, Credential, Identity, IdentityError
 from signin.live.connection_string import ConnectionString
 from signin.live.hub import Hub, SignalRError
-
-from .identity_endpoint import SECRET, IdentityEndpoint, identity_endpoint
-from .loopback import Answer, Asked, WebServer, web_server
+from tests.support.identity_endpoint import SECRET, IdentityEndpoint, identity_endpoint
+from tests.support.web_server import Answer, Asked, WebServer, web_server
 
 TOKENS = {"https://storage.azure.com": "a token for storage", "https://signalr.azure.com": "a token for SignalR"}
 MANAGED = Identity(is_managed=True, client_id="me")

@@ -15,8 +15,9 @@ import azure.functions as func
 import pytest
 from azure.functions.decorators.http import HttpTrigger
 
+from tests.support.web_server import Answer
+
 from . import table_service
-from .loopback import Answer
 from .test_visit import SAFARI
 from .whole_app import Surroundings, forget_current
 

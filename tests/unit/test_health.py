@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from signin.health import check_services
+from tests.support.web_server import HANG_UP, Answer
 
 from . import table_service
-from .loopback import HANG_UP, Answer
 from .whole_app import Surroundings, running_app
 
 

@@ -11,8 +11,7 @@ import requests
 
 from signin.live.connection_string import ConnectionString
 from signin.live.hub import CLIENT_TOKEN_SECONDS, Hub, SignalRError
-
-from .loopback import HANG_UP, Answer, Asked, WebServer, nothing_listening, web_server
+from tests.support.web_server import HANG_UP, Answer, Asked, WebServer, nothing_listening, web_server
 
 KEY = "a-key-of-44-characters-as-the-service-makes="
 ACCEPTED = Answer(202)

@@ -10,9 +10,9 @@ import pytest
 
 from signin.website.blobs import MAX_BUFFERED, ContentUnavailable
 from signin.website.site import Site, is_blob_name
+from tests.support.web_server import Answer, Asked
 
 from .blob_service import MODIFIED, NOT_FOUND, BlobService, StoredBlob, blob_service
-from .loopback import Answer, Asked
 
 TIMEOUT = 10  # seconds
 

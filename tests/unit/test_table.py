@@ -18,9 +18,9 @@ from signin.counting.table import (
 )
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from tests.support.web_server import Answer, nothing_listening, web_server
 
 from . import table_service
-from .loopback import Answer, nothing_listening, web_server
 from .table_service import Fault, Reply, TableService, raising
 from .test_visit import FIREFOX
 

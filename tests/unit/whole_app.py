@@ -13,8 +13,8 @@ from signin import app as app_module
 from signin.app import App
 from signin.counting.table import VisitTable
 from signin.settings import Settings
+from tests.support.web_server import Answer, Asked, WebServer, web_server
 
-from .loopback import Answer, Asked, WebServer, web_server
 from .table_service import TableService
 
 KEY = "a-key-of-44-characters-as-the-service-makes="

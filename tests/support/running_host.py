@@ -1,4 +1,4 @@
-"""A Functions host under test, as a process of its own, and a gate at which a request can be held in flight."""
+"""A Functions host under test, in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-REPOSITORY = Path(__file__).parents[2]
-PATIENCE = 30  # seconds until a test gives up waiting for an event
+from local import REPOSITORY
+from tests.support import TEST_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Reply:
 
 
 class RunningHost:
-    """A host started in `folder`, once it has said that it listens (or has ended instead: then `port` is None)."""
+    """A host started in `folder`; the constructor returns when it listens, or has ended: then `port` is None."""
 
     def __init__(
         self, folder: Path, *options: str, environment: Mapping[str, str], python: str | Path = sys.executable
@@ -74,7 +73,7 @@ class RunningHost:
     ) -> Reply:
         """Send one request; `target` goes out as it is."""
         assert self.port is not None, f"the host is not up:\n{self.text}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TEST_TIMEOUT)
         try:
             connection.request(method, target, body, headers or {})
             answer = connection.getresponse()
@@ -85,14 +84,14 @@ class RunningHost:
     def raw(self, data: bytes) -> bytes:
         """Send bytes on a connection of their own and return what comes back until it is closed."""
         assert self.port is not None, f"the host is not up:\n{self.text}"
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=TEST_TIMEOUT) as connection:
             connection.sendall(data)
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def wait_for_log(self, text: str) -> str:
         """Wait for a log line that contains `text`, after those already waited for."""
         try:
-            while text not in (line := self._unread.get(timeout=PATIENCE)):
+            while text not in (line := self._unread.get(timeout=TEST_TIMEOUT)):
                 pass
         except queue.Empty:
             raise AssertionError(f"no log line with {text!r} came:\n{self.text}") from None
@@ -104,11 +103,11 @@ class RunningHost:
 
     def wait(self) -> int:
         """Wait for the host to end and return its exit code."""
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TEST_TIMEOUT)
 
     def wait_for_last_process(self) -> None:
         """Wait until no process holds standard error any more: neither the host nor any of its workers."""
-        self._pump.join(PATIENCE)
+        self._pump.join(TEST_TIMEOUT)
         assert not self._pump.is_alive(), f"a worker outlives the host:\n{self.text}"
 
     def close(self) -> None:
@@ -125,25 +124,23 @@ class RunningHost:
                 stream.close()
 
 
-class Gate:
-    """Where a function of the sample app stops until it is let through: it connects and says who it is."""
+# Statements for `start_app`: responses to visits have the id of their process in a header.
+PROCESS_HEADER = """
+import os
 
-    def __init__(self) -> None:
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self._server.settimeout(PATIENCE)
-        self.port: int = self._server.getsockname()[1]
+from signin import responses
 
-    @contextmanager
-    def held(self) -> Iterator[tuple[str, int]]:
-        """Wait for the next arrival; its visit and process id. It is let through at the end of the context."""
-        connection, _ = self._server.accept()
-        with connection:
-            with connection.makefile("r") as lines:
-                visit, pid = lines.readline().split()
-            yield visit, int(pid)
+sign_in = responses.sign_in
 
-    def close(self) -> None:
-        self._server.close()
+
+def sign_in_with_process(*arguments):
+    response = sign_in(*arguments)
+    response.headers["Process"] = str(os.getpid())
+    return response
+
+
+responses.sign_in = sign_in_with_process
+"""
 
 
 def write_app(folder: Path, source: str, *, host: Mapping[str, object] | None = None) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from .loopback import Answer, Asked, WebServer, web_server
+from tests.support.web_server import Answer, Asked, WebServer, web_server
 
 SECRET = "the-secret-of-this-machine"
 

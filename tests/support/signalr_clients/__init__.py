@@ -18,10 +18,10 @@ from signalrcore.types import HttpTransportType, HubProtocolEncoding
 
 from local.browser.headless import running_browser
 from local.node import NODE
+from tests.support import TEST_TIMEOUT
 
-HERE = Path(__file__).parent
+SCRIPTS = Path(__file__).parent
 TARGET = "updateSignInStats"
-PATIENCE = 20.0  # seconds
 
 
 class Client(ABC):
@@ -51,7 +51,7 @@ class NodeClient(Client):
 
     async def event(self) -> list[Any]:
         assert self._process.stdout
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TEST_TIMEOUT):
             line = await self._process.stdout.readline()
         assert line, "the client ended; what it said is above, in the captured stderr"
         event: list[Any] = json.loads(line)
@@ -68,7 +68,7 @@ async def javascript(url: str, token: str = "", transport: str = "", protocol: s
     """@microsoft/signalr; without a token the URL is an app's, without a transport it takes the first that works."""
     options = json.dumps({"url": url, "token": token, "transport": transport, "protocol": protocol})
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(NODE, HERE / "listener.mjs", options, stdin=pipe, stdout=pipe)
+    process = await asyncio.create_subprocess_exec(NODE, SCRIPTS / "listener.mjs", options, stdin=pipe, stdout=pipe)
     try:
         yield NodeClient(process)
     finally:
@@ -97,7 +97,7 @@ class BrowserThread:
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Have the thread do something."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TEST_TIMEOUT):
             return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
     def open_page(self, url: str) -> Page:
@@ -163,7 +163,7 @@ class PythonClient(Client):
         self._loop.call_soon_threadsafe(self._events.put_nowait, [name, detail])
 
     async def event(self) -> list[Any]:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TEST_TIMEOUT):
             return await self._events.get()
 
     async def invoke(self) -> None:

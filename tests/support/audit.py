@@ -1,0 +1,59 @@
+"""The visits that a table holds, counted row by row and checked against its stats rows."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from azure.data.tables import TableClient, TableEntity
+
+from local.emulators.azurite import Account
+from signin.counting.table import STATISTICS_KEY, TABLE_NAME, VisitTable, partition
+from signin.live.lease import LEASE_PARTITION
+from signin.visits.statistics import Statistics
+
+
+class Audit(NamedTuple):
+    """The sum of all visits, their keys, and the partitions that they are in."""
+
+    statistics: Statistics
+    keys: frozenset[str]
+    shards: Sequence[str]
+
+
+def audit(account: Account) -> Audit:
+    """`audit_rows` for the table of an account."""
+    return audit_rows(rows_of(account), VisitTable.from_connection_string(account.connection_string))
+
+
+def rows_of(account: Account) -> list[TableEntity]:
+    """All rows of the table of an account."""
+    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
+        return list(client.list_entities())
+
+
+def audit_rows(rows: Iterable[TableEntity], table: VisitTable) -> Audit:
+    """Count all rows of a table to which nothing is being written.
+
+    Fails if a shard does not count its own visits exactly, if the shards have a gap, where readers stop, or if a visit
+    has two rows.
+    """
+    shards: defaultdict[str, list[TableEntity]] = defaultdict(list)
+    for row in rows:
+        in_shard = shards[row["PartitionKey"]]
+        if row["RowKey"] != STATISTICS_KEY:
+            in_shard.append(row)
+    shards.pop(LEASE_PARTITION, None)
+    assert sorted(shards) == [partition(shard) for shard in range(len(shards))], f"a gap in the shards {sorted(shards)}"
+    keys = Counter(row["RowKey"] for visits in shards.values() for row in visits)
+    assert all(times == 1 for times in keys.values()), f"visits with two rows: {keys.most_common(3)}"
+    total = Statistics()
+    for shard, visits in shards.items():
+        counted = table.read(int(shard)).statistics
+        assert counted.total == len(visits), f"shard {shard} counts {counted.total} visits and has {len(visits)}"
+        for name, counts in (("OS", counted.by_os), ("Browser", counted.by_browser), ("Device", counted.by_device)):
+            held = Counter(row[name] for row in visits)
+            assert counts == held, f"shard {shard} counts {counts} by {name} and has {held}"
+        total += counted
+    return Audit(total, frozenset(keys), sorted(shards))
