@@ -104,7 +104,7 @@ class App:
         """Access to the live updates; without a token where none comes in time, since the visit counts all the same."""
         if not access.done():
             await _attempt(asyncio.wrap_future(access), _ACCESS_SECONDS)
-        return access.result() if access.done() and access.exception() is None else self.hub.no_access
+        return access.result() if access.done() and access.exception() is None else self.hub.access_without_token
 
     def _committed(self, batch: Future[None]) -> asyncio.Future[None]:
         """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""

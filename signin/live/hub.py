@@ -22,7 +22,7 @@ from signin.live.connection_string import ConnectionString
 CLIENT_TOKEN_SECONDS = 3600  # an open connection outlives its token
 _REST_TOKEN_SECONDS = 3600
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to answer
-LONGEST_RETRY_AFTER = 3600.0  # seconds
+MAX_RETRY_AFTER = 3600.0  # seconds
 
 _ADVICE = {
     401: "check the AccessKey in AzureSignalRConnectionString, and this machine's clock",
@@ -77,7 +77,7 @@ class Hub:
         return access
 
     @property
-    def no_access(self) -> ClientAccess:
+    def access_without_token(self) -> ClientAccess:
         """The url, and no token: whoever gets it has to ask again."""
         return self._access("")
 
@@ -154,6 +154,6 @@ class Hub:
 def _retry_after(answer: requests.Response) -> float:
     """The seconds that a Retry-After header asks for, an hour at most; 0 where there is none, or no sense in it."""
     try:
-        return min(Retry().get_retry_after(answer.raw) or 0.0, LONGEST_RETRY_AFTER)
+        return min(Retry().get_retry_after(answer.raw) or 0.0, MAX_RETRY_AFTER)
     except (InvalidHeader, ValueError):  # ValueError: a year or a number that Python does not take
         return 0.0

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from azure.data.tables import TableEntity
 
 from signin.counting.table import VisitTable
-from signin.live.hub import LONGEST_RETRY_AFTER
+from signin.live.hub import MAX_RETRY_AFTER
 
 LEASE_PARTITION = "broadcast"  # the PartitionKey
 _KEY = "turn"
 
 LONGEST_INTERVAL = 3600.0  # seconds between broadcasts
-_LONGEST = max(LONGEST_INTERVAL, LONGEST_RETRY_AFTER)  # seconds
+_LONGEST = max(LONGEST_INTERVAL, MAX_RETRY_AFTER)  # seconds
 
 ShardTotals = Mapping[int, int]  # shard: visits
 

@@ -183,7 +183,7 @@ async def test_a_durable_visit_is_acknowledged_whatever_else_fails(
     monkeypatch.setattr(app.hub, "client_access", FailsOnceAwaited)
     answer = await app.sign_in({})
     assert answer.statistics.total == around.table.audited().total == 1
-    assert answer.access == app.hub.no_access
+    assert answer.access == app.hub.access_without_token
     for unforeseen in ("a reading that nobody foresaw", "a token that nobody foresaw"):
         assert unforeseen in caplog.text
 
