@@ -144,7 +144,7 @@ class Committer:
                 self._counter.record(self._shard, statistics)
                 self._metrics.count("commits")
                 self._metrics.count("visits", len(batch.visits))
-                self._metrics.took("commit", time.monotonic() - began)
+                self._metrics.record_duration("commit", time.monotonic() - began)
                 batch.done.set_result(None)
                 self._on_commit()
 
@@ -155,7 +155,7 @@ class Committer:
                 self._changed.wait_for(lambda: self._waiting or self._is_closing)
                 if not self._waiting:
                     return None
-                self._metrics.waiting(sum(len(batch.visits) for batch in self._waiting))
+                self._metrics.record_queue(sum(len(batch.visits) for batch in self._waiting))
                 batch = self._waiting.popleft()
             if time.monotonic() <= batch.until:
                 return batch

@@ -124,7 +124,7 @@ class Broadcaster:
         began = time.monotonic()
         self._hub.broadcast(TARGET, self._counter.value().summary())
         self._metrics.count("broadcasts")
-        self._metrics.took("broadcast", time.monotonic() - began)
+        self._metrics.record_duration("broadcast", time.monotonic() - began)
         if self._is_failing:
             logger.info("broadcasts work again")
         self._is_failing = False

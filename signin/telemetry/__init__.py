@@ -1,5 +1,5 @@
-"""What operators see: log lines, each written once, and the counts and durations of every minute.
+"""Logs and metrics for operators.
 
-`console` decides which way a log record takes under the Functions host, `metrics` counts.
+`console` prints the log records that the Functions host would drop, `metrics` logs counts and durations each minute.
 Imports no other package of the app.
 """

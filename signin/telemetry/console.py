@@ -1,8 +1,11 @@
-"""What happens between the requests, on the console.
+"""Print log records to the console if they do not belong to a request.
 
-The Functions host drops a log record that belongs to no request under way, as are all those of threads
-(azure-functions-python-worker, issues 1358 and 1860). What a worker writes to its console, the host does log: as a
-warning or an error where a line on standard error has that word in it, else as information.
+The Functions host drops a log record that belongs to no running invocation, such as every record of a background thread
+(azure-functions-python-worker, issues 1358 and 1860). It does log the console output of its workers: a line on standard
+error as a warning or an error if the line contains that word, any other line as information.
+
+So each record takes one way: if a request logs it, it is left to the worker, which knows the invocation; otherwise it
+is printed.
 """
 
 from __future__ import annotations
@@ -15,38 +18,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
-_handles_a_request: ContextVar[object] = ContextVar("_handles_a_request", default=None)
+# The task or thread that handles a request. Other tasks and threads may inherit the context, and so the value.
+_request_runner: ContextVar[object] = ContextVar("_request_runner", default=None)
 
 
 @contextmanager
 def request_scope() -> Iterator[None]:
-    """For a function that the worker calls: what it logs is the request's, unless another task or thread says it."""
-    token = _handles_a_request.set(_who_runs())
+    """Records of the current task or thread in this scope belong to a request; those of tasks that it starts do not."""
+    token = _request_runner.set(_current_runner())
     try:
         yield
     finally:
-        _handles_a_request.reset(token)
+        _request_runner.reset(token)
 
 
 def use_console() -> None:
-    """Write to the console what the app logs outside of requests. May be called again."""
-    logging.getLogger("signin").addHandler(_console)
+    """Print the app's log records outside of requests to the console. May be called again."""
+    logging.getLogger("signin").addHandler(_console_handler)
 
 
-class _Console(logging.Handler):
+class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        if _handles_a_request.get() is not _who_runs():
+        if _request_runner.get() is not _current_runner():
             stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-            with suppress(OSError, ValueError):  # a console that is closed must not end the thread that speaks
+            with suppress(OSError, ValueError):  # a closed console must not end the thread that logs
                 print(self.format(record), file=stream, flush=True)
 
 
-_console = _Console()
-_console.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+_console_handler = _ConsoleHandler()
+_console_handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
 
-def _who_runs() -> object:
-    """The task, or the thread where there is none: a context is inherited by others of both."""
+def _current_runner() -> object:
+    """The current task, or the current thread if it has no event loop."""
     try:
         return asyncio.current_task()
     except RuntimeError:  # no event loop in this thread

@@ -1,7 +1,6 @@
-"""What an operator may want to be woken for: the counts and durations of a minute, as one line of JSON in the log.
+"""Counts and durations of this process, logged once a minute as a line of JSON.
 
-Application Insights takes it from there (queries are in docs/operations.md). A process to which nothing happens says
-nothing.
+Application Insights stores the lines (docs/operations.md has queries). A minute without any event has no line.
 """
 
 from __future__ import annotations
@@ -16,15 +15,13 @@ from typing import Literal
 
 logger = logging.getLogger(__name__)
 
-PERIOD_SECONDS = 60.0
-
 Event = Literal[
     "visits",  # acknowledged
     "visits_not_recorded",  # answered 503, and certainly not counted
     "visits_unknown",  # answered 503, and perhaps counted
     "commits",
     "conflicts",  # another process had written to the same shard
-    "unknown_outcomes_resolved",  # a commit without an answer turned out to have happened
+    "unknown_outcomes_resolved",  # a commit without a reply had succeeded
     "broadcasts",
     "broadcast_failures",
 ]
@@ -32,15 +29,16 @@ Duration = Literal["commit", "broadcast"]
 
 
 class Metrics:
-    """What happens in this process. Thread-safe."""
+    """The counts and durations of the current period, `period` in seconds. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, period: float = 60.0) -> None:
+        self._period = period
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._began = time.monotonic()
         self._events: Counter[str] = Counter()
         self._durations: dict[str, list[float]] = {}
@@ -52,7 +50,7 @@ class Metrics:
         self._thread.start()
 
     def close(self) -> None:
-        """Log what is left."""
+        """Log the unfinished period, and stop."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
@@ -61,35 +59,35 @@ class Metrics:
         with self._lock:
             self._events[event] += times
 
-    def took(self, what: Duration, seconds: float) -> None:
+    def record_duration(self, name: Duration, seconds: float) -> None:
         with self._lock:
-            self._durations.setdefault(what, []).append(seconds)
+            self._durations.setdefault(name, []).append(seconds)
 
-    def waiting(self, visits: int) -> None:
-        """So many visits are in the queue, or were just taken from it."""
+    def record_queue(self, visits: int) -> None:
+        """Record the length of the queue of visits. The longest one of the period is logged."""
         with self._lock:
             self._most_waiting = max(self._most_waiting, visits)
 
     def log(self) -> None:
-        """Log a line for the period that ends now, if anything happened in it."""
+        """End the current period, and log a line if any event was counted in it."""
         with self._lock:
             events, durations, most_waiting = self._events, self._durations, self._most_waiting
             seconds = time.monotonic() - self._began
-            self._begin()
+            self._reset()
         if events:
             measured = {"seconds": round(seconds, 1), **events, "most_waiting": most_waiting}
-            for what, values in durations.items():
-                measured |= _spread(what, values)
+            for name, values in durations.items():
+                measured |= _percentiles(name, values)
             logger.info("metrics %s", json.dumps(measured))
 
     def _run(self) -> None:
-        while not self._closing.wait(PERIOD_SECONDS):
+        while not self._closing.wait(self._period):
             self.log()
         self.log()
 
 
-def _spread(what: str, seconds: Sequence[float]) -> dict[str, float]:
-    """The median, the 95th percentile and the longest, in milliseconds."""
+def _percentiles(name: str, seconds: Sequence[float]) -> dict[str, float]:
+    """The median, the 95th percentile and the maximum, in milliseconds."""
     ordered = sorted(1000 * value for value in seconds)
     at = {"p50": len(ordered) // 2, "p95": len(ordered) * 95 // 100, "max": -1}
-    return {f"{what}_ms_{name}": round(ordered[index], 1) for name, index in at.items()}
+    return {f"{name}_ms_{percentile}": round(ordered[index], 1) for percentile, index in at.items()}

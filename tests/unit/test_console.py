@@ -22,7 +22,7 @@ def _in_use(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     console.use_console()
     console.use_console()
     yield
-    logging.getLogger("signin").removeHandler(console._console)
+    logging.getLogger("signin").removeHandler(console._console_handler)
 
 
 def in_a_thread(work: Callable[[], object]) -> None:
@@ -31,10 +31,8 @@ def in_a_thread(work: Callable[[], object]) -> None:
     thread.join()
 
 
-def test_what_a_thread_says_is_on_the_console_once_as_the_host_tells_levels_apart(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """By the word, on standard error; and standard output is information, whatever words are in it."""
+def test_record_of_a_thread_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The host reads the level from the line on standard error. Standard output is always information."""
     for level, text in ((logging.INFO, "0 failures"), (logging.WARNING, "slow"), (logging.ERROR, "down")):
         in_a_thread(partial(logger.log, level, text))
     assert capsys.readouterr() == (
@@ -43,7 +41,7 @@ def test_what_a_thread_says_is_on_the_console_once_as_the_host_tells_levels_apar
     )
 
 
-async def test_what_a_request_says_is_left_to_the_worker_which_knows_whose_it_is(
+async def test_record_of_a_request_is_left_to_the_worker(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     @errors_as_responses
@@ -63,10 +61,8 @@ async def test_what_a_request_says_is_left_to_the_worker_which_knows_whose_it_is
     assert caplog.messages == ["a coroutine", "a function"]
 
 
-async def test_what_the_tasks_and_threads_of_a_request_say_is_on_the_console(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """They may outlive it, and the worker does not know them."""
+async def test_records_of_tasks_and_threads_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tasks and threads that a request starts may outlive it."""
 
     async def task() -> None:
         logger.info("a task")
@@ -81,7 +77,7 @@ async def test_what_the_tasks_and_threads_of_a_request_say_is_on_the_console(
     assert capsys.readouterr().out == "INFO signin.anything: a task\nINFO signin.anything: a thread\n"
 
 
-async def test_after_a_request_its_task_is_between_requests(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_record_after_a_request_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     @errors_as_responses
     async def handler(req: func.HttpRequest) -> func.HttpResponse:
         return func.HttpResponse()
@@ -92,8 +88,8 @@ async def test_after_a_request_its_task_is_between_requests(capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("I/O operation on closed file")], ids=repr)
-def test_a_console_that_is_gone_ends_no_thread(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone:
+def test_closed_console_ends_no_thread(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ClosedStream:
         def write(self, text: str) -> None:
             raise error
 
@@ -104,7 +100,7 @@ def test_a_console_that_is_gone_ends_no_thread(error: Exception, monkeypatch: py
         logger.error("on standard error")
         done.append("afterwards")
 
-    monkeypatch.setattr(sys, "stdout", Gone())
-    monkeypatch.setattr(sys, "stderr", Gone())
+    monkeypatch.setattr(sys, "stdout", ClosedStream())
+    monkeypatch.setattr(sys, "stderr", ClosedStream())
     in_a_thread(work)
     assert done == ["afterwards"]

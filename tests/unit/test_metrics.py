@@ -14,7 +14,6 @@ from signin.counting.shards import ShardCounter
 from signin.live.broadcaster import Broadcaster
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
-from signin.telemetry import metrics as metrics_module
 from signin.telemetry.metrics import Event, Metrics
 from signin.visits.visit import Visit
 
@@ -28,7 +27,7 @@ def _every_level(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, float]]:
-    """The lines of metrics, as Application Insights reads them."""
+    """The logged lines, parsed as Application Insights does it."""
     return [
         json.loads(record.message.removeprefix("metrics "))
         for record in caplog.records
@@ -36,15 +35,15 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, float]]:
     ]
 
 
-def test_a_line_has_the_counts_and_durations_of_its_period(caplog: pytest.LogCaptureFixture) -> None:
+def test_line_has_counts_and_durations_of_period(caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
     metrics.count("visits", 99)
     metrics.count("commits")
     metrics.count("commits")
-    metrics.waiting(7)
-    metrics.waiting(3)
+    metrics.record_queue(7)
+    metrics.record_queue(3)
     for milliseconds in range(1, 101):
-        metrics.took("commit", milliseconds / 1000)
+        metrics.record_duration("commit", milliseconds / 1000)
     metrics.log()
     [line] = logged(caplog)
     assert line.pop("seconds") < 60
@@ -58,9 +57,7 @@ def test_a_line_has_the_counts_and_durations_of_its_period(caplog: pytest.LogCap
     }
 
 
-def test_each_line_begins_anew_and_a_process_to_which_nothing_happens_is_silent(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_period_without_events_has_no_line(caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
     metrics.log()
     metrics.count("visits")
@@ -71,32 +68,39 @@ def test_each_line_begins_anew_and_a_process_to_which_nothing_happens_is_silent(
     assert [line["visits"] for line in logged(caplog)] == [1, 2]
 
 
-def test_a_line_is_logged_for_each_period_and_for_what_is_left_at_the_end(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(metrics_module, "PERIOD_SECONDS", 0.001)
-    metrics = Metrics()
+def test_line_is_logged_for_each_period(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics(period=0.001)
     metrics.start()
     metrics.count("visits")
     while not logged(caplog):
         threading.Event().wait(0.001)
-    monkeypatch.setattr(metrics_module, "PERIOD_SECONDS", 3600.0)
+    metrics.count("broadcasts")
+    while len(logged(caplog)) < 2:
+        threading.Event().wait(0.001)
+    metrics.close()
+    first, second = logged(caplog)
+    assert first["visits"] == second["broadcasts"] == 1
+
+
+def test_close_logs_unfinished_period(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics(period=3600.0)
+    metrics.start()
     metrics.count("broadcasts")
     metrics.close()
-    first, last = logged(caplog)
-    assert first["visits"] == last["broadcasts"] == 1
+    [line] = logged(caplog)
+    assert line["broadcasts"] == 1
 
 
 @pytest.mark.parametrize("name", get_args(Event))
-def test_every_count_is_documented(name: str) -> None:
+def test_every_event_is_documented(name: str) -> None:
     assert f"`{name}`" in (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
-# What is counted
+# Events of the committer and the broadcaster
 
 
 def count(service: TableService, *faults: Fault, visits: int = 1) -> Metrics:
-    """Let a process count some visits at once, while its commits meet with these faults."""
+    """Commit visits that were submitted together, with these faults; the metrics of the process."""
     metrics = Metrics()
     table = service.visit_table()
     committer = Committer(table, ShardCounter(table, max_age=LONG), lambda: None, metrics)
@@ -114,20 +118,20 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committer_module, "_FIRST_PAUSE", 0.0)
 
 
-def test_visits_and_commits_are_counted_and_timed(caplog: pytest.LogCaptureFixture) -> None:
+def test_visits_and_commits_are_measured(caplog: pytest.LogCaptureFixture) -> None:
     count(TableService(), visits=150).log()
     [line] = logged(caplog)
     assert (line["visits"], line["commits"], line["most_waiting"]) == (150, 2, 150)
     assert 0 <= line["commit_ms_p50"] <= line["commit_ms_p95"] <= line["commit_ms_max"]
 
 
-def test_conflicts_and_outcomes_that_were_unknown_for_a_while_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_conflicts_and_resolved_outcomes_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     count(TableService(), other_writer_first, reply_lost).log()
     [line] = logged(caplog)
     assert (line["conflicts"], line["unknown_outcomes_resolved"], line["visits"]) == (1, 1, 1)
 
 
-def test_visits_that_were_not_acknowledged_are_counted_by_what_is_known_of_them(
+def test_failed_visits_are_counted_by_outcome(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
@@ -139,9 +143,7 @@ def test_visits_that_were_not_acknowledged_are_counted_by_what_is_known_of_them(
     assert (not_recorded["visits_not_recorded"], "visits" in not_recorded) == (2, False)
 
 
-def test_visits_that_were_turned_away_are_counted(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rejected_visits_are_counted(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committer_module, "MAX_WAITING", 1)
     service, metrics = TableService(), Metrics()
     service.faults.append(gate := Gate())
@@ -158,7 +160,7 @@ def test_visits_that_were_turned_away_are_counted(
     assert (line["visits"], line["visits_not_recorded"]) == (100, 5)
 
 
-def test_broadcasts_and_their_failures_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_broadcasts_and_failures_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     hub, metrics = StubHub(), Metrics()
     hub.errors.put(SignalRError("busy"))
     lease = BroadcastLease(TableService().visit_table())
