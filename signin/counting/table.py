@@ -171,7 +171,7 @@ class VisitTable:
         repeated: at most one of the attempts commits. If the first one did, the repetition raises EtagMismatch,
         whether it fails on a visit's row (409) or on the ETag (412).
         """
-        statistics = head.statistics.counting(visits)
+        statistics = head.statistics + Statistics.of(visits)
         operations = [
             *(("create", _visit_row(shard, visit)) for visit in visits),
             _write_statistics(shard, statistics, head.etag),

@@ -154,7 +154,7 @@ def _audit_shard(table: VisitTable, shard: int, advance: Callable[[int], None]) 
         not_visits = [row for row in page if isinstance(row, str)]
         strange_rows += len(not_visits)
         strange = [*strange, *not_visits][:_NAMED]
-        counted = counted.counting(row for row in page if isinstance(row, Visit))
+        counted += Statistics.of(row for row in page if isinstance(row, Visit))
         advance(len(page))
     return ShardAudit(shard, counted, before, table.read(shard), strange_rows, strange)
 

@@ -1,5 +1,5 @@
-"""What a visit is and what a set of visits adds up to: pure values.
+"""Visits and their statistics: pure values.
 
-`visit` is one visit and which requests are visits, `user_agent` finds its labels, `statistics` and `history` are the
-sums. Nothing here does I/O, waits or knows Azure, and nothing here imports another package of the app.
+`visit` decides which requests are visits, `user_agent` finds the labels of a visit, `statistics` and `history` are sums
+of visits. Nothing here does I/O, blocks or depends on Azure, and nothing here imports another package of the app.
 """

@@ -1,4 +1,4 @@
-"""Visits over time: by minute, by hour and by day, in UTC, each for a bounded while."""
+"""Visits over time, by minute, hour and day in UTC. Each series has a bounded number of intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple, TypedDict
 
 
 class Resolution(NamedTuple):
-    """Time cut into intervals of `seconds`, numbered since 1970, of which the newest `kept` are remembered."""
+    """Intervals of `seconds`, numbered from 1970 (UTC). The newest `kept` of them are stored."""
 
     seconds: int
     kept: int
@@ -23,11 +23,11 @@ RESOLUTIONS: Mapping[str, Resolution] = {
     "days": Resolution(86400, 366),
 }
 
-Series = Mapping[int, int]  # number of the interval: visits in it
+Series = Mapping[int, int]  # interval number: visits
 
 
 class SeriesJson(TypedDict):
-    """The visits in each interval from `start` (UTC, ISO 8601) to now, the oldest first."""
+    """The visits of each interval from `start` (UTC, ISO 8601) to the current one, oldest first."""
 
     start: str
     counts: list[int]
@@ -35,9 +35,10 @@ class SeriesJson(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How many visits there were in each interval, for each of the resolutions.
+    """The visits of each interval, for each resolution.
 
-    What is forgotten depends on the newest interval and not on the clock: the same visits always give the same history.
+    Old intervals are dropped relative to the newest interval with a visit, not to the clock. So the same visits give
+    the same history, in whatever order and groups they are added.
     """
 
     series: Mapping[str, Series] = field(default_factory=lambda: {name: {} for name in RESOLUTIONS})
@@ -62,7 +63,7 @@ class History:
         )
 
     def to_json(self, now: datetime) -> dict[str, SeriesJson]:
-        """For each resolution the intervals up to the one in which `now` lies, those without a visit too."""
+        """Each resolution up to the interval that contains `now`, including intervals without visits."""
         result: dict[str, SeriesJson] = {}
         for name, (seconds, kept) in RESOLUTIONS.items():
             end = int(now.timestamp()) // seconds + 1
@@ -74,7 +75,7 @@ class History:
         return result
 
     def dump(self) -> str:
-        """The text that `load` reads, a few kilobytes at the most: for each series where it starts, and its counts."""
+        """Serialize for `load`, in a few kilobytes at most: the first interval and the counts of each series."""
         dense = {}
         for name, series in self.series.items():
             start = min(series, default=0)
@@ -83,7 +84,7 @@ class History:
 
     @classmethod
     def load(cls, text: str) -> History:
-        """Raises ValueError, KeyError or TypeError for what is not such a text."""
+        """Parse the output of `dump`. Raises ValueError, KeyError or TypeError if the text is malformed."""
         dense = json.loads(text)
         series = {}
         for name in RESOLUTIONS:

@@ -1,4 +1,7 @@
-"""The visit statistics: a value that only grows, and whose sum over shards is the whole truth."""
+"""The visit statistics: a grow-only counter (G-counter).
+
+Each shard has one entry, a `Statistics` that only grows; the value of the counter is their sum.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from signin.visits.visit import Visit
 
 
 class StatisticsJson(TypedDict):
-    """The `stats` member of the wire contract."""
+    """The `stats` member of the response to a sign-in, and the response of `/stats`."""
 
     totalNumber: int
     byOS: dict[str, int]
@@ -23,23 +26,23 @@ class StatisticsJson(TypedDict):
 
 
 class BroadcastExtras(TypedDict):
-    """What the pages of Microsoft's C# sample do not know, and ignore."""
+    """The fourth argument of a broadcast, which the pages of Microsoft's C# sample ignore."""
 
     byDevice: dict[str, int]
 
 
 class Summary(NamedTuple):
-    """The arguments of a broadcast, of bounded size: 2 KB with every label in use."""
+    """The arguments of a broadcast: 2 KB at most, with every label in use."""
 
     total_number: int
     by_os: dict[str, int]
     by_browser: dict[str, int]
-    more: BroadcastExtras
+    extras: BroadcastExtras
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """How many visits in all, by each kind of label and over time. Each map sums up to the total."""
+    """The number of visits in total, by label and over time. The counts of each map add up to the total."""
 
     total: int = 0
     by_os: Mapping[str, int] = field(default_factory=dict)
@@ -47,10 +50,11 @@ class Statistics:
     by_device: Mapping[str, int] = field(default_factory=dict)
     history: History = field(default_factory=History)
 
-    def counting(self, visits: Iterable[Visit]) -> Statistics:
-        """These statistics with the given visits added."""
+    @classmethod
+    def of(cls, visits: Iterable[Visit]) -> Statistics:
+        """The statistics of these visits alone."""
         visits = list(visits)
-        return self + Statistics(
+        return cls(
             total=len(visits),
             by_os=Counter(visit.os for visit in visits),
             by_browser=Counter(visit.browser for visit in visits),
@@ -68,25 +72,26 @@ class Statistics:
         )
 
     def summary(self) -> Summary:
-        """What changes with a visit, the most frequent labels first."""
+        """Everything but the history, with the most frequent labels first."""
         return Summary(
             self.total,
-            _most_first(self.by_os),
-            _most_first(self.by_browser),
-            {"byDevice": _most_first(self.by_device)},
+            _by_count(self.by_os),
+            _by_count(self.by_browser),
+            {"byDevice": _by_count(self.by_device)},
         )
 
     def to_json(self, now: datetime) -> StatisticsJson:
-        """All of it, with the history up to `now`."""
-        total_number, by_os, by_browser, more = self.summary()
+        """Everything, with the history up to `now`."""
+        total_number, by_os, by_browser, extras = self.summary()
         return {
             "totalNumber": total_number,
             "byOS": by_os,
             "byBrowser": by_browser,
-            **more,
+            **extras,
             "history": self.history.to_json(now),
         }
 
 
-def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
+def _by_count(counts: Mapping[str, int]) -> dict[str, int]:
+    """The highest count first; equal counts by label."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

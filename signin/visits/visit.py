@@ -1,4 +1,4 @@
-"""A visit: what is recorded of it, and which requests are not visits."""
+"""A visit, and which requests are visits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from signin.visits.user_agent import OTHER, identify
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit: a key that no other visit has, the labels under which it counts, and its time (UTC).
-
-    The key begins with the time, so that the rows of a shard lie in its order.
-    """
+    """One visit: its unique key, its labels and its time (UTC)."""
 
     key: str
     os: str
@@ -25,21 +22,25 @@ class Visit:
 
     @classmethod
     def now(cls, user_agent: str = "") -> Visit:
-        """A visit at this moment by a client with this User-Agent."""
+        """A visit at the current time by a client with this User-Agent."""
         client = identify(user_agent)
         at = datetime.now(UTC)
-        # Not uuid4(): to ask the system for randomness gives up the interpreter to the committer's thread each time.
-        key = f"{at:%Y%m%dT%H%M%S.%fZ}-{getrandbits(128):032x}"
-        return cls(key, client.os, client.browser, at, client.device)
+        return cls(new_key(at), client.os, client.browser, at, client.device)
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Visit | None:
-        """The visit that a request with these headers (names in lower case) is, or None if it is not one.
+        """The visit of a request with these headers (names in lower case), or None if the request is not a visit.
 
-        Requests of known bots, and of browsers that fetch the page ahead of time (`Sec-Purpose: prefetch` or
-        `prefetch;prerender`), are not visits.
+        Requests of known bots are not visits. Neither are requests by which a browser fetches the page ahead of time
+        (`Sec-Purpose: prefetch` or `prefetch;prerender`).
         """
         user_agent = headers.get("user-agent", "")
         if identify(user_agent).is_bot or headers.get("sec-purpose", "").lower().startswith("prefetch"):
             return None
         return cls.now(user_agent)
+
+
+def new_key(at: datetime) -> str:
+    """A unique key that starts with the time (UTC), so that the rows of a shard are sorted by time."""
+    # Not uuid4(): reading the system's randomness releases the GIL to the committer's thread on each visit.
+    return f"{at:%Y%m%dT%H%M%S.%fZ}-{getrandbits(128):032x}"

@@ -62,8 +62,8 @@ async def stats(app: RunningHost) -> Any:
 
 def shown_for(statistics: Statistics) -> dict[str, Any]:
     """What /stats says of them, apart from the history."""
-    total, by_os, by_browser, more = statistics.summary()
-    return {"totalNumber": total, "byOS": by_os, "byBrowser": by_browser, **more}
+    total, by_os, by_browser, extras = statistics.summary()
+    return {"totalNumber": total, "byOS": by_os, "byBrowser": by_browser, **extras}
 
 
 def assert_counted(account: Account, answers: list[Answered]) -> Statistics:

@@ -73,7 +73,7 @@ def test_99_visits_are_one_request(proxied: Account, table_proxy: Proxy, account
     assert len(visits) == MAX_VISITS
     table_of(proxied).commit(0, NOTHING, visits)
     assert len(table_proxy.asked) == 1
-    assert audit(account).statistics == Statistics().counting(visits)
+    assert audit(account).statistics == Statistics.of(visits)
 
 
 def test_a_moved_fence_keeps_everything_out(table: VisitTable, account: Account) -> None:

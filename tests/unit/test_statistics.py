@@ -19,8 +19,8 @@ ONE_OF_EACH = [
 ]
 
 
-def test_counting_visits_adds_to_the_total_and_to_each_map() -> None:
-    statistics = Statistics(10, {"Windows": 4, "macOS": 6}, {"Chrome": 10}, {"Tablet": 10}).counting(ONE_OF_EACH)
+def test_visits_add_to_total_and_to_each_map() -> None:
+    statistics = Statistics(10, {"Windows": 4, "macOS": 6}, {"Chrome": 10}, {"Tablet": 10}) + Statistics.of(ONE_OF_EACH)
     assert (statistics.total, statistics.by_os, statistics.by_browser, statistics.by_device) == (
         13,
         {"Windows": 6, "macOS": 6, "iOS": 1},
@@ -30,42 +30,43 @@ def test_counting_visits_adds_to_the_total_and_to_each_map() -> None:
     assert statistics.history == History.of([NOW] * 3)
 
 
-def test_counting_takes_any_iterable_once() -> None:
-    assert Statistics().counting(visit for visit in ONE_OF_EACH).total == 3
+def test_visits_may_be_an_iterator() -> None:
+    assert Statistics.of(visit for visit in ONE_OF_EACH).total == 3
 
 
-def test_counting_nobody_changes_nothing() -> None:
+def test_adding_no_visits_changes_nothing() -> None:
     statistics = Statistics(1, {"iOS": 1}, {"Safari": 1})
-    assert statistics.counting([]) == statistics
+    assert statistics + Statistics.of([]) == statistics
 
 
-def test_counting_leaves_the_original_as_it_was() -> None:
-    before = Statistics(1, {"iOS": 1}, {"Safari": 1})
-    before.counting(ONE_OF_EACH)
+def test_addition_leaves_operands_unchanged() -> None:
+    before, added = Statistics(1, {"iOS": 1}, {"Safari": 1}), Statistics.of(ONE_OF_EACH)
+    assert (before + added).total == 4
     assert before == Statistics(1, {"iOS": 1}, {"Safari": 1})
+    assert added == Statistics.of(ONE_OF_EACH)
     with pytest.raises(dataclasses.FrozenInstanceError):
         before.total = 2  # type: ignore[misc]
 
 
-def test_each_map_sums_up_to_the_total() -> None:
-    statistics = Statistics().counting(ONE_OF_EACH) + Statistics().counting(ONE_OF_EACH[:2])
+def test_each_map_adds_up_to_total() -> None:
+    statistics = Statistics.of(ONE_OF_EACH) + Statistics.of(ONE_OF_EACH[:2])
     for counts in (statistics.by_os, statistics.by_browser, statistics.by_device):
         assert sum(counts.values()) == statistics.total == 5
 
 
-def test_addition_has_a_zero_and_no_order() -> None:
-    here, there = Statistics().counting(ONE_OF_EACH), Statistics(7, {"Linux": 7}, {"Chrome": 7}, {"Desktop": 7})
+def test_addition_is_commutative_with_zero() -> None:
+    here, there = Statistics.of(ONE_OF_EACH), Statistics(7, {"Linux": 7}, {"Chrome": 7}, {"Desktop": 7})
     assert here + Statistics() == here
     assert here + there == there + here
 
 
-def test_equal_counts_are_equal_whatever_the_kind_of_mapping() -> None:
+def test_equality_ignores_type_of_mapping() -> None:
     expected = Statistics(1, {"Windows": 1}, {"Chrome": 1}, {"Desktop": 1}, History.of([NOW]))
-    assert Statistics().counting(ONE_OF_EACH[:1]) == expected
+    assert Statistics.of(ONE_OF_EACH[:1]) == expected
 
 
-def test_json_has_the_members_of_the_wire_contract() -> None:
-    statistics = Statistics().counting(ONE_OF_EACH[:1])
+def test_json_has_members_of_wire_contract() -> None:
+    statistics = Statistics.of(ONE_OF_EACH[:1])
     assert statistics.to_json(NOW) == {
         "totalNumber": 1,
         "byOS": {"Windows": 1},
@@ -75,8 +76,8 @@ def test_json_has_the_members_of_the_wire_contract() -> None:
     }
 
 
-def test_a_summary_begins_with_what_pages_of_the_c_sharp_sample_expect() -> None:
-    assert Statistics().counting(ONE_OF_EACH[:1]).summary() == (
+def test_summary_starts_with_arguments_of_csharp_sample() -> None:
+    assert Statistics.of(ONE_OF_EACH[:1]).summary() == (
         1,
         {"Windows": 1},
         {"Chrome": 1},
@@ -84,14 +85,14 @@ def test_a_summary_begins_with_what_pages_of_the_c_sharp_sample_expect() -> None
     )
 
 
-def test_a_summary_lists_the_most_frequent_label_first_and_ties_by_name() -> None:
+def test_summary_sorts_by_count_then_label() -> None:
     counts = {"Linux": 2, "iOS": 9, "Android": 2, "macOS": 10}
-    _, by_os, by_browser, more = Statistics(23, counts, counts, counts).summary()
-    for summarized in (by_os, by_browser, more["byDevice"]):
+    _, by_os, by_browser, extras = Statistics(23, counts, counts, counts).summary()
+    for summarized in (by_os, by_browser, extras["byDevice"]):
         assert list(summarized.items()) == [("macOS", 10), ("iOS", 9), ("Android", 2), ("Linux", 2)]
 
 
-def test_a_summary_of_every_label_at_a_large_count_is_one_message_of_the_service() -> None:
+def test_summary_of_all_labels_is_one_billed_message() -> None:
     systems = {*user_agent._OPERATING_SYSTEMS.values(), "iPadOS", user_agent.OTHER}
     browsers = {*user_agent._BROWSERS.values(), user_agent.OTHER}
     devices = {"Desktop", "Phone", "Tablet", user_agent.OTHER}

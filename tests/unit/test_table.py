@@ -212,7 +212,7 @@ def test_rows_of_before_devices_were_counted_count_as_other() -> None:
     table = service.visit_table()
     visit = Visit.now(FIREFOX)
     service.put("00", visit.key, OS=visit.os, Browser=visit.browser)
-    counted = Statistics().counting([visit])
+    counted = Statistics.of([visit])
     service.put(
         "00",
         "stats",

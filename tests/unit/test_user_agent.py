@@ -67,7 +67,7 @@ def gecko(platform: str) -> str:
         (OTHER, OTHER, "curl/8.5.0"),
     ],
 )
-def test_a_real_user_agent_is_labelled(os: str, browser: str, user_agent: str) -> None:
+def test_real_user_agent_has_os_and_browser(os: str, browser: str, user_agent: str) -> None:
     client = identify(user_agent)
     assert (client.os, client.browser, client.is_bot) == (os, browser, False)
 
@@ -92,7 +92,7 @@ def test_a_real_user_agent_is_labelled(os: str, browser: str, user_agent: str) -
         (OTHER, "curl/8.5.0"),
     ],
 )
-def test_a_device_is_told_from_others(device: str, user_agent: str) -> None:
+def test_user_agent_has_device(device: str, user_agent: str) -> None:
     assert identify(user_agent).device == device
 
 
@@ -104,7 +104,7 @@ def test_a_device_is_told_from_others(device: str, user_agent: str) -> None:
         "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
     ],
 )
-def test_a_crawler_is_known_as_a_bot(user_agent: str) -> None:
+def test_crawler_is_a_bot(user_agent: str) -> None:
     assert identify(user_agent) == Client(OTHER, OTHER, OTHER, is_bot=True)
 
 
@@ -113,25 +113,25 @@ def test_a_crawler_is_known_as_a_bot(user_agent: str) -> None:
     ["", " ", "\x00", "\ud800", "日本語", "(" * 512, "x" * 100_000, "Chrome/" + "1" * 5_000, "Firefox/" + "9" * 400],
     ids=["empty", "blank", "NUL", "surrogate", "Japanese", "brackets", "100 KB", "5,000 digits", "400 digits"],
 )
-def test_senseless_text_is_labelled_other(user_agent: str) -> None:
+def test_meaningless_user_agent_is_other(user_agent: str) -> None:
     assert identify(user_agent).os == OTHER
     assert identify(user_agent).browser in (OTHER, "Chrome", "Firefox")
     assert identify(user_agent).device == OTHER
 
 
-def test_a_version_of_5000_digits_does_not_hide_the_system() -> None:
+def test_version_of_5000_digits_keeps_os() -> None:
     assert identify(f"Mozilla/5.0 (Windows NT 10.0; rv:{'1' * 5_000}) Gecko/20100101").os == "Windows"
 
 
-def test_300_invented_crawlers_give_no_label_of_their_own() -> None:
+def test_300_invented_crawlers_add_no_label() -> None:
     shapes = ["{}bot/1.0", "{}crawler", "{} spider", "{}/1.0 CFNetwork/1490.0.4 Darwin/23.2.0"]
     agents = [shape.format(f"Invented{number}") for number in range(75) for shape in shapes]
     labels = {identify(agent).os for agent in agents} | {identify(agent).browser for agent in agents}
     assert labels <= {OTHER, "iOS", "macOS"}
 
 
-def test_long_user_agents_do_not_pile_up_in_memory() -> None:
-    """The longest header the host lets through is some 32 KB; thousands of different ones must not stay around."""
+def test_long_user_agents_are_not_kept_in_memory() -> None:
+    """The host accepts headers of up to about 32 KB; the cache holds thousands of User-Agents."""
     tracemalloc.start()
     try:
         for number in range(50):
@@ -139,4 +139,4 @@ def test_long_user_agents_do_not_pile_up_in_memory() -> None:
         retained, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert retained < 1_000_000, f"{retained:,} bytes are kept of 50 User-Agents that differ only beyond 512 characters"
+    assert retained < 1_000_000, f"{retained:,} bytes are kept for 50 User-Agents that differ only after 512 characters"

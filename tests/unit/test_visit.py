@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import azure.functions as func
 import pytest
 
-from signin.visits import visit as visit_module
-from signin.visits.visit import Visit
+from signin.visits.visit import Visit, new_key
 
 from .test_user_agent import IPHONE, WINDOWS, gecko, webkit
 
@@ -15,12 +14,12 @@ FIREFOX = gecko(WINDOWS)
 SAFARI = webkit(IPHONE, "Version/18.1 Mobile/15E148 Safari/604.1")
 
 
-def test_a_visit_has_the_labels_of_its_user_agent() -> None:
+def test_visit_has_labels_of_its_user_agent() -> None:
     visit = Visit.now(SAFARI)
     assert (visit.os, visit.browser, visit.device) == ("iOS", "Safari", "Phone")
 
 
-def test_a_visit_without_a_user_agent_counts_as_other() -> None:
+def test_missing_user_agent_counts_as_other() -> None:
     visit = Visit.from_headers({})
     assert visit is not None
     assert (visit.os, visit.browser, visit.device) == ("Other", "Other", "Other")
@@ -36,46 +35,44 @@ def test_a_visit_without_a_user_agent_counts_as_other() -> None:
     ],
     ids=["bot", "prefetch", "prerender", "prefetch through a proxy"],
 )
-def test_where_nobody_is_looking_there_is_no_visit(headers: dict[str, str]) -> None:
+def test_bots_and_prefetches_are_not_visits(headers: dict[str, str]) -> None:
     assert Visit.from_headers(headers) is None
 
 
-def test_headers_are_found_as_the_functions_host_hands_them_over() -> None:
+def test_headers_of_functions_request_are_read() -> None:
     request = func.HttpRequest(method="GET", url="/signin", headers={"User-Agent": FIREFOX}, body=b"")
     visit = Visit.from_headers(request.headers)
     assert visit is not None
     assert visit.browser == "Firefox"
 
 
-def test_keys_lie_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_are_sorted_by_time() -> None:
     start = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
     steps = [timedelta(0), timedelta(microseconds=1), timedelta(seconds=1), timedelta(days=38), timedelta(days=3000)]
-    moments = iter([start + step for step in steps])
-
-    class Clock:
-        @staticmethod
-        def now(zone: object) -> datetime:
-            assert zone is UTC
-            return next(moments)
-
-    monkeypatch.setattr(visit_module, "datetime", Clock)
-    keys = [Visit.now().key for _ in steps]
+    keys = [new_key(start + step) for step in steps]
     assert keys == sorted(keys)
     assert keys[0].startswith("20261123T091500.000000Z-")
 
 
-def test_no_two_visits_have_the_same_key() -> None:
+def test_key_starts_with_time_of_visit() -> None:
+    before = datetime.now(UTC)
+    visit = Visit.now()
+    assert before <= visit.at <= datetime.now(UTC)
+    assert visit.key.startswith(f"{visit.at:%Y%m%dT%H%M%S.%fZ}-")
+
+
+def test_keys_of_visits_are_unique() -> None:
     assert len({Visit.now().key for _ in range(10_000)}) == 10_000
 
 
-def test_a_key_is_legal_in_table_storage() -> None:
+def test_key_is_legal_in_table_storage() -> None:
     key = Visit.now(FIREFOX).key
     assert len(key.encode("utf-16-le")) <= 1024
     assert not set(key) & set("/\\#?")
     assert not [character for character in key if unicodedata.category(character) == "Cc"]
 
 
-def test_a_key_tells_nothing_but_the_time() -> None:
+def test_key_holds_only_time_and_random_bits() -> None:
     time, _, rest = Visit.now(FIREFOX).key.partition("-")
     assert datetime.strptime(time, "%Y%m%dT%H%M%S.%f%z").tzinfo is UTC
     assert len(bytes.fromhex(rest)) == 16
