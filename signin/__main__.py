@@ -1,4 +1,7 @@
-"""`python -m signin COMMAND`: see commands.py, which takes a moment to load; Ctrl-C in that moment is no error."""
+"""`python -m signin COMMAND`, see operators/commands.py.
+
+Importing that takes a moment, and Ctrl-C in that moment exits without a traceback.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of the app: the one place that reads the environment."""
+"""The app's settings. Environment variables are interpreted only here."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 
 class SettingsError(Exception):
-    """Settings that are missing or malformed. The message names each of them and never holds a secret."""
+    """Settings are missing or malformed. The message names each of them and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """Where the table is: a connection string with a key, or a url and who we are there."""
+    """Access to the table: a connection string with a key, or a url and an identity."""
 
     connection_string: str = field(default="", repr=False)
     url: str = ""
@@ -29,10 +29,10 @@ class TableSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> TableSettings:
-        """The only settings that an operator's command needs. Raises SettingsError.
+        """Read the table's settings, the only ones that an operator's command needs. Raises SettingsError.
 
-        Names as the Azure Functions host has them for connections by identity: TableConnectionString__tableServiceUri
-        (or __serviceUri) with __credential and __clientId.
+        Access by identity has the setting names of the Azure Functions host: TableConnectionString__tableServiceUri (or
+        __serviceUri), with __credential and __clientId.
         """
         name = "TableConnectionString"
         service = f"{name}__tableServiceUri"
@@ -42,7 +42,7 @@ class TableSettings:
         return cls(url=_check(service, url, _table_url), identity=_identity(environment, name) or Identity())
 
     def connect(self) -> VisitTable:
-        """Sends nothing."""
+        """A client for the table. No request is sent."""
         if self.connection_string:
             return VisitTable.from_connection_string(self.connection_string)
         return VisitTable.from_url(self.url, Credential(self.identity))
@@ -50,9 +50,10 @@ class TableSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, checked. `broadcast_interval` is in seconds.
+    """All settings, validated.
 
-    `blob_url` is a base url without a trailing slash; `blob_identity` is who we are there, None being anybody.
+    `blob_url` is a base url without a trailing slash. `blob_identity` is None for anonymous access.
+    `broadcast_interval` is in seconds.
     """
 
     table: TableSettings
@@ -63,14 +64,14 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read and check all settings. Raises SettingsError that names everything that is wrong."""
+        """Read and validate all settings. Raises one SettingsError that names every problem."""
         problems: list[str] = []
 
-        def read(reading: Callable[[], T]) -> T | None:
+        def read(setting: Callable[[], T]) -> T | None:
             try:
-                return reading()
-            except SettingsError as problem:
-                problems.append(str(problem))
+                return setting()
+            except SettingsError as error:
+                problems.append(str(error))
                 return None
 
         table = read(lambda: TableSettings.from_environment(environment))
@@ -104,7 +105,7 @@ def _check(name: str, text: str, check: Callable[[str], T]) -> T:
 
 
 def _identity(environment: Mapping[str, str], name: str) -> Identity | None:
-    """Who we are for a connection of this name; None where no setting says."""
+    """The identity for the connection of this name, or None if no setting specifies one."""
     credential, client_id = _text(environment, f"{name}__credential"), _text(environment, f"{name}__clientId")
     if credential not in ("", "managedidentity"):
         raise SettingsError(f"{name}__credential is malformed: it can only be managedidentity")
@@ -117,7 +118,7 @@ def _table_connection_string(text: str) -> str:
     text = text.rstrip(";")  # the SDK refuses "UseDevelopmentStorage=true;"
     try:
         VisitTable.from_connection_string(text)
-    except ValueError:  # the SDK's words may hold a part of it
+    except ValueError:  # the SDK's message may contain a part of it
         raise ValueError("it is not the connection string of a storage account") from None
     return text
 

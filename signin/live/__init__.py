@@ -1,5 +1,5 @@
-"""The push path: the newest statistics reach every open page, at most one broadcast an interval for the whole app.
+"""Live updates: broadcast the newest statistics to every open page, at most once per interval for the whole app.
 
-`broadcaster` decides when to send, `lease` makes the processes agree on who sends, `hub` talks to Azure SignalR
-Service, whose `connection_string` says where it is. May import counting, visits, identity and telemetry.
+`broadcaster` decides when to send, `lease` lets one process at a time send, `hub` calls Azure SignalR Service and
+`connection_string` parses its address and key. May import counting, visits, identity and telemetry.
 """

@@ -1,4 +1,4 @@
-"""The connection string of an Azure SignalR Service."""
+"""Connection strings of Azure SignalR Service."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from signin.identity.credential import Identity, is_https_or_loopback
 
 
 class ConnectionStringError(ValueError):
-    """A SignalR connection string that cannot be used; the message names the property and never its secret."""
+    """A connection string is malformed or not supported. The message names the property and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionString:
-    """What a SignalR connection string says; urls are without a trailing slash.
+    """A parsed connection string. Its urls have no trailing slash.
 
-    `endpoint` is what tokens are made out to. Clients and the REST API are sent to `client_endpoint` and
-    `server_endpoint`, which differ from it where a proxy stands in front of the service. Either an `identity` or the
-    `access_key` is what lets us in.
+    Tokens are issued for `endpoint`. Clients connect to `client_endpoint` and REST calls go to `server_endpoint`, which
+    differ from it if a proxy is in front of the service. Access is by `identity`, or if that is None by `access_key`.
     """
 
     endpoint: str
@@ -55,7 +54,7 @@ class ConnectionString:
 
 
 def _properties(text: str) -> dict[str, str]:
-    """The properties by lower-case name. There is no quoting; a part without "=" is passed over, as the SDKs do."""
+    """The properties by lower-case name. There is no quoting. A part without "=" is ignored, as in the SDKs."""
     parts = [part for part in text.split(";") if part.strip()]
     if len(parts) < 2:
         raise ConnectionStringError("it needs at least Endpoint=… and AccessKey=…, separated by ';'")
@@ -72,7 +71,7 @@ def _properties(text: str) -> dict[str, str]:
 
 
 def _identity(properties: Mapping[str, str]) -> Identity | None:
-    """Who we are where AuthType says so; None where it is the AccessKey that counts."""
+    """The identity that AuthType specifies, or None for access by AccessKey."""
     client_id, tenant_id = properties.get("clientid"), properties.get("tenantid")
     secret, certificate = properties.get("clientsecret"), properties.get("clientcert")
     match properties.get("authtype", "").lower():
@@ -88,7 +87,7 @@ def _identity(properties: Mapping[str, str]) -> Identity | None:
             return Identity(
                 client_id=client_id, tenant_id=tenant_id, client_secret=secret, client_certificate=certificate
             )
-        case _:  # any other value means the key, as in the service's own SDKs
+        case _:  # any other value means the AccessKey, as in the service's own SDKs
             return None
 
 

@@ -1,4 +1,4 @@
-"""Azure SignalR Service in serverless mode: client tokens, and broadcasts by REST."""
+"""Azure SignalR Service in serverless mode: client tokens, and broadcasts through the REST API."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ from signin.identity.credential import SIGNALR_SCOPE, Bearer, Credential, Identi
 from signin.identity.refreshing import Expiring, RefreshingValue
 from signin.live.connection_string import ConnectionString
 
-CLIENT_TOKEN_SECONDS = 3600  # an open connection outlives its token
+CLIENT_TOKEN_SECONDS = 3600  # a connection stays open when its token expires
 _REST_TOKEN_SECONDS = 3600
-_TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to answer
+_TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to read
 MAX_RETRY_AFTER = 3600.0  # seconds
 
 _ADVICE = {
     401: "check the AccessKey in AzureSignalRConnectionString, and this machine's clock",
-    403: "check that its network rules let this app in",
+    403: "check that its network rules allow this app",
     404: "check that the service is in serverless mode",
-    429: "its quota is used up: give it more units, or raise BroadcastIntervalSeconds",
+    429: "its quota is exhausted: add units, or raise BroadcastIntervalSeconds",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ClientAccess:
-    """Where a client connects, and the token it shows there."""
+    """The url that a client connects to, and its access token."""
 
     url: str
     token: str
 
 
 class SignalRError(Exception):
-    """The service did not do what was asked; the message says why. `retry_after`: for how many seconds not to ask."""
+    """A request to the service failed. The message contains the reason.
+
+    `retry_after` is the number of seconds to wait before the next request, 0 if the service specified none.
+    """
 
     def __init__(self, reason: str, retry_after: float = 0.0) -> None:
         super().__init__(reason)
@@ -56,40 +59,40 @@ class Hub:
         self._name = name
         self._client_path = f"/client/?hub={name}"
         self._credential = Credential(connection.identity) if connection.identity else None
-        self._generated = RefreshingValue(self._generate_access)
+        self._shared_access = RefreshingValue(self._generate_access)
         self._session = requests.Session()
-        # A kept-alive connection may have been closed meanwhile. A broadcast carries the whole state, so sending one
-        # twice does no harm, and the other requests change nothing.
+        # The service may have closed a kept-alive connection. Sending a broadcast twice is harmless, because it carries
+        # the whole state, and the other requests change nothing.
         retry = Retry(total=1, status=0, respect_retry_after_header=False, allowed_methods=None)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
 
     def client_access(self) -> Future[ClientAccess]:
-        """A url and a token for one client, or SignalRError.
+        """A url and a token for one client. The future fails with SignalRError if there is no token.
 
-        With an access key it is a token of the client's own, and the future is done. Without one the service makes the
-        tokens, which takes a request; so clients share one, which says nothing about any of them.
+        With an access key each client gets its own token, and the future is done. Without a key a token takes a request
+        to the service, so clients share one; it does not identify any of them.
         """
         if self._credential is not None:
-            return self._generated.get()
+            return self._shared_access.get()
         access: Future[ClientAccess] = Future()
         access.set_result(self._access(self._sign(self._client_path, CLIENT_TOKEN_SECONDS)))
         return access
 
     @property
     def access_without_token(self) -> ClientAccess:
-        """The url, and no token: whoever gets it has to ask again."""
+        """The url with an empty token. A client that gets it has to negotiate again."""
         return self._access("")
 
     def broadcast(self, target: str, arguments: Sequence[Any]) -> None:
         """Call `target` with `arguments` at every connected client. Raises SignalRError."""
-        self._request(
-            "POST", f"/api/v1/hubs/{self._name}", {"target": target, "arguments": list(arguments)}, answers=(202,)
-        )
+        content = {"target": target, "arguments": list(arguments)}
+        self._request("POST", f"/api/v1/hubs/{self._name}", content, expected=(202,))
 
     def check(self) -> None:
-        """Ask whether the service is there and lets us in, by a question without an effect. Raises SignalRError."""
-        self._request("HEAD", f"/api/v1/hubs/{self._name}/connections/none", answers=(200, 404))  # 404: no such client
+        """Check that the service accepts this app's requests, by one without an effect. Raises SignalRError."""
+        path = f"/api/v1/hubs/{self._name}/connections/none"
+        self._request("HEAD", path, expected=(200, 404))  # 404: no connection has this id
 
     def _access(self, token: str) -> ClientAccess:
         return ClientAccess(self._connection.client_endpoint + self._client_path, token)
@@ -98,20 +101,20 @@ class Hub:
         until = time.time() + CLIENT_TOKEN_SECONDS
         path = f"/api/hubs/{self._name}/:generateToken"
         query = f"api-version=2022-11-01&minutesToExpire={CLIENT_TOKEN_SECONDS // 60}"
-        answer = self._request("POST", path, query=query, answers=(200,))
+        response = self._request("POST", path, query=query, expected=(200,))
         try:
-            return Expiring(self._access(answer.json()["token"]), until)
+            return Expiring(self._access(response.json()["token"]), until)
         except (KeyError, TypeError, ValueError) as error:
             raise SignalRError(
                 "SignalR answered without a token: check that Endpoint is that of the service"
             ) from error
 
     def _request(
-        self, method: str, path: str, content: object = None, *, query: str = "", answers: tuple[int, ...]
+        self, method: str, path: str, content: object = None, *, query: str = "", expected: tuple[int, ...]
     ) -> requests.Response:
-        """One request to the REST API, answered with one of these statuses. Raises SignalRError."""
+        """Send a request to the REST API. Raises SignalRError, also if the status is not an expected one."""
         try:
-            answer = self._session.request(
+            response = self._session.request(
                 method,
                 self._connection.server_endpoint + path,
                 params=query,
@@ -122,11 +125,11 @@ class Hub:
             )
         except IdentityError as error:
             raise SignalRError(f"SignalR cannot be accessed: {error}") from error
-        except (requests.RequestException, ValueError) as error:  # ValueError: a host name that cannot be one
+        except (requests.RequestException, ValueError) as error:  # ValueError: an invalid host name
             raise SignalRError(f"SignalR did not answer ({type(error).__name__})") from error
-        if answer.status_code not in answers:
-            raise self._refusal(answer)
-        return answer
+        if response.status_code not in expected:
+            raise self._error_of(response)
+        return response
 
     def _rest_token(self, path: str) -> str:
         if self._credential is not None:
@@ -134,26 +137,26 @@ class Hub:
         return self._sign(path, _REST_TOKEN_SECONDS)
 
     def _sign(self, path: str, seconds: int) -> str:
-        """A token for a path: HS256 with the key's UTF-8 bytes, `aud` and `exp` being all that the service needs.
+        """A token for a path, signed by HS256 with the key's UTF-8 bytes. The service needs only `aud` and `exp`.
 
-        No `nbf` or `iat`: a clock a little ahead of the service's would make the token invalid.
+        It has no `nbf` or `iat`: with these it would be invalid if this machine's clock is ahead of the service's.
         """
         audience = self._connection.endpoint + path
         claims = {"aud": audience, "exp": int(time.time()) + seconds, "jti": f"{getrandbits(128):032x}"}
         return jwt.encode(claims, self._connection.access_key, algorithm="HS256")
 
-    def _refusal(self, answer: requests.Response) -> SignalRError:
-        reason = answer.headers.get("WWW-Authenticate", answer.reason)
-        if self._credential is not None and answer.status_code in (401, 403):
+    def _error_of(self, response: requests.Response) -> SignalRError:
+        status, reason = response.status_code, response.headers.get("WWW-Authenticate", response.reason)
+        if self._credential is not None and status in (401, 403):
             advice = "give the app's identity the role SignalR REST API Owner on the SignalR resource"
         else:
-            advice = _ADVICE.get(answer.status_code, "check AzureSignalRConnectionString")
-        return SignalRError(f"SignalR answered {answer.status_code} {reason}: {advice}", _retry_after(answer))
+            advice = _ADVICE.get(status, "check AzureSignalRConnectionString")
+        return SignalRError(f"SignalR answered {status} {reason}: {advice}", _retry_after(response))
 
 
-def _retry_after(answer: requests.Response) -> float:
-    """The seconds that a Retry-After header asks for, an hour at most; 0 where there is none, or no sense in it."""
+def _retry_after(response: requests.Response) -> float:
+    """The seconds of the Retry-After header, an hour at most; 0 if it is missing or malformed."""
     try:
-        return min(Retry().get_retry_after(answer.raw) or 0.0, MAX_RETRY_AFTER)
-    except (InvalidHeader, ValueError):  # ValueError: a year or a number that Python does not take
+        return min(Retry().get_retry_after(response.raw) or 0.0, MAX_RETRY_AFTER)
+    except (InvalidHeader, ValueError):  # ValueError: a year or a number that is too large for Python
         return 0.0

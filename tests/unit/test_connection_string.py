@@ -28,13 +28,13 @@ KEY = "a-key-of-44-characters-as-the-service-makes="
         ("endpoint=https://aaa;accesskey=K;authtype=none of the known", "https://aaa"),
     ],
 )
-def test_a_connection_string_names_an_endpoint_and_a_key(text: str, endpoint: str) -> None:
+def test_endpoint_and_key_are_parsed(text: str, endpoint: str) -> None:
     connection = ConnectionString.parse(text)
     assert (connection.endpoint, connection.access_key) == (endpoint, "K")
     assert connection.client_endpoint == connection.server_endpoint == endpoint
 
 
-def test_clients_and_rest_calls_can_be_sent_elsewhere() -> None:
+def test_client_and_server_endpoints_are_parsed() -> None:
     connection = ConnectionString.parse(
         "endpoint=http://aaa;accesskey=K;port=400;clientEndpoint=http://bbb:500/;serverEndpoint=https://ccc"
     )
@@ -43,7 +43,7 @@ def test_clients_and_rest_calls_can_be_sent_elsewhere() -> None:
     assert connection.server_endpoint == "https://ccc"
 
 
-def test_a_key_may_hold_equals_signs() -> None:
+def test_key_may_contain_equals_signs() -> None:
     assert ConnectionString.parse(f"Endpoint=http://a;AccessKey={KEY}").access_key == KEY
 
 
@@ -82,7 +82,7 @@ def test_a_key_may_hold_equals_signs() -> None:
         ("Endpoint=https://aaa;AuthType=azure.app;ClientId=b;TenantId=c", "and ClientSecret or ClientCert"),
     ],
 )
-def test_a_malformed_connection_string_is_refused_with_a_reason(text: str, reason: str) -> None:
+def test_malformed_connection_string_has_reason(text: str, reason: str) -> None:
     with pytest.raises(ConnectionStringError, match=reason) as raised:
         ConnectionString.parse(text)
     assert "\n" not in str(raised.value)
@@ -100,7 +100,7 @@ def test_a_malformed_connection_string_is_refused_with_a_reason(text: str, reaso
         "AccessKey={}",
     ],
 )
-def test_a_refusal_does_not_tell_the_key(text: str) -> None:
+def test_error_does_not_contain_key(text: str) -> None:
     with pytest.raises(ConnectionStringError) as raised:
         ConnectionString.parse(text.format(KEY))
     assert KEY not in str(raised.value)
@@ -124,14 +124,14 @@ def test_a_refusal_does_not_tell_the_key(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("key", ["", ";AccessKey=K"], ids=["", "and a key"])
-def test_an_auth_type_says_who_we_are_whether_or_not_there_is_a_key(text: str, identity: Identity, key: str) -> None:
+def test_auth_type_selects_identity_over_key(text: str, identity: Identity, key: str) -> None:
     assert ConnectionString.parse(f"Endpoint=https://aaa;{text}{key}").identity == identity
 
 
-def test_with_any_other_auth_type_it_is_the_key_that_counts() -> None:
+def test_unknown_auth_type_selects_key() -> None:
     assert ConnectionString.parse("Endpoint=https://aaa;AccessKey=K;AuthType=AccessKey").identity is None
 
 
-def test_no_secret_is_shown_with_a_connection_string() -> None:
+def test_repr_does_not_contain_secrets() -> None:
     text = f"Endpoint=https://aaa;AccessKey={KEY};AuthType=azure.app;ClientId=a;TenantId=t;ClientSecret={KEY}"
     assert KEY not in repr(ConnectionString.parse(text))

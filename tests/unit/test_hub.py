@@ -21,13 +21,13 @@ ACCEPTED = Answer(202)
 
 
 def claims_of(token: str, audience: str) -> dict[str, Any]:
-    """What a token says, once its signature, audience and expiry are found right."""
+    """The claims of a token, after a check of its signature, audience and expiry."""
     options: Any = {"require": ["aud", "exp"]}
     claims: dict[str, Any] = jwt.decode(token, KEY.encode(), algorithms=["HS256"], audience=audience, options=options)
     return claims
 
 
-def test_a_client_is_sent_to_the_service_with_a_token_for_that_url() -> None:
+def test_client_gets_token_for_its_url() -> None:
     hub = Hub(ConnectionString.parse(f"Endpoint=https://x.service.signalr.net;AccessKey={KEY};Version=1.0;"), "chat")
     before = int(time.time())
     access = hub.client_access().result(0)
@@ -39,12 +39,12 @@ def test_a_client_is_sent_to_the_service_with_a_token_for_that_url() -> None:
     assert len(access.token) <= 4096
 
 
-def test_each_client_gets_a_token_of_its_own() -> None:
+def test_each_client_gets_its_own_token() -> None:
     hub = Hub(ConnectionString.parse(f"Endpoint=https://x;AccessKey={KEY}"), "chat")
     assert len({hub.client_access().result(0).token for _ in range(10)}) == 10
 
 
-def test_behind_a_proxy_tokens_are_still_made_out_to_the_service() -> None:
+def test_client_token_behind_proxy_is_for_service() -> None:
     text = f"Endpoint=https://service;AccessKey={KEY};ClientEndpoint=https://proxy:444"
     access = Hub(ConnectionString.parse(text), "chat").client_access().result(0)
     assert access.url == "https://proxy:444/client/?hub=chat"
@@ -77,7 +77,7 @@ def bearer(asked: Asked) -> str:
     return token
 
 
-def test_a_broadcast_is_one_rest_call(service: WebServer, hub: Hub) -> None:
+def test_broadcast_is_one_rest_call(service: WebServer, hub: Hub) -> None:
     hub.broadcast("updateSignInStats", [3, {"Windows": 3}, {"Ångström": 3}])
     [asked] = service.asked
     assert (asked.method, asked.target) == ("POST", "/api/v1/hubs/signinsamplehub")
@@ -86,7 +86,7 @@ def test_a_broadcast_is_one_rest_call(service: WebServer, hub: Hub) -> None:
     claims_of(bearer(asked), audience=f"{service.url}/api/v1/hubs/signinsamplehub")
 
 
-def test_behind_a_proxy_a_broadcast_goes_there_with_a_token_for_the_service(service: WebServer) -> None:
+def test_broadcast_behind_proxy_has_token_for_service(service: WebServer) -> None:
     text = f"Endpoint=https://service;AccessKey={KEY};ServerEndpoint={service.url}/"
     hub = Hub(ConnectionString.parse(text), "chat")
     hub.broadcast("target", [])
@@ -117,7 +117,7 @@ def test_broadcasts_share_a_connection(service: WebServer, hub: Hub) -> None:
         (Answer(307, headers={"Location": "/elsewhere"}), "SignalR answered 307"),
     ],
 )
-def test_anything_but_202_is_a_failure_that_is_not_repeated(
+def test_broadcast_fails_without_retry_unless_accepted(
     answer: Answer, reason: str, service: WebServer, hub: Hub
 ) -> None:
     service.handler = lambda asked: answer
@@ -143,16 +143,14 @@ def test_anything_but_202_is_a_failure_that_is_not_repeated(
     ],
     ids=lambda value: str(value)[:32],
 )
-def test_a_failure_tells_for_how_long_the_service_wants_to_be_left_alone(
-    value: str, seconds: float, service: WebServer, hub: Hub
-) -> None:
+def test_failure_has_seconds_of_retry_after(value: str, seconds: float, service: WebServer, hub: Hub) -> None:
     service.handler = lambda asked: Answer(429, headers={"Retry-After": value})
-    with pytest.raises(SignalRError, match="its quota is used up: give it more units") as raised:
+    with pytest.raises(SignalRError, match="its quota is exhausted: add units") as raised:
         hub.broadcast("target", [])
     assert raised.value.retry_after == seconds
 
 
-def test_a_service_that_is_not_there_is_a_failure() -> None:
+def test_broadcast_fails_if_connection_is_refused() -> None:
     with nothing_listening() as url:
         for hub in hub_at(url):
             with pytest.raises(SignalRError, match="SignalR did not answer") as raised:
@@ -160,9 +158,7 @@ def test_a_service_that_is_not_there_is_a_failure() -> None:
             assert "Bearer" not in str(raised.value)
 
 
-def test_a_service_that_says_nothing_is_a_failure_in_bounded_time(
-    service: WebServer, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broadcast_fails_after_bounded_timeout(service: WebServer, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     timeouts: list[Any] = []
 
     def time_out(*arguments: object, timeout: object, **options: object) -> None:
@@ -177,7 +173,7 @@ def test_a_service_that_says_nothing_is_a_failure_in_bounded_time(
     assert read <= 10
 
 
-def test_a_connection_that_was_closed_meanwhile_is_replaced(service: WebServer, hub: Hub) -> None:
+def test_broadcast_replaces_closed_connection(service: WebServer, hub: Hub) -> None:
     hub.broadcast("target", [1])
     answers = iter([HANG_UP, ACCEPTED])
     service.handler = lambda asked: next(answers)
@@ -185,7 +181,7 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced(service: WebServer, 
     assert [json.loads(asked.body)["arguments"] for asked in service.asked] == [[1], [2], [2]]
 
 
-def test_a_service_that_keeps_hanging_up_is_a_failure(service: WebServer, hub: Hub) -> None:
+def test_broadcast_is_retried_once_if_hung_up(service: WebServer, hub: Hub) -> None:
     service.handler = lambda asked: HANG_UP
     with pytest.raises(SignalRError, match="did not answer"):
         hub.broadcast("target", [])
@@ -195,7 +191,7 @@ def test_a_service_that_keeps_hanging_up_is_a_failure(service: WebServer, hub: H
 # Health
 
 
-def test_a_service_that_takes_the_key_passes_the_check(service: WebServer, hub: Hub) -> None:
+def test_check_passes_if_key_is_accepted(service: WebServer, hub: Hub) -> None:
     service.handler = lambda asked: Answer(404)  # no connection has that id
     hub.check()
     [asked] = service.asked
@@ -203,13 +199,13 @@ def test_a_service_that_takes_the_key_passes_the_check(service: WebServer, hub: 
     assert asked.headers["authorization"].startswith("Bearer ")
 
 
-def test_a_service_that_refuses_the_key_fails_the_check(service: WebServer, hub: Hub) -> None:
+def test_check_fails_if_key_is_refused(service: WebServer, hub: Hub) -> None:
     service.handler = lambda asked: Answer(401)
     with pytest.raises(SignalRError, match="SignalR answered 401"):
         hub.check()
 
 
-def test_a_connection_that_was_closed_meanwhile_does_not_fail_the_check(service: WebServer, hub: Hub) -> None:
+def test_check_replaces_closed_connection(service: WebServer, hub: Hub) -> None:
     hub.broadcast("target", [])
     answers = iter([HANG_UP, Answer(404)])
     service.handler = lambda asked: next(answers)
@@ -217,13 +213,13 @@ def test_a_connection_that_was_closed_meanwhile_does_not_fail_the_check(service:
 
 
 @pytest.mark.usefixtures("netrc")
-def test_a_netrc_of_the_machine_does_not_replace_the_token(service: WebServer, hub: Hub) -> None:
+def test_netrc_does_not_replace_token(service: WebServer, hub: Hub) -> None:
     service.handler = lambda asked: Answer(202)
     hub.broadcast("target", [])
     assert service.asked[0].headers["authorization"].startswith("Bearer ")
 
 
-def test_a_service_that_is_not_well_fails_the_check(service: WebServer, hub: Hub) -> None:
+def test_check_fails_if_service_is_unavailable(service: WebServer, hub: Hub) -> None:
     service.handler = lambda asked: Answer(503)
     with pytest.raises(SignalRError, match="SignalR answered 503"):
         hub.check()

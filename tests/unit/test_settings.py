@@ -28,7 +28,7 @@ def test_complete_settings_are_read() -> None:
     assert settings.broadcast_interval == 1.0
 
 
-def test_every_missing_setting_is_named_at_once() -> None:
+def test_error_names_every_missing_setting() -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.from_environment({})
     assert str(raised.value) == (
@@ -36,7 +36,7 @@ def test_every_missing_setting_is_named_at_once() -> None:
     )
 
 
-def test_every_malformed_setting_is_named_at_once() -> None:
+def test_error_names_every_malformed_setting() -> None:
     message = problem(
         TableConnectionString="x", BlobHost="ftp://x", AzureSignalRConnectionString="x", BroadcastIntervalSeconds="x"
     )
@@ -48,7 +48,7 @@ def test_every_malformed_setting_is_named_at_once() -> None:
 
 @pytest.mark.parametrize("name", COMPLETE)
 @pytest.mark.parametrize("blank", ["", "  ", "\n"])
-def test_a_blank_setting_is_not_set(name: str, blank: str) -> None:
+def test_blank_setting_counts_as_not_set(name: str, blank: str) -> None:
     assert problem(**{name: blank}) == f"{name} is not set"
 
 
@@ -71,24 +71,24 @@ def test_blob_host_is_a_host_or_a_url(setting: str, url: str) -> None:
 @pytest.mark.parametrize(
     "setting", ["http://", "ftp://host", "https:///path", "host?x", "https://host/#x", "http://[x"]
 )
-def test_blob_host_is_nothing_else(setting: str) -> None:
+def test_other_blob_host_is_refused(setting: str) -> None:
     assert problem(BlobHost=setting).startswith("BlobHost is malformed")
 
 
 @pytest.mark.parametrize("setting", ["UseDevelopmentStorage=true", "UseDevelopmentStorage=true;"])
-def test_the_local_storage_has_a_name_of_its_own(setting: str) -> None:
+def test_development_storage_is_accepted(setting: str) -> None:
     settings = Settings.from_environment(COMPLETE | {"TableConnectionString": setting})
     assert settings.table.connection_string == "UseDevelopmentStorage=true"
 
 
 @pytest.mark.parametrize(("setting", "seconds"), [("0.1", 0.1), ("2", 2.0), (" 0.5 ", 0.5), ("3600", 3600.0)])
-def test_the_broadcast_interval_is_in_seconds(setting: str, seconds: float) -> None:
+def test_broadcast_interval_is_in_seconds(setting: str, seconds: float) -> None:
     settings = Settings.from_environment(COMPLETE | {"BroadcastIntervalSeconds": setting})
     assert settings.broadcast_interval == seconds
 
 
 @pytest.mark.parametrize("setting", ["0", "-1", "0.09", "3601", "nan", "inf", "1s", "one"])
-def test_a_broadcast_interval_out_of_range_is_refused(setting: str) -> None:
+def test_broadcast_interval_out_of_range_is_refused(setting: str) -> None:
     assert "is not a number of seconds from 0.1 to 3600" in problem(BroadcastIntervalSeconds=setting)
 
 
@@ -108,12 +108,12 @@ def test_a_broadcast_interval_out_of_range_is_refused(setting: str) -> None:
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_no_secret_is_in_a_message(changes: dict[str, str]) -> None:
-    """The message is also what a visitor of a misconfigured app gets to see."""
+def test_error_does_not_contain_secrets(changes: dict[str, str]) -> None:
+    """Visitors of a misconfigured app see the message, too."""
     assert SECRET not in problem(**changes)
 
 
-# By identity
+# Access by identity
 
 KEYLESS = {name: value for name, value in COMPLETE.items() if name != "TableConnectionString"} | {
     "TableConnectionString__tableServiceUri": "https://account.table.core.windows.net/"
@@ -121,7 +121,7 @@ KEYLESS = {name: value for name, value in COMPLETE.items() if name != "TableConn
 
 
 @pytest.mark.parametrize("name", ["TableConnectionString__tableServiceUri", "TableConnectionString__serviceUri"])
-def test_the_table_may_be_named_by_its_url(name: str) -> None:
+def test_table_url_is_accepted(name: str) -> None:
     settings = Settings.from_environment(KEYLESS | {"TableConnectionString__tableServiceUri": "", name: "https://a.b/"})
     assert settings.table == TableSettings(url="https://a.b")
 
@@ -135,37 +135,35 @@ def test_the_table_may_be_named_by_its_url(name: str) -> None:
         ({"__clientId": "me"}, Identity(client_id="me")),
     ],
 )
-def test_who_we_are_at_the_table_is_the_environments_matter_unless_it_is_said(
-    changes: dict[str, str], identity: Identity
-) -> None:
-    said = {f"TableConnectionString{name}": value for name, value in changes.items()}
-    assert Settings.from_environment(KEYLESS | said).table.identity == identity
+def test_table_identity_defaults_to_environment_credential(changes: dict[str, str], identity: Identity) -> None:
+    settings = {f"TableConnectionString{name}": value for name, value in changes.items()}
+    assert Settings.from_environment(KEYLESS | settings).table.identity == identity
 
 
-def test_a_connection_string_goes_before_a_url() -> None:
+def test_connection_string_takes_precedence_over_url() -> None:
     settings = Settings.from_environment(KEYLESS | COMPLETE)
     assert settings.table == TableSettings(COMPLETE["TableConnectionString"])
 
 
-def test_the_content_is_read_as_anybody_unless_it_is_said_who_we_are() -> None:
+def test_blob_access_defaults_to_anonymous() -> None:
     assert Settings.from_environment(COMPLETE).blob_identity is None
-    said = {"BlobHost__credential": "managedidentity", "BlobHost__clientId": "me"}
-    assert Settings.from_environment(COMPLETE | said).blob_identity == Identity(is_managed=True, client_id="me")
+    identity = {"BlobHost__credential": "managedidentity", "BlobHost__clientId": "me"}
+    assert Settings.from_environment(COMPLETE | identity).blob_identity == Identity(is_managed=True, client_id="me")
 
 
 @pytest.mark.parametrize("url", ["http://account.table.core.windows.net", "account", "https://a/?sig=x", "https://"])
-def test_a_tables_url_is_an_https_url_and_nothing_else(url: str) -> None:
+def test_other_table_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="TableConnectionString__tableServiceUri is malformed: it is not the https"):
         Settings.from_environment(KEYLESS | {"TableConnectionString__tableServiceUri": url})
 
 
 @pytest.mark.parametrize("name", ["TableConnectionString", "BlobHost"])
-def test_a_credential_of_another_kind_is_refused(name: str) -> None:
+def test_unknown_credential_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}__credential is malformed: it can only be managedidentity"):
         Settings.from_environment(KEYLESS | {f"{name}__credential": "workload"})
 
 
-def test_an_identitys_tokens_are_not_sent_where_others_can_read_them() -> None:
-    said = {"BlobHost": "http://account.blob.core.windows.net", "BlobHost__credential": "managedidentity"}
+def test_identity_requires_https_blob_host() -> None:
+    settings = {"BlobHost": "http://account.blob.core.windows.net", "BlobHost__credential": "managedidentity"}
     with pytest.raises(SettingsError, match="BlobHost is malformed: an identity's tokens are sent by https only"):
-        Settings.from_environment(COMPLETE | said)
+        Settings.from_environment(COMPLETE | settings)
