@@ -46,6 +46,14 @@ def test_documented_dev_command_is_understood(command: str) -> None:
     parse(shlex.split(command)[1:])
 
 
+def test_every_dev_command_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        parse(["--help"])
+    (names,) = re.findall(r"\{([\w,-]+)\}", capsys.readouterr().out.partition("\n\n")[0])
+    documented = {row[0].removeprefix("`python3 ").strip("`") for row in rows("docs/local.md", "Commands")}
+    assert {parse(shlex.split(command)[1:]).command for command in documented} == set(names.split(","))
+
+
 @pytest.mark.parametrize("arguments", found(r"`python -m signin ([^`>]*)"))
 def test_documented_operators_command_exists(arguments: str) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
