@@ -1,6 +1,7 @@
 """The benchmark, `python3 dev.py bench`: what a visit costs and how many a process takes, beside plain alternatives.
 
-    suite.py     the run: every measurement, one after the other, into results.md
+    __main__.py  the program: prints the figures and writes results.md
+    suite.py     the run: every measurement, one after the other
     measures.py  the measurements: each a function that gives figures
     delivery.py  those of delivery: how soon all open pages show a visit, and what that costs
     figures.py   a figure with what it must reach, and the table of them

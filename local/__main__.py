@@ -1,4 +1,4 @@
-"""`python -m local COMMAND …`: see commands.py, which takes a moment to load; Ctrl-C in that moment is no error."""
+"""`python -m local COMMAND …`: runs a command of dev.py."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import sys
 if __name__ == "__main__":
     try:
         from local.commands import main
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # Ctrl-C during the import, which takes a second, is no error
         sys.exit(130)
     main()

@@ -1,4 +1,4 @@
-"""The commands of dev.py, inside the project's virtual environment."""
+"""The commands of dev.py, in the project's virtual environment."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import dataclasses
 import os
 import queue
 import re
-import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
+from typing import NoReturn
 
 from azure.core.exceptions import AzureError
 
@@ -23,6 +23,7 @@ from local.environment.ports import FLAGS, Ports, check_ports
 from local.environment.services import functions_host, services
 from local.node import install_packages
 from local.processes.child import Child
+from local.processes.program import main_program
 from local.progress import StepFailed, step
 from local.publishing import azure, package
 from local.publishing.publisher import Publisher
@@ -32,51 +33,39 @@ _WATCH_SECONDS = 1.0
 
 def main() -> None:
     options = parse(sys.argv[1:])
-    _take_signals()
     _bypass_proxy()
-    try:
-        if options.command == "test":
-            sys.exit(test(options.for_pytest))
-        if options.command == "lint":
-            sys.exit(run_lint(options.checks))
-        if options.command == "bench":
-            bench(quick=options.quick)
-            return
-        if options.command == "audit-page":
-            sys.exit(0 if audit_page() else 1)
-        if options.command == "publish":
-            publish(options.blob_url, options.site or "")
-            return
-        if options.command == "package":
-            package.build(options.output)
-            print(options.output)
-            return
-        ports = Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
-        if options.command == "run":
-            run(ports, options.workers, fresh=options.fresh)
-        else:
-            run_services(ports, fresh=options.fresh)
-        print("\nStopped.", flush=True)
-    except StepFailed as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # whoever read what we print has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
-        sys.exit(1)
+    with main_program():
+        match options.command:
+            case "test":
+                sys.exit(test(options.pytest_arguments))
+            case "lint":
+                sys.exit(run_lint(options.checks))
+            case "bench":
+                bench(quick=options.quick)
+            case "audit-page":
+                sys.exit(0 if audit_page() else 1)
+            case "publish":
+                publish(options.blob_url, options.site or "")
+            case "package":
+                package.build(options.output)
+                print(options.output)
+            case "run":
+                run(_ports(options), options.workers, fresh=options.fresh)
+            case "services":
+                run_services(_ports(options), fresh=options.fresh)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command and its options; exits with a message where there is something wrong with them."""
-    if arguments[:1] == ["test"]:  # all else is for pytest, --help too
-        return argparse.Namespace(command="test", for_pytest=arguments[1:])
+    """The command and its options; exits with a message if they are invalid."""
+    if arguments[:1] == ["test"]:  # all further arguments are for pytest, also --help
+        return argparse.Namespace(command="test", pytest_arguments=arguments[1:])
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
     return _parser().parse_args(arguments)
 
 
 def run(ports: Ports, workers: int, *, fresh: bool) -> None:
-    """Everything: the services and the app, until stopped."""
+    """Run the services and the app until stopped."""
     check_ports(dataclasses.asdict(ports))
     install_packages()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
@@ -88,10 +77,11 @@ def run(ports: Ports, workers: int, *, fresh: bool) -> None:
             (url,) = host.wait_until_ready()
         print(f"Ready: {url}/", flush=True)
         _supervise(running.publisher, ended)
+    print("\nStopped.", flush=True)
 
 
 def run_services(ports: Ports, *, fresh: bool) -> None:
-    """All but the app, for `func start`, until stopped."""
+    """Run everything but the app, for `func start`, until stopped."""
     check_ports({name: port for name, port in dataclasses.asdict(ports).items() if name != "app"})
     install_packages()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
@@ -101,11 +91,12 @@ def run_services(ports: Ports, *, fresh: bool) -> None:
             print(f"  {name}={value}")
         sys.stdout.flush()
         _supervise(running.publisher, ended)
+    print("\nStopped.", flush=True)
 
 
 def test(arguments: Sequence[str]) -> int:
-    """All tests, some at the same time; or as the arguments for pytest say. pytest's exit code."""
-    import pytest  # here, since the other commands need not wait for it
+    """Run all tests, in up to four processes, or pytest with other arguments. Returns pytest's exit code."""
+    import pytest  # only here: the other commands start faster without it
 
     install_packages()
     chromium.install()
@@ -121,20 +112,17 @@ def run_lint(checks: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def bench(*, quick: bool) -> None:
-    """Measure, and print the figures; write them to benchmarks/results.md unless in a hurry."""
-    from benchmarks import measures, suite  # here, since it imports the app
-
+def bench(*, quick: bool) -> NoReturn:
+    """Continue as `python -m benchmarks`, which imports this package and the app."""
     install_packages()
-    figures = suite.measure(measures.QUICK if quick else measures.Plan())
-    print(f"\n{suite.summary(figures)}")
-    if not quick:
-        suite.RESULTS.write_text(suite.document(figures), encoding="utf-8")
-        print(f"Written to {suite.RESULTS}")
+    command = [sys.executable, "-m", "benchmarks", *(["--quick"] if quick else [])]
+    if os.name == "nt":  # exec would return the console to the shell while the benchmark still runs
+        sys.exit(subprocess.call(command))
+    os.execv(sys.executable, command)
 
 
 def publish(blob_url: str | None, site: str) -> None:
-    """Publish the content into a storage account in Azure, and name what has changed."""
+    """Publish the content into a storage account in Azure, and print the names of the changed blobs."""
     install_packages()
     with step("Content") as note:
         changed = azure.publish(blob_url, site, note)
@@ -142,8 +130,12 @@ def publish(blob_url: str | None, site: str) -> None:
         print(f"Published {name}")
 
 
+def _ports(options: argparse.Namespace) -> Ports:
+    return Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
+
+
 def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
-    """Publish what changes in `content/`, until stopped; what cannot be published is shown and waits for a better one.
+    """Publish changes of `content/` until stopped. A change that cannot be bundled is reported and skipped.
 
     Raises StepFailed when one of the servers ends.
     """
@@ -151,12 +143,12 @@ def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
         while True:
             try:
                 child = ended.get(timeout=_WATCH_SECONDS)
-                raise StepFailed(f"{child.name} has ended, so everything is stopped. Its last words are above.")
+                raise StepFailed(f"{child.name} has ended, so everything is stopped. Its last output is above.")
             except queue.Empty:
                 pass
             try:
                 changed = publisher.publish()
-            except (AzureError, OSError):  # a file half saved, Azurite about to end: the next round tells
+            except (AzureError, OSError):  # a half-saved file, or Azurite is ending: try again in the next round
                 continue
             except StepFailed as error:
                 print(error, flush=True)
@@ -165,20 +157,8 @@ def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
                 print(f"Published {name}", flush=True)
 
 
-def _take_signals() -> None:
-    """Make every way to ask for the end a KeyboardInterrupt, but leave a SIGHUP to nohup."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # SIGHUP: the terminal is closed; there is none on Windows
-        number = getattr(signal, name, None)
-        if number and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
-            signal.signal(number, _interrupt)
-
-
-def _interrupt(*_: int | FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _bypass_proxy() -> None:
-    """Talk to our servers directly where the environment names a proxy: it cannot reach them."""
+    """Connect to the local servers directly: a proxy that the environment names cannot reach them."""
     bypassed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     os.environ["no_proxy"] = f"{bypassed},127.0.0.1" if bypassed else "127.0.0.1"
 
@@ -187,13 +167,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dev.py", description="Run, test and measure the app.")
     commands = parser.add_subparsers(dest="command", required=True)
     everything = commands.add_parser("run", help="run everything (the default)")
-    but_the_app = commands.add_parser("services", help="run all but the Functions host, for `func start`")
+    services_only = commands.add_parser("services", help="run everything but the app, for `func start`")
     commands.add_parser("test", help="run all tests; further arguments go to pytest", add_help=False)
     linting = commands.add_parser("lint", help="check the source: style, types and the page's scripts")
     linting.add_argument(
         "checks", nargs="*", type=_check, metavar="CHECK", help=f"{', '.join(lint.CHECKS)}; default: all"
     )
-    commands.add_parser("audit-page", help="score the homepage with Lighthouse; exit code 1 below what it has to reach")
+    commands.add_parser("audit-page", help="score the homepage with Lighthouse; exit code 1 if a score is too low")
     benchmark = commands.add_parser("bench", help="measure, and write benchmarks/results.md")
     benchmark.add_argument("--quick", action="store_true", help="measure a little of each, and write nothing")
 
@@ -202,14 +182,14 @@ def _parser() -> argparse.ArgumentParser:
         "--blob-url",
         type=_https_url,
         metavar="URL",
-        help="e.g. https://myaccount.blob.core.windows.net, as whoever is signed in to azd or az; "
+        help="e.g. https://myaccount.blob.core.windows.net, with the identity that is signed in to azd or az; "
         f"default: the connection string in {azure.CONNECTION_STRING}",
     )
     publishing.add_argument(
         "--site",
         type=_https_url,
         metavar="URL",
-        help="address of the app, under which social networks look for the page's picture",
+        help="public address of the app, which social networks need for the page's picture",
     )
     packaging = commands.add_parser("package", help="build the zip archive that is deployed")
     packaging.add_argument(
@@ -219,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     everything.add_argument(
         "--workers", type=int, choices=range(1, 11), default=1, metavar="1-10", help="app processes behind the one port"
     )
-    for command, names in ((everything, FLAGS.keys()), (but_the_app, FLAGS.keys() - {"app"})):
+    for command, names in ((everything, FLAGS.keys()), (services_only, FLAGS.keys() - {"app"})):
         for name in sorted(names):
             default = getattr(Ports(), name)
             command.add_argument(

@@ -1,0 +1,38 @@
+"""How a program that people start ends: in good order after every signal, and with a message instead of a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from local.progress import StepFailed
+
+
+@contextmanager
+def main_program() -> Iterator[None]:
+    """Raise KeyboardInterrupt on SIGINT, SIGTERM and SIGHUP, and translate errors of the body into exit codes.
+
+    StepFailed prints its message and exits with 1, KeyboardInterrupt exits with 130, and a closed standard output
+    (BrokenPipeError) with 1.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # SIGHUP: the terminal was closed; Windows lacks it
+        number = getattr(signal, name, None)
+        if number and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):  # nohup ignores SIGHUP
+            signal.signal(number, _interrupt)
+    try:
+        yield
+    except StepFailed as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of standard output has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it again at exit
+        sys.exit(1)
+
+
+def _interrupt(*_: int | FrameType | None) -> None:
+    raise KeyboardInterrupt
