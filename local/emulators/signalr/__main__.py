@@ -27,21 +27,21 @@ def main() -> None:
         action="append",
         default=[],
         metavar="TOKEN",
-        help="take this bearer token on REST calls too, as Azure takes a managed identity's; may be repeated",
+        help="accept this bearer token on REST calls too, as Azure accepts a managed identity's; may be repeated",
     )
     options = parser.parse_args()
     _log_to_stderr()
     try:
         asyncio.run(run(create_app(options.access_key, options.trust_identity_token), options.port))
-    except BrokenPipeError:  # whoever started us is gone already
+    except BrokenPipeError:  # the parent process has ended
         sys.exit(1)
     except (OSError, OverflowError) as error:
         sys.exit(f"The SignalR emulator cannot listen at port {options.port}: {error}. Choose another with --port.")
 
 
 async def run(app: web.Application, port: int) -> None:
-    """Serve until stopped; say where on standard output."""
-    # Before the announcement: whoever reads that may stop us at once.
+    """Serve until stopped; print the URL on standard output."""
+    # Before the URL is printed: a parent that reads it may stop this process at once.
     stopped = asyncio.create_task(until_stopped())
     async with listening(app, port) as url:
         print(f"SignalR emulator is listening at {url}", flush=True)
@@ -58,11 +58,11 @@ def _log_to_stderr() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
-    logging.getLogger("aiohttp.server").addFilter(_senders_fault_in_one_line)
+    logging.getLogger("aiohttp.server").addFilter(_without_traceback_of_client_errors)
 
 
-def _senders_fault_in_one_line(record: logging.LogRecord) -> bool:
-    """Garbage and broken connections are the sender's fault: one line, where aiohttp would log a traceback."""
+def _without_traceback_of_client_errors(record: logging.LogRecord) -> bool:
+    """Log malformed requests and broken connections in one line: they are the client's errors, not the server's."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError):
         record.msg, record.args = f"{record.getMessage()}: {' '.join(str(error).split())}", ()

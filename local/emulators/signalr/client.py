@@ -1,4 +1,4 @@
-"""The endpoints that browsers and other SignalR clients use: negotiate, then whatever their transport needs."""
+"""The endpoints of browsers and other SignalR clients: negotiate, then the requests of their transport."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from aiohttp import hdrs, web
 from local.emulators.signalr import tokens
 from local.emulators.signalr.connection import Connection
 from local.emulators.signalr.hubs import HUBS, hub_name
-from local.emulators.signalr.transports import TRANSPORTS, LongPolling, ServerSentEvents, Transport, WebSocket
+from local.emulators.signalr.transports import TRANSPORTS, HttpTransport, LongPolling, ServerSentEvents, WebSocket
 
-# The version of the negotiate protocol that is spoken to clients who know it.
+# The highest supported version of the negotiate protocol.
 NEGOTIATE_VERSION = 1
 
 routes = web.RouteTableDef()
@@ -19,7 +19,7 @@ routes = web.RouteTableDef()
 @routes.options("/client/")
 @routes.options("/client")
 async def preflight(request: web.Request) -> web.Response:
-    """A browser asks, before it sends what the JS client sends, whether it may."""
+    """Allow the methods and headers of the JavaScript client, which browsers ask for in advance."""
     return web.Response(
         status=204,
         headers={
@@ -30,7 +30,7 @@ async def preflight(request: web.Request) -> web.Response:
 
 
 async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
-    """Let pages of any origin read any answer, errors too: without this a browser hides even their status."""
+    """Let pages of any origin read every response, errors too: a browser hides even their status otherwise."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin and origin.isascii():
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
@@ -40,13 +40,13 @@ async def allow_origin(request: web.Request, response: web.StreamResponse) -> No
 
 @routes.post("/client/negotiate")
 async def negotiate(request: web.Request) -> web.Response:
-    """Promise a client a connection, and say how to connect."""
+    """Create a connection, and return its id, its token and the available transports."""
     hub = _authorized_hub(request)
-    asked = request.query.get("negotiateVersion", "0")
+    requested = request.query.get("negotiateVersion", "0")
     try:
-        version = min(max(int(asked), 0), NEGOTIATE_VERSION)
+        version = min(max(int(requested), 0), NEGOTIATE_VERSION)
     except ValueError:
-        return web.json_response({"error": f"The client requested an invalid protocol version '{asked}'"})
+        return web.json_response({"error": f"The client requested an invalid protocol version '{requested}'"})
     connection = request.app[HUBS].negotiate(hub, version)
     answer = {
         "negotiateVersion": version,
@@ -63,20 +63,21 @@ async def negotiate(request: web.Request) -> web.Response:
 @routes.get("/client/", allow_head=False)
 @routes.get("/client", allow_head=False)
 async def receive(request: web.Request) -> web.StreamResponse:
-    """Receive on a negotiated connection; a WebSocket without an id is a new one."""
+    """Receive on a negotiated connection; a WebSocket without an id opens a new connection."""
     hub = _authorized_hub(request)
-    asked = _transport_asked_for(request)
-    if asked is WebSocket and not request.query.get("id"):
+    requested = _requested_transport(request)
+    if requested is WebSocket and not request.query.get("id"):
         connection = request.app[HUBS].negotiate(hub, NEGOTIATE_VERSION)
     else:
         connection = _negotiated(request, hub)
     transport = connection.transport
     if transport is None:
-        transport = asked(connection)
-        connection.open(transport)
-    elif not isinstance(transport, asked):
+        opened = requested(connection)
+        connection.open(opened)
+        return await opened.serve(request)
+    if not isinstance(transport, requested):
         raise web.HTTPBadRequest(text="Cannot change transports mid-connection.")
-    elif asked is not LongPolling:
+    if requested is not LongPolling:
         raise web.HTTPConflict(text="The connection is already active.")
     return await transport.serve(request)
 
@@ -84,7 +85,7 @@ async def receive(request: web.Request) -> web.StreamResponse:
 @routes.post("/client/")
 @routes.post("/client")
 async def send(request: web.Request) -> web.Response:
-    """Send on a connection whose transport only receives."""
+    """Send on a connection whose transport cannot send by itself."""
     connection = _negotiated(request, _authorized_hub(request))
     if isinstance(connection.transport, WebSocket):
         raise web.HTTPMethodNotAllowed("POST", ["GET"], text="POST requests are not allowed for WebSocket connections.")
@@ -95,7 +96,7 @@ async def send(request: web.Request) -> web.Response:
 @routes.delete("/client/")
 @routes.delete("/client")
 async def leave(request: web.Request) -> web.Response:
-    """End a long polling connection, which has nothing else to end it by."""
+    """End a long polling connection; the other transports end by closing theirs."""
     connection = _negotiated(request, _authorized_hub(request))
     if not isinstance(connection.transport, LongPolling):
         raise web.HTTPBadRequest(text="Cannot terminate this connection using the DELETE endpoint.")
@@ -103,7 +104,7 @@ async def leave(request: web.Request) -> web.Response:
     return web.Response(status=202)
 
 
-def _transport_asked_for(request: web.Request) -> type[Transport]:
+def _requested_transport(request: web.Request) -> type[HttpTransport]:
     if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
         return WebSocket
     if "text/event-stream" in request.headers.get(hdrs.ACCEPT, ""):
@@ -122,9 +123,9 @@ def _negotiated(request: web.Request, hub: str) -> Connection:
 
 
 def _authorized_hub(request: web.Request) -> str:
-    """The hub the client asks for, if its token is for that."""
-    asked = request.query.get("hub", "")
-    hub = hub_name(asked)
+    """The hub in the query, if the client's token is for it."""
+    requested = request.query.get("hub", "")
+    hub = hub_name(requested)
     token = tokens.bearer_token(request) or request.query.get("access_token")
-    tokens.authorize(request, token, f"/client/?hub={hub}", f"/client/?hub={asked}")
+    tokens.authorize(request, token, f"/client/?hub={hub}", f"/client/?hub={requested}")
     return hub

@@ -1,22 +1,18 @@
-"""One client's connection, from its negotiation to its end, whatever its transport and its protocol."""
+"""The connection of one client, from its negotiation to its end, for every transport and protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
 from local.emulators.signalr import outbox
 from local.emulators.signalr.outbox import Outbox
 from local.emulators.signalr.protocols import handshake
 from local.emulators.signalr.protocols.hub_protocol import HubProtocol, MessageType, ProtocolError, TransferFormat
 
-if TYPE_CHECKING:
-    from local.emulators.signalr.hubs import Hubs
-    from local.emulators.signalr.transports.transport import Transport
-
-# Serverless clients only listen: they send a handshake, pings and perhaps a close. ASP.NET Core's own limit is ample.
+# ASP.NET Core's limit. It is ample here: clients only listen, and send a handshake, pings and perhaps a close.
 MAX_FRAME_BYTES = 32 * 1024
 
 CALLS = range(MessageType.INVOCATION, MessageType.CANCEL_INVOCATION + 1)
@@ -26,41 +22,63 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Intervals:
-    """How long things take, in seconds: what ASP.NET Core's SignalR and Azure have."""
+    """Time limits in seconds; the defaults are those of ASP.NET Core SignalR and Azure."""
 
-    connect: float = 5.0  # at most, from the negotiation to the first request of a transport
-    handshake: float = 15.0  # at most, from there to the end of the handshake
-    ping: float = 15.0  # of silence before the client is sent a ping; it hangs up after twice as much
-    poll: float = 15.0  # at most, from the end of a long poll to the next
+    connect: float = 5.0  # from the negotiation to the first request of a transport
+    handshake: float = 15.0  # from that request to the end of the handshake
+    ping: float = 15.0  # of silence before the server pings the client, which disconnects after 30 s of silence
+    poll: float = 15.0  # from the end of a long poll to the next
+
+
+class Transport(Protocol):
+    """The part of a transport that its connection uses."""
+
+    formats: ClassVar[tuple[TransferFormat, ...]]
+
+    def abort(self) -> None:
+        """Cut off a client that does not read."""
+
+
+class Registry(Protocol):
+    """Keeps the connections of all hubs. A connection calls it when its state changes."""
+
+    def join(self, connection: Connection) -> None:
+        """The handshake is done: the connection receives broadcasts from now on."""
+
+    def leave(self, connection: Connection) -> None:
+        """The connection, joined or not, receives no more broadcasts."""
+
+    def forget(self, connection: Connection) -> None:
+        """The token of the connection is no longer valid."""
 
 
 class Connection:
-    """Understands what a client sends, and has an outbox for what it is to be sent.
+    """Reads the frames that a client sends, and queues those that it receives.
 
     `id` is public: the REST API names the connection by it. `token` is the secret that the client connects with.
     """
 
-    def __init__(self, hub: str, connection_id: str, token: str, hubs: Hubs, intervals: Intervals) -> None:
+    def __init__(self, hub: str, connection_id: str, token: str, registry: Registry, intervals: Intervals) -> None:
         self.hub = hub
         self.id = connection_id
         self.token = token
         self.intervals = intervals
-        self.transport: Transport | None = None  # until the client comes
+        self.transport: Transport | None = None  # until the client connects
         self.protocol: HubProtocol | None = None  # until the handshake
-        self._hubs = hubs
+        self._registry = registry
         self._outbox = Outbox()
-        self._arrived = b""
+        self._unread = b""
 
     def __str__(self) -> str:
         return f"{self.hub}/{self.id}"
 
     @property
     def format(self) -> TransferFormat:
-        """What the frames are made of that go to the client."""
+        """The format of the frames for the client."""
         return self.protocol.transfer_format if self.protocol else TransferFormat.TEXT
 
     def open(self, transport: Transport) -> None:
-        """The client has come, and is to do its handshake in time."""
+        """The client has connected. The handshake must follow within its time limit."""
         self.transport = transport
         asyncio.get_running_loop().call_later(self.intervals.handshake, self._require_handshake)
         self._read()
@@ -70,9 +88,9 @@ class Connection:
             self.fail("Handshake was canceled.")
 
     def receive(self, data: bytes) -> None:
-        """Take what the client has sent: a part of a frame, or several."""
+        """Read bytes from the client: a part of a frame, or several frames."""
         if not self._outbox.ended:
-            self._arrived += data
+            self._unread += data
             self._read()
 
     def _read(self) -> None:
@@ -81,13 +99,13 @@ class Connection:
                 self._shake_hands(self.transport)
             if self.protocol is not None:
                 self._listen(self.protocol)
-            if len(self._arrived) > MAX_FRAME_BYTES:
+            if len(self._unread) > MAX_FRAME_BYTES:
                 raise ProtocolError(f"The message is longer than {MAX_FRAME_BYTES} bytes.")
         except ProtocolError as error:
             self.fail(str(error))
 
     def _shake_hands(self, transport: Transport) -> None:
-        request = handshake.read(self._arrived)
+        request = handshake.read(self._unread)
         if request is None:
             return
         protocol, rest = request
@@ -96,13 +114,13 @@ class Connection:
                 f"Cannot use the '{protocol.name}' protocol on the current transport. "
                 f"The transport does not support '{protocol.transfer_format}' transfer format."
             )
-        self.protocol, self._arrived = protocol, rest
+        self.protocol, self._unread = protocol, rest
         self._outbox.put(handshake.ACCEPTED)
-        self._hubs.join(self)
+        self._registry.join(self)
         logger.info("%s: connected", self)
 
     def _listen(self, protocol: HubProtocol) -> None:
-        bodies, self._arrived = protocol.split(self._arrived)
+        bodies, self._unread = protocol.split(self._unread)
         for kind in map(protocol.message_type, bodies):
             if kind == MessageType.CLOSE:
                 self._end()
@@ -111,7 +129,7 @@ class Connection:
                 raise ProtocolError("In serverless mode clients only listen: they cannot call hub methods.")
 
     def send(self, frame: bytes) -> bool:
-        """Have the frame sent in its turn; False if the client has fallen too far behind, and is dropped."""
+        """Queue a frame for the client. Returns False if the queue is full; the connection is then dropped."""
         if self._outbox.put(frame):
             return True
         logger.warning("%s: dropped, %d messages behind", self, outbox.LIMIT)
@@ -121,7 +139,7 @@ class Connection:
         return False
 
     async def outgoing(self) -> list[bytes]:
-        """The frames to send next, as soon as there are any; a ping after a long silence; none at the end."""
+        """Wait for frames to send and return them: a ping after a long silence, an empty list at the end."""
         if self.protocol is None:
             return await self._outbox.take()
         try:
@@ -131,30 +149,30 @@ class Connection:
             return [self.protocol.ping]
 
     def close(self) -> None:
-        """Ask the client to come back, and end the connection in order."""
+        """End the connection in good order, and ask the client to reconnect."""
         if self.protocol is None:
             self._end()
         else:
             self._end(self.protocol.close(None, allow_reconnect=True))
 
     def fail(self, error: str) -> None:
-        """Tell the client what is wrong, and end the connection for good."""
+        """Send the client an error, and end the connection for good."""
         if self.protocol is None:
             self._end(handshake.refused(error), error=error)
         else:
             self._end(self.protocol.close(error, allow_reconnect=False), error=error)
 
     def lost(self) -> None:
-        """The client is gone, and with it what was still to be sent."""
+        """The client is gone: discard the frames that wait for it."""
         self._end()
         self._outbox.discard()
-        self._hubs.forget(self)
+        self._registry.forget(self)
 
     def _end(self, *last_frames: bytes, error: str = "") -> None:
         if self._outbox.ended:
             return
         self._outbox.end(*last_frames)
-        self._hubs.leave(self)
+        self._registry.leave(self)
         if self.protocol is None:
             logger.warning("%s: handshake failed: %r", self, error or "The connection ended before the handshake.")
         elif error:

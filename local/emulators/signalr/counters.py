@@ -1,6 +1,6 @@
-"""What the emulator has done, and what that would have cost: for tests and measurements.
+"""The number of connections, broadcasts and billed messages, for tests and measurements.
 
-The path is the emulator's own: Azure SignalR Service has nothing under `/emulator`, and tells these numbers in its
+The path is the emulator's own: Azure SignalR Service has nothing under `/emulator`, and reports these numbers in its
 metrics only.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-# The service bills a message for each of these that it begins.
+# The service bills one message for each 2 KB that it begins.
 BILLED_BYTES = 2048
 
 routes = web.RouteTableDef()
@@ -18,15 +18,15 @@ routes = web.RouteTableDef()
 
 @dataclass
 class Counters:
-    """Numbers since the emulator was started, of all hubs."""
+    """Numbers of all hubs, since the emulator started."""
 
-    connections: int = 0  # now: those whose handshake is done
+    connections: int = 0  # now, with a completed handshake
     connections_ever: int = 0
-    broadcasts: int = 0  # that the REST API has accepted
-    messages: int = 0  # that would be billed: outbound ones only, and neither pings nor handshakes
+    broadcasts: int = 0  # accepted by the REST API
+    messages: int = 0  # billed: outbound invocations, but no pings and no handshakes
 
     def count_sent(self, frame: bytes) -> None:
-        """An invocation goes to one client."""
+        """Count an invocation that is sent to one client."""
         self.messages += -(-len(frame) // BILLED_BYTES)
 
 
@@ -35,7 +35,7 @@ COUNTERS = web.AppKey("counters", Counters)
 
 @routes.get("/emulator/counters")
 async def counters(request: web.Request) -> web.Response:
-    """The counters, to anybody: {"connections", "connectionsEver", "broadcasts", "messages"}."""
+    """{"connections", "connectionsEver", "broadcasts", "messages"}; needs no token."""
     now = request.app[COUNTERS]
     return web.json_response(
         {

@@ -1,4 +1,4 @@
-"""Hubs: who is connected where, and what is sent to all of them."""
+"""Hubs: the connections of each, and broadcasts to all of them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_`,.\[\]]{0,127}")
 
 
 def hub_name(text: str) -> str:
-    """A hub's name as it is used in here: lower case. Raises `HTTPBadRequest` for what cannot be one."""
+    """Normalize a hub name to lower case. Raises `HTTPBadRequest` if it is not a valid name."""
     if not HUB_NAME.fullmatch(text):
         raise web.HTTPBadRequest(text="A hub name is a letter, then at most 127 letters, digits or _`,.[] characters.")
     return text.lower()
 
 
 class Hubs:
-    """All hubs of the emulator. A hub exists by being named; it has the connections whose handshake is done."""
+    """All hubs of the emulator. Any valid name is a hub; its members are the connections with a completed handshake."""
 
     def __init__(self, intervals: Intervals, counters: Counters) -> None:
         self._intervals = intervals
@@ -36,7 +36,10 @@ class Hubs:
         self._members: defaultdict[str, dict[str, Connection]] = defaultdict(dict)
 
     def negotiate(self, hub: str, version: int) -> Connection:
-        """A new connection, for a client that comes in time. Before version 1 the id was the secret as well."""
+        """Create a connection, which expires if no client connects in time.
+
+        Before version 1 of the negotiate protocol the id was the secret as well.
+        """
         connection_id = secrets.token_urlsafe(16)
         token = secrets.token_urlsafe(16) if version else connection_id
         connection = Connection(hub, connection_id, token, self, self._intervals)
@@ -49,34 +52,35 @@ class Hubs:
             self.forget(connection)
 
     def negotiated(self, hub: str, token: str) -> Connection | None:
-        """The connection that was negotiated for this hub and token, until its client is gone."""
+        """The connection with this token, if it was negotiated for this hub and its client is not gone."""
         connection = self._by_token.get(token)
         return connection if connection and connection.hub == hub else None
 
     def forget(self, connection: Connection) -> None:
-        """The token of this connection, which need not be known, is good for nothing any more."""
+        """Invalidate the token of a connection, if it is still valid."""
         self._by_token.pop(connection.token, None)
 
     def join(self, connection: Connection) -> None:
-        """From now on the connection gets what is sent to its hub."""
+        """Add a connection to the members of its hub."""
         self._members[connection.hub][connection.id] = connection
         self._counters.connections += 1
         self._counters.connections_ever += 1
 
     def leave(self, connection: Connection) -> None:
-        """The connection, which need not have joined, gets nothing any more."""
+        """Remove a connection from the members of its hub, if it is one of them."""
         if self._members[connection.hub].pop(connection.id, None):
             self._counters.connections -= 1
 
     def has(self, hub: str, connection_id: str) -> bool:
-        """Whether a connection of the hub has this id."""
+        """Return whether a member of the hub has this id."""
         return connection_id in self._members[hub]
 
     def broadcast(self, hub: str, target: str, arguments: list[Any], excluded: Collection[str] = ()) -> int:
-        """Call `target` on the clients of a hub, apart from the excluded ids; returns on how many.
+        """Call `target` on all clients of a hub, except the excluded ids. Returns the number of clients.
 
-        Each protocol encodes the call once, and nobody is waited for. Raises `ValueError`, `OverflowError` or
-        `RecursionError` for a call that not every client can be sent, whoever is connected.
+        Each protocol encodes the call once, and the frames are queued without waiting for a client. Raises
+        `ValueError`, `OverflowError` or `RecursionError` if one of the protocols cannot encode the call, even if no
+        client uses that protocol.
         """
         frames = {protocol: protocol.invocation(target, arguments) for protocol in PROTOCOLS.values()}
         self._counters.broadcasts += 1
@@ -90,7 +94,7 @@ class Hubs:
         return receivers
 
     def close(self) -> None:
-        """Ask every client to come back, and close."""
+        """Close every connection, and ask the clients to reconnect."""
         for connection in list(self._by_token.values()):
             if connection.transport:
                 connection.close()

@@ -1,6 +1,6 @@
-"""The REST API that the app calls: send to all clients of a hub, client tokens, whether a connection exists, health.
+"""The REST API that the app calls: broadcast to a hub, generate client tokens, look up a connection, health.
 
-As in the service's swagger: paths under `/api/v1`, and under `/api` with a required `api-version`, of any value.
+As in the service's swagger: paths under `/api/v1`, and under `/api` with a required `api-version` of any value.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ routes = web.RouteTableDef()
 @routes.get("/api/v1/health")
 @routes.get("/api/health")
 async def health(request: web.Request) -> web.Response:
-    """The service answers, to anybody."""
+    """200; needs no token."""
     return web.Response()
 
 
 @routes.post("/api/v1/hubs/{hub}")
 async def send_v1(request: web.Request) -> web.Response:
-    """Call a method on every client of a hub."""
+    """Call a method on all clients of a hub."""
     return await _send(request)
 
 
 @routes.post("/api/hubs/{hub}/:send")
 async def send(request: web.Request) -> web.Response:
-    """Call a method on every client of a hub."""
+    """Call a method on all clients of a hub."""
     _require_api_version(request)
     return await _send(request)
 
 
 @routes.get("/api/v1/hubs/{hub}/connections/{id}")
 async def connection_exists_v1(request: web.Request) -> web.Response:
-    """200 if a client is connected under this id, 404 if not."""
+    """200 if a client is connected with this id, else 404."""
     return _connection_exists(request)
 
 
 @routes.head("/api/hubs/{hub}/connections/{id}")
 async def connection_exists(request: web.Request) -> web.Response:
-    """200 if a client is connected under this id, 404 if not."""
+    """200 if a client is connected with this id, else 404."""
     _require_api_version(request)
     return _connection_exists(request)
 
 
 @routes.post("/api/hubs/{hub}/:generateToken")
 async def generate_token(request: web.Request) -> web.Response:
-    """{"token"}: one for a client of the hub, signed by the service, for an app that has no key to sign it with."""
+    """{"token"}: a client token for the hub, signed by the service, for an app that has no access key."""
     _require_api_version(request, since="2022-11-01")
     hub = _authorized_hub(request)
     minutes = request.query.get("minutesToExpire", "60")
@@ -81,11 +81,11 @@ async def _send(request: web.Request) -> web.Response:
 
 
 def _call(body: bytes) -> tuple[str, list[Any]]:
-    """Target and arguments. Raises `ValueError` or `RecursionError` for what is not JSON of the right form."""
+    """Parse target and arguments. Raises `ValueError` or `RecursionError` if the body has another form."""
     call = json.loads(body)
     if not isinstance(call, dict):
         raise ValueError("it is not an object")
-    # The swagger has the names in camel case and, for v1, in Pascal case; the service takes both.
+    # The swagger has the names in camel case and, for v1, in Pascal case; the service accepts both.
     members = {name.lower(): value for name, value in call.items()}
     target, arguments = members.get("target"), members.get("arguments")
     if arguments is None:
@@ -103,7 +103,10 @@ def _connection_exists(request: web.Request) -> web.Response:
 
 
 def _authorized_hub(request: web.Request) -> str:
-    """The hub in the path, if the token is for the URL called, which some SDKs count the query in, or an identity's."""
+    """The hub in the path, if the token belongs to a trusted identity or its audience is the URL called.
+
+    Some SDKs include the query in the audience.
+    """
     path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
     token = tokens.bearer_token(request)
     if token not in request.app[tokens.TRUSTED_IDENTITY_TOKENS]:

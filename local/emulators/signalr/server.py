@@ -1,4 +1,4 @@
-"""The emulator as one aiohttp application, and the port it listens at."""
+"""The emulator as one aiohttp application, and its port."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.emulators.signalr.transports.web_socket import CLOSE_TIMEOUT
 
 HOST = "127.0.0.1"
 
-# The service's limit for headers; a token may have 4096 characters and comes in a header or in the query.
+# The service's limit for headers; a token has up to 4,096 characters, in a header or in the query.
 MAX_HEADER_BYTES = 16 * 1024
 
 
@@ -24,10 +24,10 @@ def create_app(
     trusted_identity_tokens: Collection[str] = (),
     intervals: Intervals | None = None,
 ) -> web.Application:
-    """The emulator. On shutdown it closes its connections and asks their clients to connect again.
+    """Create the emulator. On shutdown it closes its connections and asks their clients to reconnect.
 
-    `trusted_identity_tokens` are taken on REST calls in place of one that the key has signed: the access tokens, opaque
-    to the emulator, of an identity that Azure would let in without the key.
+    REST calls may carry one of `trusted_identity_tokens` in place of a token that the access key has signed. They stand
+    for the access tokens of a managed identity, which the emulator cannot verify.
     """
     app = web.Application(client_max_size=rest.MAX_BODY_BYTES)
     app[tokens.ACCESS_KEY] = access_key
@@ -44,11 +44,11 @@ def create_app(
 
 @asynccontextmanager
 async def listening(app: web.Application, port: int) -> AsyncIterator[str]:
-    """Serve the app at a port of this machine, 0 for a free one; yields the URL. Raises `OSError` if it is taken."""
+    """Serve the app at a port of this machine, 0 for a free one; yields the URL. Raises `OSError` if it is in use."""
     runner = web.AppRunner(
         app,
         access_log=None,
-        handler_cancellation=True,  # a client that hangs up is noticed at once, and not when it is next sent something
+        handler_cancellation=True,  # detects a client that hangs up at once, rather than at the next write
         shutdown_timeout=CLOSE_TIMEOUT,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,

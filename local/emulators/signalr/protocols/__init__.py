@@ -1,4 +1,4 @@
-"""What is said on a connection: a handshake, then messages in the hub protocol that it has named.
+"""The messages on a connection: a handshake, which names a hub protocol, then messages in that protocol.
 
 Specification: dotnet/aspnetcore, src/SignalR/docs/specs/HubProtocol.md. Nothing here does I/O.
 """
@@ -10,5 +10,5 @@ from local.emulators.signalr.protocols.messagepack_protocol import MessagePackPr
 JSON = JsonProtocol()
 MESSAGEPACK = MessagePackProtocol()
 
-# By the name that a handshake gives.
+# By their names in the handshake.
 PROTOCOLS: dict[str, HubProtocol] = {protocol.name: protocol for protocol in (JSON, MESSAGEPACK)}

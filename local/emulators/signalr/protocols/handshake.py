@@ -1,4 +1,4 @@
-"""The handshake: the client names the protocol it is going to speak. Both sides of it are JSON."""
+"""The handshake: the client names its hub protocol. Request and response are JSON."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ ACCEPTED = encode({})
 
 
 def refused(error: str) -> bytes:
-    """The frame that answers a handshake with an error."""
+    """The frame that refuses a handshake."""
     return encode({"error": error})
 
 
 def read(data: bytes) -> tuple[HubProtocol, bytes] | None:
-    """The protocol that `{"protocol":"json","version":1}` asks for, and what follows it; None if it is incomplete.
+    """Parse `{"protocol":"json","version":1}`: the protocol and the data after the handshake; None if incomplete.
 
-    Raises `ProtocolError`, in ASP.NET Core's words, if there is no such protocol.
+    Raises `ProtocolError`, with ASP.NET Core's messages, if the protocol or its version is not supported.
     """
     body, separator, rest = data.partition(RECORD_SEPARATOR)
     if not separator:
@@ -28,6 +28,6 @@ def read(data: bytes) -> tuple[HubProtocol, bytes] | None:
         raise ProtocolError("The handshake lacks a 'protocol' string or a 'version' number.")
     if name not in PROTOCOLS:
         raise ProtocolError(f"The protocol '{name}' is not supported.")
-    if version > 1:  # ASP.NET Core takes 0 as well, which signalrcore sends
+    if version > 1:  # ASP.NET Core accepts 0 as well, which signalrcore sends
         raise ProtocolError(f"The server does not support version {version} of the '{name}' protocol.")
     return PROTOCOLS[name], rest

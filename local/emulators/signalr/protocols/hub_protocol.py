@@ -1,4 +1,4 @@
-"""What the hub protocols have in common: the kinds of messages, and how a protocol writes and reads them."""
+"""The base class of the hub protocols, and the types of their messages."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 
 class TransferFormat(StrEnum):
-    """What a protocol's frames are made of, and what a transport can carry."""
+    """The format of a protocol's frames; a transport supports one or both."""
 
     TEXT = "Text"
     BINARY = "Binary"
 
 
 class MessageType(IntEnum):
-    """What every message after the handshake begins with."""
+    """The first member of every message after the handshake."""
 
     INVOCATION = 1
     STREAM_ITEM = 2
@@ -27,11 +27,11 @@ class MessageType(IntEnum):
 
 
 class ProtocolError(Exception):
-    """A client broke the protocol; the message says how, to the client and to the log."""
+    """A client violated the protocol. The message goes to the client and to the log."""
 
 
 class HubProtocol(ABC):
-    """An encoding of messages as frames, which tell their own end: they may be strung together and cut anywhere."""
+    """Encodes messages as frames. A frame marks its own end, so that a stream of them can be cut anywhere."""
 
     name: ClassVar[str]
     transfer_format: ClassVar[TransferFormat]
@@ -39,18 +39,18 @@ class HubProtocol(ABC):
 
     @abstractmethod
     def invocation(self, target: str, arguments: list[Any]) -> bytes:
-        """The frame that calls `target` on a client, which does not answer.
+        """The frame that calls `target` on a client, without a response.
 
-        Raises `ValueError`, `OverflowError` or `RecursionError` for what cannot be said in this protocol.
+        Raises `ValueError`, `OverflowError` or `RecursionError` if the protocol cannot encode the arguments.
         """
 
     @abstractmethod
     def close(self, error: str | None, allow_reconnect: bool) -> bytes:
-        """The frame that ends a connection, and says why and whether the client may come back at once."""
+        """The frame that ends a connection, with the reason and whether the client may reconnect at once."""
 
     @abstractmethod
     def split(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """The bodies of the frames that are complete, and what is left. Raises `ProtocolError`."""
+        """The bodies of the complete frames, and the rest of the data. Raises `ProtocolError`."""
 
     @abstractmethod
     def message_type(self, body: bytes) -> int:

@@ -1,4 +1,4 @@
-"""The JSON hub protocol: an object, then a record separator. Handshakes are in it too, whatever comes after them."""
+"""The JSON hub protocol: an object, then a record separator. Handshakes have this form in every protocol."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ RECORD_SEPARATOR = b"\x1e"
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """The message as one frame. Raises `ValueError` for numbers that JSON does not have: NaN and the infinities."""
+    """Encode a message as one frame. Raises `ValueError` for numbers that JSON lacks: NaN and the infinities."""
     return json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + RECORD_SEPARATOR
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """The message in a frame. Raises `ProtocolError`."""
+    """Decode the body of a frame. Raises `ProtocolError`."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -27,14 +27,14 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 class JsonProtocol(HubProtocol):
-    """What browsers speak unless they are told otherwise."""
+    """The default of the JavaScript client."""
 
     name = "json"
     transfer_format = TransferFormat.TEXT
     ping = encode({"type": MessageType.PING})
 
     def invocation(self, target: str, arguments: list[Any]) -> bytes:
-        # Without an `invocationId`: where it is null the JS client throws.
+        # No `invocationId`: the JavaScript client throws if it is null.
         return encode({"type": MessageType.INVOCATION, "target": target, "arguments": arguments})
 
     def close(self, error: str | None, allow_reconnect: bool) -> bytes:

@@ -8,22 +8,21 @@ import msgpack
 
 from local.emulators.signalr.protocols.hub_protocol import HubProtocol, MessageType, ProtocolError, TransferFormat
 
-# Of a length, in bytes: seven bits each make the 32 that it may have.
-MAX_PREFIX_BYTES = 5
+MAX_PREFIX_BYTES = 5  # a length has at most 32 bits, seven of them in each byte
 
 
 def encode(message: list[Any]) -> bytes:
-    """The message as one frame. An integer of more than 64 bits becomes a float, as it does in JavaScript.
+    """Encode a message as one frame. An integer of more than 64 bits becomes a float, as in JavaScript.
 
-    Raises `ValueError` for text that is not Unicode and for what is nested too deeply, `OverflowError` for what is too
-    large even for a float.
+    Raises `ValueError` for text that is not Unicode and for values that are nested too deeply, `OverflowError` for an
+    integer that is too large for a float.
     """
     body: bytes = msgpack.packb(message, default=float)
     return length_prefix(len(body)) + body
 
 
 def length_prefix(length: int) -> bytes:
-    """The length as a VarInt: seven bits a byte, the lowest first, and a high bit where more follow."""
+    """The length as a VarInt: seven bits a byte, the lowest first; the high bit is set if another byte follows."""
     prefix = bytearray()
     while length > 0x7F:
         prefix.append(length & 0x7F | 0x80)
@@ -33,7 +32,7 @@ def length_prefix(length: int) -> bytes:
 
 
 def read_length_prefix(data: bytes, start: int) -> tuple[int, int] | None:
-    """The length that is written at `start`, and where it ends; None if its end is still to come.
+    """Read the length at `start`, and return it with the index after it; None if it is incomplete.
 
     Raises `ProtocolError`.
     """
@@ -48,14 +47,14 @@ def read_length_prefix(data: bytes, start: int) -> tuple[int, int] | None:
 
 
 class MessagePackProtocol(HubProtocol):
-    """The smaller one, for clients that have a library for it."""
+    """The more compact protocol, for clients with a MessagePack library."""
 
     name = "messagepack"
     transfer_format = TransferFormat.BINARY
     ping = encode([MessageType.PING])
 
     def invocation(self, target: str, arguments: list[Any]) -> bytes:
-        # No headers, no invocation id as no answer is wanted, and no streams.
+        # No headers, no invocation id since no response is expected, and no streams.
         return encode([MessageType.INVOCATION, {}, None, target, arguments, []])
 
     def close(self, error: str | None, allow_reconnect: bool) -> bytes:

@@ -1,14 +1,14 @@
-"""How frames get from a connection to its client and back: one WebSocket, or HTTP requests.
+"""The transports, which carry frames between a connection and its client: a WebSocket, or HTTP requests.
 
 Specification: dotnet/aspnetcore, src/SignalR/docs/specs/TransportProtocols.md.
 """
 
 from local.emulators.signalr.transports.long_polling import LongPolling
 from local.emulators.signalr.transports.server_sent_events import ServerSentEvents
-from local.emulators.signalr.transports.transport import Transport
+from local.emulators.signalr.transports.transport import HttpTransport
 from local.emulators.signalr.transports.web_socket import WebSocket
 
 # In the order in which clients try them.
-TRANSPORTS: tuple[type[Transport], ...] = (WebSocket, ServerSentEvents, LongPolling)
+TRANSPORTS: tuple[type[HttpTransport], ...] = (WebSocket, ServerSentEvents, LongPolling)
 
-__all__ = ["TRANSPORTS", "LongPolling", "ServerSentEvents", "Transport", "WebSocket"]
+__all__ = ["TRANSPORTS", "HttpTransport", "LongPolling", "ServerSentEvents", "WebSocket"]

@@ -1,4 +1,4 @@
-"""Long polling: the client asks again and again, and an answer waits for something to say; the client sends POSTs."""
+"""The long polling transport: each response waits for frames, and the client polls again; it sends by POST."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from aiohttp import hdrs, web
 
 from local.emulators.signalr.connection import Connection
 from local.emulators.signalr.protocols.hub_protocol import TransferFormat
-from local.emulators.signalr.transports.transport import Transport
+from local.emulators.signalr.transports.transport import HttpTransport
 
 NOT_CACHED = {hdrs.CACHE_CONTROL: "no-cache, no-store"}
 
 
-class LongPolling(Transport):
-    """Polls, one at a time. A client that stays away for too long is gone."""
+class LongPolling(HttpTransport):
+    """One poll at a time. The connection is lost if the client does not poll for too long."""
 
     name = "LongPolling"
     formats = (TransferFormat.TEXT, TransferFormat.BINARY)
@@ -26,9 +26,9 @@ class LongPolling(Transport):
         self._absence: asyncio.TimerHandle | None = None
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer a poll: 200 with what there is to send, 204 at the end, or to a poll that the next one overtakes.
+        """Answer a poll: 200 with the frames to send; 204 at the end, and to a poll that a later poll replaces.
 
-        The first is answered at once, with nothing: it tells the client that it is connected.
+        The first poll gets an empty response at once, which completes the connection for the client.
         """
         if not self._connected:
             self._connected = True
@@ -42,7 +42,7 @@ class LongPolling(Transport):
         try:
             frames = await poll
         except asyncio.CancelledError:
-            if self._poll is poll:  # not overtaken: the client has hung up
+            if self._poll is poll:  # not replaced by a later poll: the client has hung up
                 raise
             frames = []
         finally:

@@ -1,4 +1,4 @@
-"""Server-sent events: one response that does not end, text only; the client sends POSTs."""
+"""The transport of server-sent events: one response that stays open, text only; the client sends POSTs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from contextlib import suppress
 from aiohttp import hdrs, web
 
 from local.emulators.signalr.protocols.hub_protocol import TransferFormat
-from local.emulators.signalr.transports.transport import Transport
+from local.emulators.signalr.transports.transport import HttpTransport
 
 
-class ServerSentEvents(Transport):
-    """A stream of events, which lasts as long as the connection."""
+class ServerSentEvents(HttpTransport):
+    """A stream of events that lasts as long as the connection."""
 
     name = "ServerSentEvents"
     formats = (TransferFormat.TEXT,)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Send an event for each frame until either side ends it. No frame has a line break in it."""
+        """Send an event for each frame until either side ends the stream. No frame contains a line break."""
         self._tcp = request.transport
         response = web.StreamResponse(
             headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-cache, no-store"}
