@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run, test, measure and package the app: `python3 dev.py [command] [options]`; `python3 dev.py --help` lists them.
 
-Needs Python 3.11 or newer and nothing else. This file prepares the project's own virtual environment and hands over
-to the package `local` in it.
+Needs Python 3.11 or newer and nothing else. This file creates the project's own virtual environment and continues
+as `python -m local` in it.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ STAMP = ENVIRONMENT / "installed"
 
 def main() -> None:
     if sys.version_info < (3, 11):
-        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
+        sys.exit(f"Python 3.11 or newer is required; this is {sys.version.split()[0]}.")
     os.chdir(ROOT)
     try:
         prepare()
     except KeyboardInterrupt:
         sys.exit(130)
     command = [str(PYTHON), "-m", "local", *sys.argv[1:]]
-    if os.name == "nt":  # exec would leave the console to the shell while the program goes on
+    if os.name == "nt":  # exec would return the console to the shell while the program still runs
         sys.exit(subprocess.call(command))
     os.execv(PYTHON, command)
 
 
 def prepare() -> None:
-    """Make the virtual environment hold what requirements-dev.txt asks for."""
+    """Create the virtual environment with the packages of requirements-dev.txt, unless it is up to date."""
     from local.progress import StepFailed, run, step
 
     wanted = fingerprint()
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
-    STAMP.unlink(missing_ok=True)  # whatever becomes of this attempt
+    STAMP.unlink(missing_ok=True)  # first, since this installation may fail
     try:
         with step("Virtual environment") as note:
-            hint = "On Debian and Ubuntu the package python3-venv is needed."
+            hint = "On Debian and Ubuntu the package python3-venv is required."
             run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], note, hint)
         with step("Python packages") as note:
             hint = "Is the package index reachable? Run the command again to continue."
@@ -54,7 +54,7 @@ def prepare() -> None:
 
 
 def fingerprint() -> str:
-    """What the virtual environment was made of: this Python, and the text of the requirements."""
+    """A hash of the input of the virtual environment: this Python's version, and the requirements files."""
     digest = hashlib.sha256(sys.version.encode())
     for name in ("requirements.txt", "requirements-dev.txt"):
         digest.update((ROOT / name).read_bytes())

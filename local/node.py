@@ -1,4 +1,4 @@
-"""Node, which comes as a PyPI package, and the npm packages of a package.json."""
+"""Node, which is installed as a PyPI package, and the npm packages of a package.json."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from local.progress import run, step
 
 NODE_MODULES = REPOSITORY / "node_modules"
 
-# The program itself: the `node` on the virtual environment's path is a script whose death would leave it running.
+# The program itself: `node` on the virtual environment's PATH is a script, and node would survive it if it is killed.
 NODE = Path(ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")
 _NPM = Path(ROOT_DIR, "lib/node_modules/npm/bin/npm-cli.js")
 
 
 def install_packages(folder: Path = REPOSITORY, title: str = "Browser libraries, Azurite") -> None:
-    """Make a folder's node_modules hold what its package-lock.json says; nothing happens where it already does."""
+    """Install the npm packages of a folder's package-lock.json into its node_modules, unless they are there already."""
     stamp = folder / "node_modules/.installed"
     wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    stamp.unlink(missing_ok=True)  # whatever becomes of this attempt
+    stamp.unlink(missing_ok=True)  # first, since this installation may fail
     with step(title) as note:
         hint = "Is the npm registry reachable? Run the command again to continue."
         path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -1,4 +1,4 @@
-"""Steps of a set-up, each shown with its progress and its time. Standard library only: dev.py needs it at once."""
+"""Steps of a set-up, shown with their progress and time. Standard library only: dev.py runs without packages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _GUARD = Path(__file__).with_name("processes") / "guard.py"
 
 
 class StepFailed(Exception):
-    """A step that could not be done; the message says what happened and what to do next."""
+    """A step failed. The message describes the problem and what to do next."""
 
 
 @contextmanager
 def step(title: str) -> Iterator[Note]:
-    """Show a step while it lasts, with the latest note on a terminal, and its time at the end."""
+    """Show a step with its time; on a terminal also while it runs, with its latest note."""
     started = time.monotonic()
     latest = ""
     done = threading.Event()
@@ -33,7 +33,7 @@ def step(title: str) -> Iterator[Note]:
 
     def show(text: str, end: str) -> None:
         line = f"  {title:<28}{time.monotonic() - started:6.1f} s  {text}".rstrip()
-        if sys.stdout.isatty():  # a line that wraps could not be painted over
+        if sys.stdout.isatty():  # a line that wraps could not be overwritten
             line = f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}"
         print(line, end=end, flush=True)
 
@@ -56,9 +56,9 @@ def step(title: str) -> Iterator[Note]:
 
 
 def run(command: Sequence[str | Path], note: Note, hint: str, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command to its end and note each line it prints. Raises StepFailed with all of them and the hint.
+    """Run a command and note each line that it prints. Raises StepFailed with all its output and the hint.
 
-    However this process ends, the command does not outlive it: half an installation must not go on beside the next.
+    The command never outlives this process: an interrupted installation must not continue beside the next one.
     """
     lines: list[str] = []
     with subprocess.Popen(

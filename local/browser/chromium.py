@@ -1,4 +1,4 @@
-"""A Chromium for the browser tests: found on the system, or installed."""
+"""Finds a Chromium on this machine, or installs one for the browser tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from local.progress import StepFailed, run, step
 
 _COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-_PLACES = (
+_PATHS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     r"C:\Program Files\Google\Chrome\Application\chrome.exe",
@@ -31,13 +31,13 @@ def _candidates() -> Iterator[Path]:
     for command in _COMMANDS:
         if path := shutil.which(command):
             yield Path(path)
-    yield from map(Path, _PLACES)
+    yield from map(Path, _PATHS)
     with sync_playwright() as playwright:
         yield Path(playwright.chromium.executable_path)
 
 
 def install() -> None:
-    """Install a Chromium where there is none: Playwright's, else Debian's. Raises StepFailed."""
+    """Install a Chromium if none is found: Playwright's, else Debian's. Raises StepFailed."""
     if find() is not None:
         return
     with step("Chromium for browser tests") as note:
@@ -50,4 +50,4 @@ def install() -> None:
             run(["apt-get", "update"], note, _HELP, environment)
             run(["apt-get", "install", "--yes", "--no-install-recommends", "chromium"], note, _HELP, environment)
         if find() is None:
-            raise StepFailed(f"There is no Chromium on this machine and none could be installed. {_HELP}")
+            raise StepFailed(f"No Chromium was found on this machine, and none could be installed. {_HELP}")

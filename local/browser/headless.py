@@ -1,4 +1,4 @@
-"""A headless Chromium, for the tests, the screenshots and the audit."""
+"""Starts a headless Chromium, for the tests, the screenshots and the page audit."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from playwright.sync_api import Browser, sync_playwright
 from local.browser import chromium
 from local.progress import StepFailed
 
-# Nothing but the pages it is told to open: a browser by itself asks its maker for updates and more.
+# No requests but those of the pages: by default a browser also checks for updates, and more.
 _QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
 def flags() -> list[str]:
-    """What to start a Chromium with on this machine."""
-    # Its sandbox does not work for root, the user of most containers.
+    """The command line flags for a Chromium on this machine."""
+    # Chromium's sandbox does not work for root, the user in most containers.
     sandbox = ["--no-sandbox"] if sys.platform != "win32" and os.geteuid() == 0 else []
     return [*_QUIET, *sandbox]
 
 
 @contextmanager
 def running_browser(arguments: Sequence[str] = ()) -> Iterator[Browser]:
-    """A browser for as long as the context lasts. Raises StepFailed where there is none."""
+    """A browser that runs as long as the context is open. Raises StepFailed if no Chromium is installed."""
     executable = chromium.find()
     if executable is None:
-        raise StepFailed("There is no Chromium on this machine: `python3 dev.py test` installs one.")
+        raise StepFailed("No Chromium is installed on this machine: `python3 dev.py test` installs one.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable,
             args=[*flags(), *arguments],
-            ignore_default_args=["--disable-back-forward-cache"],  # visitors have it
+            ignore_default_args=["--disable-back-forward-cache"],  # visitors' browsers have this cache
         )
         yield browser
         browser.close()

@@ -1,4 +1,4 @@
-"""Auditing the homepage with Lighthouse, on an environment of its own: `python3 dev.py audit-page`."""
+"""Audits the homepage with Lighthouse in an environment of its own: `python3 dev.py audit-page`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from local import REPOSITORY
 from local.browser import chromium
 from local.browser.headless import flags
 from local.environment.ports import Ports
@@ -16,30 +16,28 @@ from local.environment.services import functions_host, services
 from local.node import NODE, install_packages
 from local.progress import StepFailed, step
 
-LEAST = {"performance": 98, "accessibility": 100, "best-practices": 100, "seo": 100}
-"""The scores that the page has to reach, of 100."""
+REQUIRED = {"performance": 98, "accessibility": 100, "best-practices": 100, "seo": 100}
+"""The minimum scores of the page, of 100."""
 
 _DEVICES: Mapping[str, list[str]] = {"mobile": [], "desktop": ["--preset=desktop"]}
 _ATTEMPTS = 3  # a machine that is busy with something else makes the page slower, and never faster
-_FOLDER = (
-    REPOSITORY / "local/browser/lighthouse"
-)  # large, and of no use to the app: its packages come when they are asked for
+_FOLDER = Path(__file__).with_name("lighthouse")  # its npm packages are large, and installed only for an audit
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The scores by category, and what cost points, a line each."""
+    """The scores by category, and one line for each audit that lost points."""
 
     scores: Mapping[str, int]
     losses: list[str]
 
     @property
     def passes(self) -> bool:
-        return all(self.scores[category] >= least for category, least in LEAST.items())
+        return all(self.scores[category] >= required for category, required in REQUIRED.items())
 
     @classmethod
     def of(cls, result: Mapping[str, object]) -> Report:
-        """From Lighthouse's own JSON. Raises StepFailed where it could not load the page."""
+        """Parse Lighthouse's JSON report. Raises StepFailed if it could not load the page."""
         match result:
             case {"runtimeError": {"message": message}}:
                 raise StepFailed(f"Lighthouse could not audit the page: {message}")
@@ -58,11 +56,11 @@ class Report:
                 ]
                 return cls(scores, losses)
             case _:
-                raise StepFailed("Lighthouse answered with something else than a report.")
+                raise StepFailed("Lighthouse did not return a report.")
 
 
 def audit_page() -> bool:
-    """Print the scores of both devices; whether all of them are good enough. Raises StepFailed."""
+    """Print the scores of both devices, and return whether all are high enough. Raises StepFailed."""
     install_packages()
     install_packages(_FOLDER, "Lighthouse")
     chromium.install()
@@ -73,9 +71,9 @@ def audit_page() -> bool:
             reports = {device: _best(f"{url}/", device) for device in _DEVICES}
         finally:
             host.stop()
-    print(f"\n{'':<10}" + "".join(f"{category:>16}" for category in LEAST))
+    print(f"\n{'':<10}" + "".join(f"{category:>16}" for category in REQUIRED))
     for device, report in reports.items():
-        print(f"{device:<10}" + "".join(f"{report.scores[category]:>16}" for category in LEAST))
+        print(f"{device:<10}" + "".join(f"{report.scores[category]:>16}" for category in REQUIRED))
         for loss in report.losses:
             print(f"  {loss}")
     return all(report.passes for report in reports.values())
@@ -92,7 +90,7 @@ def _best(url: str, device: str) -> Report:
 
 
 def _run(url: str, device: str) -> Report:
-    options = ["--quiet", "--output=json", f"--only-categories={','.join(LEAST)}", *_DEVICES[device]]
+    options = ["--quiet", "--output=json", f"--only-categories={','.join(REQUIRED)}", *_DEVICES[device]]
     chrome_flags = f"--chrome-flags={' '.join(('--headless=new', *flags()))}"
     lighthouse = subprocess.run(
         [NODE, _FOLDER / "node_modules/lighthouse/cli/index.js", url, *options, chrome_flags],

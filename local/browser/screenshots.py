@@ -1,7 +1,4 @@
-"""The pictures in `docs/` and `content/images/`, taken of the real homepage.
-
-`python -m local.browser.screenshots` makes all of them again.
-"""
+"""Draws the pictures in `docs/` and `content/images/` from the real homepage: `python -m local.browser.screenshots`."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from signin.counting.table import VisitTable
 from signin.visits.user_agent import identify
 from signin.visits.visit import Visit
 
-_USUAL_URL = f"http://127.0.0.1:{Ports().app}"  # where readers will find the page; here it is at a free port
+_DEFAULT_URL = f"http://127.0.0.1:{Ports().app}"  # the address in the pictures; the app runs at a free port
 
 _WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 _CHROMIUM = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0"
@@ -36,7 +33,7 @@ _ANDROID = "Mozilla/5.0 (Linux; Android 10; K"
 _IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X"
 _IPAD = "Mozilla/5.0 (iPad; CPU OS 18_6 like Mac OS X"
 
-# How often each User-Agent visits: the people who scan the code in a lecture hall, most of them with their phones.
+# Visits by User-Agent, as in a lecture hall where most people scan the code with their phones.
 _VISITS = {
     f"{_IPHONE}) {_WEBKIT} Version/18.6 Mobile/15E148 Safari/604.1": 108,
     f"{_ANDROID}) {_CHROMIUM} Mobile Safari/537.36": 97,
@@ -56,7 +53,7 @@ _VISITS = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file in `docs/`, and the screen it shows; sizes in CSS pixels, `scale` device pixels each."""
+    """A file in `docs/` and its screen; sizes in CSS pixels, each of `scale` device pixels."""
 
     name: str
     width: int
@@ -76,7 +73,7 @@ _PICTURES = (
 
 @dataclass(frozen=True, slots=True)
 class Icon:
-    """A file in `content/images/` that shows `favicon.svg`; the background is what its round corners leave free."""
+    """A file in `content/images/` that shows `favicon.svg`; the background fills its round corners."""
 
     name: str
     size: int
@@ -88,7 +85,7 @@ _TEAL = "#0b6e69"  # of favicon.svg
 _ICONS = (
     Icon("icon-192.png", 192),
     Icon("icon-512.png", 512),
-    Icon("icon-180.png", 180, _TEAL),  # iOS and Android cut these to shapes of their own
+    Icon("icon-180.png", 180, _TEAL),  # iOS and Android clip this one and the next to their own shapes
     Icon("icon-maskable-512.png", 512, _TEAL),
 )
 
@@ -102,7 +99,7 @@ def main() -> None:
             host = functions_host(running.settings)
             try:
                 (url,) = host.wait_until_ready()
-                with step("Pictures"), running_browser([_showing_at_usual_address(url)]) as browser:
+                with step("Pictures"), running_browser([_resolver_rule(url)]) as browser:
                     draw_images(browser)
                     for picture in _PICTURES:
                         take(picture, browser)
@@ -113,15 +110,15 @@ def main() -> None:
 
 
 def record(table: VisitTable) -> None:
-    """Put the visits of the last hour into the table, as the app would have."""
-    head = table.read(shard=0)
-    everybody = list(visits(datetime.now(UTC)))
-    for first in range(0, len(everybody), 99):  # as many as a transaction takes
-        head = table.commit(0, head, everybody[first : first + 99])
+    """Commit the visits of the last hour to the table, as the app does."""
+    state = table.read(shard=0)
+    recorded = list(visits(datetime.now(UTC)))
+    for first in range(0, len(recorded), 99):  # the maximum of one transaction
+        state = table.commit(0, state, recorded[first : first + 99])
 
 
 def visits(now: datetime) -> Iterator[Visit]:
-    """A few early visits, then everybody within minutes of the code being shown; the same with every call."""
+    """A few early visits, then most within minutes after the code is shown; the same with every call."""
     chance = random.Random(2026)
     for user_agent, count in _VISITS.items():
         client = identify(user_agent)
@@ -133,23 +130,23 @@ def visits(now: datetime) -> Iterator[Visit]:
 
 
 def take(picture: Picture, browser: Browser) -> None:
-    """Open the page as one more visitor and keep what it shows once it is live."""
+    """Open the page, which counts one more visit, and take a screenshot when it is live."""
     context = browser.new_context(
         viewport=ViewportSize(width=picture.width, height=picture.height),
         device_scale_factor=picture.scale,
         color_scheme=picture.color_scheme,
-        reduced_motion="reduce",  # everything is in its place at once
+        reduced_motion="reduce",  # no animation, so that all elements are in place at once
         locale="en-US",
     )
     page = context.new_page()
-    page.goto(f"{_USUAL_URL}{picture.path}")
+    page.goto(f"{_DEFAULT_URL}{picture.path}")
     expect(page.get_by_test_id("status")).to_have_text("Live", timeout=30_000)
     page.screenshot(path=REPOSITORY / "docs" / picture.name)
     context.close()
 
 
 def draw_images(browser: Browser) -> None:
-    """The icons of `favicon.svg` that have to be PNG, and the picture that social networks show."""
+    """Draw the PNG icons from `favicon.svg`, and the picture for social networks."""
     page = browser.new_page(bypass_csp=True)  # the page's own styles are not inline
     picture = f"data:image/svg+xml;base64,{b64encode((_IMAGES / 'favicon.svg').read_bytes()).decode()}"
     for icon in _ICONS:
@@ -160,7 +157,7 @@ def draw_images(browser: Browser) -> None:
         page.screenshot(path=_IMAGES / icon.name, omit_background=True)
 
     page.set_viewport_size(ViewportSize(width=1200, height=630))
-    page.goto(f"{_USUAL_URL}/404.html")  # for its font and colours
+    page.goto(f"{_DEFAULT_URL}/404.html")  # for its font and colours
     page.evaluate(
         "html => document.body.innerHTML = html", (REPOSITORY / "local/browser/preview.html").read_text("utf-8")
     )
@@ -169,9 +166,9 @@ def draw_images(browser: Browser) -> None:
     page.close()
 
 
-def _showing_at_usual_address(url: str) -> str:
-    """Chromium's flag to find the app where it is while the page shows the usual port."""
-    return f"--host-resolver-rules=MAP {urlsplit(_USUAL_URL).netloc} {urlsplit(url).netloc}"
+def _resolver_rule(url: str) -> str:
+    """Chromium's flag to load the app from its free port while pages show the default address."""
+    return f"--host-resolver-rules=MAP {urlsplit(_DEFAULT_URL).netloc} {urlsplit(url).netloc}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Azurite, the storage emulator, and what the app needs in a storage account."""
+"""Azurite, the emulator of Azure Storage, and its storage accounts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from local.publishing.publisher import Publisher
 from signin.counting.table import TABLE_NAME
 
 DEVELOPMENT_ACCOUNT = "devstoreaccount1"
-# The key that every Azure Storage emulator has; published in its documentation.
+# The key of every Azure Storage emulator, published in its documentation.
 DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A storage account of an Azurite."""
+    """A storage account in Azurite."""
 
     name: str
     blob_url: str
@@ -37,21 +37,21 @@ class Account:
         )
 
     def create_table(self) -> None:
-        """Create the app's table unless it is there."""
+        """Create the app's table if it does not exist."""
         with TableServiceClient.from_connection_string(self.connection_string) as service:
             service.create_table_if_not_exists(TABLE_NAME)
 
     def publish(self) -> Publisher:
-        """Create the app's container unless it is there, and make it hold the content."""
+        """Create the app's container if it does not exist, and publish the content into it."""
         publisher = Publisher(self.connection_string)
         publisher.publish()
         return publisher
 
 
 class Azurite(Child):
-    """An Azurite that keeps its data in a folder; port 0 takes a free one. All accounts have the development key.
+    """An Azurite process with its data in a folder; port 0 takes a free one. All accounts have the development key.
 
-    With a certificate (PEM, its key in the same file) it serves https, and takes an identity's tokens, too.
+    With a certificate (PEM, its key in the same file) it serves https and accepts the tokens of identities too.
     """
 
     def __init__(
@@ -81,6 +81,6 @@ class Azurite(Child):
         )
 
     def account(self, name: str = DEVELOPMENT_ACCOUNT) -> Account:
-        """One of the accounts, once Azurite is ready. Raises StepFailed where it does not start."""
+        """Wait until Azurite is ready and return one of its accounts. Raises StepFailed if it does not start."""
         blob, _, table = self.wait_until_ready()
         return Account(name, f"{blob}/{name}", f"{table}/{name}")

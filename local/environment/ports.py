@@ -1,4 +1,4 @@
-"""Where the servers of an environment listen, and whether they can."""
+"""The ports of the servers of an environment, and the check that they are free."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from local.progress import StepFailed
 
-_LAST_MOMENTS = 3.0  # seconds that the servers of an environment that was killed may take to free their ports
+_RELEASE_SECONDS = 3.0  # until the servers of a killed environment have released their ports
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where each server listens on 127.0.0.1; 0 takes a free port."""
+    """The port of each server on 127.0.0.1; 0 takes a free one."""
 
     app: int = 7071
     signalr: int = 8888
@@ -35,8 +35,8 @@ FLAGS = {
 
 
 def check_ports(ports: Mapping[str, int]) -> None:
-    """Raise StepFailed with a line for each port, by its name in `Ports`, that cannot be had."""
-    deadline = time.monotonic() + _LAST_MOMENTS
+    """Raise StepFailed with one line for each port, by its name in `Ports`, that is not free."""
+    deadline = time.monotonic() + _RELEASE_SECONDS
     while problems := _problems(ports):
         if time.monotonic() > deadline:
             raise StepFailed("\n".join(problems))
@@ -45,10 +45,10 @@ def check_ports(ports: Mapping[str, int]) -> None:
 
 def _problems(ports: Mapping[str, int]) -> list[str]:
     problems = []
-    with ExitStack() as probes:  # all open at once: a port asked for twice is found too
+    with ExitStack() as probes:  # all open at once, which also finds a port that is given twice
         for name, port in ports.items():
             probe = probes.enter_context(closing(socket.socket()))
-            if sys.platform != "win32":  # there it would allow to share the port
+            if sys.platform != "win32":  # on Windows, this option would share a port in use
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))

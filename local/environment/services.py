@@ -1,4 +1,4 @@
-"""The processes of a local environment: Azurite, the SignalR emulator, the Functions host; and the app's settings."""
+"""The processes of a local environment (Azurite, SignalR emulator, Functions host) and the app's settings for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from local.publishing.publisher import Publisher
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Running services: the app's settings for them, and who keeps the content published."""
+    """Running services: the app's settings for them, and the publisher of the content."""
 
     settings: Mapping[str, str]
     publisher: Publisher
@@ -30,9 +30,9 @@ class Services:
 
 @contextmanager
 def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) -> Iterator[Services]:
-    """Run Azurite and the SignalR emulator, with the table, the container and the content in place.
+    """Run Azurite and the SignalR emulator, and create the table, the container and the content.
 
-    Data persists in a folder per table port; with `fresh` it starts empty. Raises StepFailed.
+    Data persists in a folder per table port; `fresh` deletes it first. Raises StepFailed.
     """
     with ExitStack() as stack:
         with step("Azurite, SignalR emulator"):
@@ -53,7 +53,7 @@ def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) 
 
 
 def signalr_emulator(port: int = 0, on_end: OnEnd | None = None, *, trusted_token: str = "") -> Child:
-    """Start the SignalR emulator; port 0 takes a free one. A trusted token is one that an identity shows to it."""
+    """Start the SignalR emulator; port 0 takes a free one. It accepts the trusted token as a managed identity's."""
     command = [sys.executable, "-m", "local.emulators.signalr", "--port", str(port)]
     if trusted_token:
         command += ["--trust-identity-token", trusted_token]
@@ -61,7 +61,7 @@ def signalr_emulator(port: int = 0, on_end: OnEnd | None = None, *, trusted_toke
 
 
 def settings_for(account: Account, signalr_url: str) -> dict[str, str]:
-    """The settings of local.settings.json.example, pointed at these services."""
+    """The settings of local.settings.json.example, with the addresses of these services."""
     return {
         "TableConnectionString": account.connection_string,
         "BlobHost": account.blob_url,
@@ -77,7 +77,7 @@ def functions_host(settings: Mapping[str, str], port: int = 0, workers: int = 1,
 
 @contextmanager
 def _data_folder(ports: Ports, fresh: bool) -> Iterator[Path]:
-    """A folder of its own for each table port, so that two environments never share one."""
+    """The data folder of this table port, so that two environments never share one; a temporary folder for port 0."""
     if ports.table == 0:
         with tempfile.TemporaryDirectory(prefix="signin-") as folder:
             yield Path(folder)

@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive this one."""
+"""Child processes that cannot outlive their parent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.progress import StepFailed
 
 _STOP_SECONDS = 20.0
 
-# Ctrl-C goes to a terminal's whole foreground group.
+# A group of its own, since Ctrl-C goes to a terminal's whole foreground group.
 _OWN_GROUP: dict[str, Any]
 if sys.platform == "win32":
     _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -29,10 +29,10 @@ OnEnd: TypeAlias = "Callable[[Child], None]"
 
 
 class Child:
-    """A server process that says `… listening at http://…` on standard output, once for each of its addresses.
+    """A server process that prints `… listening at http://…` on standard output, once for each of its addresses.
 
-    Its standard input is a pipe that we hold open: the child stops when that closes (see lifetime.py). Ctrl-C in the
-    terminal does not reach it, so that servers are stopped one after the other, those that use others first.
+    Its standard input is a pipe that the parent holds open: the child stops when it closes (see lifetime.py). Ctrl-C in
+    the terminal does not reach it, so that the parent can stop a server before the servers that it depends on.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Child:
         return self._process.pid
 
     def wait_until_ready(self) -> list[str]:
-        """The child's addresses, once it listens at all of them. Raises StepFailed where it ends instead."""
+        """Wait until the child listens at all its addresses, and return them. Raises StepFailed if it ends instead."""
         self._is_ready.wait()
         if len(self.addresses) < self._expected:
             code = self._process.wait()
@@ -76,12 +76,12 @@ class Child:
         return self.addresses
 
     def stop(self) -> None:
-        """End the child, in good order if it can within 20 seconds."""
+        """End the child: close its standard input, and kill it if it does not exit within 20 seconds."""
         cast(IO[str], self._process.stdin).close()
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            print(f"{self.name} does not stop, killing it.", file=sys.stderr)
+            print(f"{self.name} does not stop and is killed.", file=sys.stderr)
             self._process.kill()
             self._process.wait()
         self._reader.join()

@@ -1,4 +1,4 @@
-// Preloaded into Node programs: they end in good order when the process that started them is gone (see lifetime.py).
+// Preloaded into Node programs: ends them in good order when their parent process has ended (see lifetime.py).
 process.stdin.resume();
 process.stdin.on("end", () => process.kill(process.pid, "SIGINT"));
-process.stdout.on("error", () => {}); // nobody reads it any more: no reason to break off before all is saved
+process.stdout.on("error", () => {}); // the parent no longer reads it; without this, Node would exit before it has saved

@@ -1,7 +1,7 @@
-"""`python guard.py COMMAND…`: run a command that ends, with all that it started, when standard input does.
+"""`python guard.py COMMAND…`: run a command, and kill it with all its children when standard input ends.
 
-For programs that know nothing of lifetime.py. It has to be started in a session of its own, which it kills with
-itself. Standard library only: dev.py needs it at once.
+For programs that do not use lifetime.py. Start it in a session of its own: it kills that whole session, itself
+included. Standard library only: dev.py runs without packages.
 """
 
 from __future__ import annotations

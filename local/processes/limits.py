@@ -1,4 +1,4 @@
-"""How much this process, and those that it starts, may have open at once."""
+"""The limit on open files, which bounds the number of connections of this process and its children."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 if sys.platform == "win32":
 
     def allow_connections(count: int) -> None:
-        """Nothing is to be done: Windows has no such limit."""
+        """Do nothing: Windows has no such limit."""
 
 else:
     import resource
@@ -15,7 +15,7 @@ else:
     _OTHER_FILES = 200
 
     def allow_connections(count: int) -> None:
-        """Allow so many connections, where the system lets us; the usual limit is 1,024 or less."""
+        """Raise the limit for so many connections, as far as the system allows; it usually is 1,024 or less."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = count + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(count + _OTHER_FILES, hard)
         if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,5 +1,5 @@
 // node bundle.mjs <output folder> <node_modules> <script or style sheet>…: bundles these files of the working
-// directory, and prints what has become of what, as esbuild's metafile. Mistakes in them go to standard error.
+// directory, and prints esbuild's metafile, which maps outputs to sources. Errors go to standard error.
 
 import process from "node:process";
 
@@ -27,5 +27,5 @@ try {
   });
   console.log(JSON.stringify(metafile));
 } catch {
-  process.exitCode = 1; // esbuild has said why
+  process.exitCode = 1; // esbuild has logged the reason
 }

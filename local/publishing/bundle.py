@@ -1,4 +1,4 @@
-"""Bundling: esbuild makes one minified file of each script and style sheet that a page names, with all they import."""
+"""Bundling: esbuild combines each script and style sheet of a page, with all their imports, into one minified file."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from local.node import NODE, NODE_MODULES
 from local.progress import StepFailed
 
 FOLDER = "assets"
-"""Where all bundles are published. The names in it hold a hash of the content: what they stand for never changes."""
+"""The folder of the published bundles. Their names contain a hash, so that the content of a name never changes."""
 
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 
 
 @dataclass(frozen=True, slots=True)
 class Bundles:
-    """Files to publish by name, and the names of those that stand for a source.
+    """The files to publish by name, and the name of the bundle of each source.
 
-    A source is named as pages do: `scripts/main.js`, or `package/file` for what comes from an npm package.
+    Sources are named as in pages: `scripts/main.js`, or `package/file` for a file of an npm package.
     """
 
     files: dict[str, bytes]
     names: dict[str, str]
 
     def rewrite(self, page: str) -> str:
-        """A page's HTML with the names of the bundles in place of those of their sources."""
+        """Replace the names of sources in a page's HTML by those of their bundles."""
 
         def published(reference: re.Match[str]) -> str:
             attribute, root, source = reference.groups()
@@ -40,12 +40,12 @@ class Bundles:
 
 
 def sources(page: str) -> set[str]:
-    """The scripts and style sheets that a page's HTML names, e.g. `scripts/main.js`."""
+    """The scripts and style sheets in a page's HTML, e.g. `scripts/main.js`."""
     return set(re.findall(r'\b(?:src|href)="/?([^"]+\.(?:js|css))"', page))
 
 
 def bundle(folder: Path, entries: Collection[str]) -> Bundles:
-    """Bundle these scripts and style sheets of a folder. Raises StepFailed with what esbuild says is wrong in them."""
+    """Bundle these scripts and style sheets of a folder. Raises StepFailed with esbuild's error messages."""
     if not entries:
         return Bundles({}, {})
     with tempfile.TemporaryDirectory() as output:
@@ -59,11 +59,11 @@ def bundle(folder: Path, entries: Collection[str]) -> Bundles:
         if result.returncode:
             raise StepFailed(f"The page cannot be bundled, so it stays as it was published:\n{result.stderr.strip()}")
         files, names = {}, {}
-        for path, made in json.loads(result.stdout)["outputs"].items():
+        for path, entry in json.loads(result.stdout)["outputs"].items():
             file = folder / path
             name = f"{FOLDER}/{file.name}"
             files[name] = file.read_bytes()
             if file.suffix != ".map":
-                (source,) = [made["entryPoint"]] if "entryPoint" in made else made["inputs"]
+                (source,) = [entry["entryPoint"]] if "entryPoint" in entry else entry["inputs"]
                 names[source.rpartition("node_modules/")[2]] = name
         return Bundles(files, names)

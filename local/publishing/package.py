@@ -1,4 +1,4 @@
-"""The package that is deployed: a zip archive of the app and of nothing else."""
+"""The package that is deployed: a zip archive of the app and nothing else."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from local import REPOSITORY
 
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive can tell
-_UNIX, _FILE = 3, 0o100644 << 16  # a plain file that all may read
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can store
+_UNIX, _FILE = 3, 0o100644 << 16  # a regular file with read permission for all
 
 
 def files() -> Iterator[Path]:
-    """The app's files, sorted by name; `.funcignore` leaves over the same ones."""
+    """The app's files, sorted by name: the same that `.funcignore` does not exclude."""
     yield from sorted(
         [
             *(REPOSITORY / name for name in ("function_app.py", "host.json", "requirements.txt")),
@@ -31,7 +31,7 @@ def name_of(path: Path) -> str:
 def build(package: Path) -> None:
     """Write the package. The same files give the same bytes, on any machine and at any time.
 
-    Files are stored as they are, since what a compressor makes of them depends on its version.
+    Files are stored uncompressed, since the output of a compressor depends on its version.
     """
     package.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(package, "w") as archive:

@@ -1,4 +1,4 @@
-"""Publishing the content: our pages and what they load, into the container that the app serves."""
+"""Publishing the content: the pages and the files that they load, into the container that the app serves."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from local.progress import StepFailed
 from local.publishing.bundle import FOLDER, bundle, sources
 from signin.website.site import CONTAINER
 
-_SOURCES = ("scripts", "styles")  # folders whose files are published as parts of bundles
+_SOURCES = ("scripts", "styles")  # folders of files that are published in bundles only
 
-_REVALIDATED = "no-cache"  # by etag, on every use: a new version shows at once
+_REVALIDATED = "no-cache"  # browsers revalidate by ETag on every use, so that a new version appears at once
 _IMMUTABLE = "public, max-age=31536000, immutable"
-_RETRY = LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)  # the SDK's own takes 90 seconds to give up
+_RETRY = LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)  # the SDK's default fails only after 90 seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file to publish: under which blob name, and how long browsers may keep it."""
+    """A file to publish: its blob name, its content and its Cache-Control header."""
 
     name: str
     data: bytes
@@ -35,16 +35,16 @@ class Asset:
 
     @property
     def content_type(self) -> str:
-        """With the charset of texts, and the same on every machine."""
+        """The media type, with a charset for text; the same on every machine."""
         suffix = Path(self.name).suffix
         return _TYPES.get(suffix) or mimetypes.guess_type(self.name)[0] or "application/octet-stream"
 
 
 def assets(site: str = "") -> list[Asset]:
-    """Everything to publish, pages last: what a page loads is there before it.
+    """All files to publish. Pages come last, so that the files they load are there before them.
 
-    `site` is the public address, without a trailing slash: social networks look for a page's picture at an absolute
-    address only. Raises StepFailed where a script or a style sheet cannot be bundled.
+    `site` is the app's public address, without a trailing slash: social networks load a page's picture from an absolute
+    address only. Raises StepFailed if a script or a style sheet cannot be bundled.
     """
     content = REPOSITORY / "content"
     files = {path.relative_to(content).as_posix(): path for path in _files(content)}
@@ -57,18 +57,18 @@ def assets(site: str = "") -> list[Asset]:
             for name, path in files.items()
             if not name.startswith(tuple(f"{folder}/" for folder in _SOURCES))
         ),
-        *(Asset(name, bundles.rewrite(_at(site, page)).encode(), _REVALIDATED) for name, page in pages.items()),
+        *(Asset(name, bundles.rewrite(_with_site(site, page)).encode(), _REVALIDATED) for name, page in pages.items()),
     ]
 
 
 class Publisher:
-    """Keeps the container equal to the files."""
+    """Keeps the container equal to the files in `content/`."""
 
     def __init__(self, storage: str, site: str = "", credential: TokenCredential | None = None) -> None:
-        """Create the container unless it is there. `site`: see `assets`.
+        """Create the container if it does not exist. `site`: see `assets`.
 
-        `storage` is a connection string, and anybody may then read what is published; or, with a credential, the url
-        of a Blob Storage account, and nobody may without a role.
+        `storage` is a connection string, and the container allows public access; or, with a credential, it is the url
+        of a Blob Storage account, and reading the container requires a role.
         """
         self._site = site
         public_access: PublicAccess | None
@@ -80,7 +80,7 @@ class Publisher:
             public_access = None
         self._published: dict[str, bytes] = {}  # blob name: MD5 of its content
         self._seen: object = None
-        try:  # who may publish need not be allowed to make containers
+        try:  # first, since the right to publish does not include the right to create containers
             for blob in self._container.list_blobs():
                 self._published[blob.name] = bytes(blob.content_settings.content_md5 or b"")
         except ResourceNotFoundError:
@@ -91,9 +91,9 @@ class Publisher:
         self._container.close()
 
     def publish(self) -> list[str]:
-        """Upload what has changed and delete what is gone; the names of the blobs concerned.
+        """Upload changed files and delete the blobs of removed ones. Returns the names of these blobs.
 
-        Costs next to nothing while no file changes. Raises StepFailed, once, for a change that cannot be bundled.
+        Makes no request if no file has changed. Raises StepFailed, once, for a change that cannot be bundled.
         """
         if (state := _state()) == self._seen:
             return []
@@ -122,7 +122,10 @@ class Publisher:
         return changed
 
     def _bundles_of_published_pages(self) -> set[str]:
-        """What somebody who has just got a page is about to ask for: it stays until the next change is published."""
+        """The bundles of the pages in the container.
+
+        Browsers that have just loaded such a page will request them, so they stay until the next change is published.
+        """
         pages = [name for name in self._published if name.endswith(".html")]
         texts = [self._container.download_blob(name, encoding="utf-8").readall() for name in pages]
         return {name for text in texts for name in re.findall(rf"\b{FOLDER}/[^\"]+", text)}
@@ -135,21 +138,21 @@ class Publisher:
 
 
 def _files(content: Path) -> Iterator[Path]:
-    """All but the hidden files, which are those of editors and file managers."""
+    """All files but hidden ones, which belong to editors and file managers."""
     return (path for path in sorted(content.rglob("[!.]*")) if path.is_file())
 
 
 def _state() -> object:
-    """What changes whenever a file is saved."""
+    """A value that changes whenever a file is saved."""
     return [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(REPOSITORY / "content")]
 
 
-def _at(site: str, page: str) -> str:
-    """A page whose picture for social networks has its full address."""
+def _with_site(site: str, page: str) -> str:
+    """Make the address of a page's picture for social networks absolute."""
     return re.sub(r'(?<="og:image" content=")(?=/)', site, page)
 
 
-# mimetypes answers differently from machine to machine, and names no charset.
+# The results of mimetypes differ from machine to machine, and have no charset.
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",

@@ -61,7 +61,7 @@ async def host_of(worker: ScriptedWorker) -> AsyncIterator[TestClient[web.Reques
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST"])
-async def test_a_request_whose_kept_alive_connection_breaks_is_502_and_not_sent_again(method: str) -> None:
+async def test_broken_connection_is_502_without_retry(method: str) -> None:
     worker = ScriptedWorker(ANSWER)
     async with worker.listening(), host_of(worker) as client:
         assert (await client.get("/")).status == 200  # and the connection is kept
@@ -70,7 +70,7 @@ async def test_a_request_whose_kept_alive_connection_breaks_is_502_and_not_sent_
     assert worker.requests == 2
 
 
-async def test_an_answer_that_breaks_off_is_502() -> None:
+async def test_truncated_response_is_502() -> None:
     worker = ScriptedWorker(ANSWER[:-1])
     async with worker.listening(), host_of(worker) as client:
         answer = await client.get("/")
@@ -78,7 +78,7 @@ async def test_an_answer_that_breaks_off_is_502() -> None:
     assert worker.requests == 1
 
 
-async def test_a_worker_that_is_gone_is_502() -> None:
+async def test_ended_worker_is_502() -> None:
     worker = ScriptedWorker()
     async with worker.listening():
         pass
@@ -86,7 +86,7 @@ async def test_a_worker_that_is_gone_is_502() -> None:
         assert (await client.get("/")).status == 502
 
 
-async def test_with_no_worker_up_the_answer_is_503_and_when_to_come_again() -> None:
+async def test_no_running_worker_is_503_with_retry_after() -> None:
     async with host_of(ScriptedWorker()) as client:
         answer = await client.get("/")
         assert (answer.status, answer.headers["Retry-After"], await answer.read()) == (503, "1", b"")

@@ -29,20 +29,20 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_the_host_says_where_it_listens_and_nothing_else(start_host: StartHost) -> None:
+def test_host_prints_only_its_address(start_host: StartHost) -> None:
     host = start_host()
     assert host.ready_line == f"Functions host is listening at http://127.0.0.1:{host.port}\n"
     assert host.request("/pid").status == 200
     assert host.log == []
 
 
-def test_requests_are_logged_on_request(start_host: StartHost) -> None:
+def test_verbose_option_logs_requests(start_host: StartHost) -> None:
     host = start_host("--verbose")
     host.request("/pid?x=1")
     assert '"GET /pid?x=1 HTTP/1.1" 200' in host.wait_for_log("local.emulators.functions.access")
 
 
-def test_two_workers_take_turns_and_one_that_is_killed_is_replaced(start_host: StartHost) -> None:
+def test_workers_alternate_and_killed_one_is_replaced(start_host: StartHost) -> None:
     host = start_host("--workers", "2")
     first, second, third, fourth = (pid_of_a_worker(host) for _ in range(4))
     assert first != second
@@ -58,7 +58,7 @@ def test_two_workers_take_turns_and_one_that_is_killed_is_replaced(start_host: S
     assert pids - {second} <= {int(word) for word in line.split() if word.isdigit()}
 
 
-def test_a_worker_that_keeps_dying_is_started_again_after_growing_pauses(start_host: StartHost, tmp_path: Path) -> None:
+def test_failing_worker_restarts_after_growing_pauses(start_host: StartHost, tmp_path: Path) -> None:
     host = start_host()
     write_app(tmp_path, "raise SystemExit('the app is broken for now')")
     os.kill(pid_of_a_worker(host), signal.SIGKILL)
@@ -70,7 +70,7 @@ def test_a_worker_that_keeps_dying_is_started_again_after_growing_pauses(start_h
     assert host.request("/pid").status == 200
 
 
-def test_a_request_in_flight_on_a_killed_worker_is_502_and_not_repeated(start_host: StartHost, gate: Gate) -> None:
+def test_request_on_killed_worker_is_502_without_retry(start_host: StartHost, gate: Gate) -> None:
     host = start_host()
     pid_of_a_worker(host)  # so that the next request takes a connection that is already there
     with ThreadPoolExecutor() as clients:
@@ -88,7 +88,7 @@ def test_a_request_in_flight_on_a_killed_worker_is_502_and_not_repeated(start_ho
         assert second.result().body == b"through"
 
 
-def test_the_end_of_standard_input_ends_the_host_and_its_workers(start_host: StartHost) -> None:
+def test_end_of_standard_input_ends_host_and_workers(start_host: StartHost) -> None:
     host = start_host("--workers", "2")
     pids = {pid_of_a_worker(host), pid_of_a_worker(host)}
     host.lifeline.close()
@@ -98,7 +98,7 @@ def test_the_end_of_standard_input_ends_the_host_and_its_workers(start_host: Sta
     assert {pid for pid in pids if f"worker {pid} says goodbye" in host.text} == pids, "no normal exit"
 
 
-def test_no_worker_outlives_a_host_that_was_killed(start_host: StartHost) -> None:
+def test_workers_end_after_killed_host(start_host: StartHost) -> None:
     host = start_host("--workers", "2")
     pids = {pid_of_a_worker(host), pid_of_a_worker(host)}
     host.process.kill()
@@ -108,9 +108,7 @@ def test_no_worker_outlives_a_host_that_was_killed(start_host: StartHost) -> Non
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_host_told_to_stop_lets_requests_in_flight_finish(
-    start_host: StartHost, gate: Gate, stop: signal.Signals
-) -> None:
+def test_stopped_host_completes_requests_in_flight(start_host: StartHost, gate: Gate, stop: signal.Signals) -> None:
     host = start_host()
     with ThreadPoolExecutor() as clients:
         request = clients.submit(host.request, "/gate?visit=last")
@@ -122,7 +120,7 @@ def test_a_host_told_to_stop_lets_requests_in_flight_finish(
     assert host.wait() == 0
 
 
-def test_a_port_in_use_is_one_line_and_exit_code_1(start_host: StartHost) -> None:
+def test_port_in_use_is_one_line_and_exit_code_1(start_host: StartHost) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         host = start_host("--port", str(port))
@@ -131,7 +129,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_1(start_host: StartHost) -> Non
     assert host.log == [f"Cannot listen on 127.0.0.1:{port} (Address already in use): choose another port with --port."]
 
 
-def test_an_app_that_cannot_be_imported_is_reported_in_full_and_once(start_host: StartHost) -> None:
+def test_import_error_is_logged_once_in_full(start_host: StartHost) -> None:
     host = start_host("--workers", "3", app="import json\n\njson.loads('nonsense')\n")
     assert host.wait() == 1
     host.wait_for_last_process()
@@ -141,7 +139,7 @@ def test_an_app_that_cannot_be_imported_is_reported_in_full_and_once(start_host:
     assert host.log[-1] == "The Functions app did not start (exit code 1): its error is above."
 
 
-def test_a_function_that_cannot_be_served_is_named_without_a_traceback(start_host: StartHost) -> None:
+def test_unsupported_function_is_named_in_one_line(start_host: StartHost) -> None:
     host = start_host(
         app="""
 import azure.functions as func
@@ -156,7 +154,7 @@ def hourly(timer: func.TimerRequest) -> None: ...
     assert "Traceback" not in host.text
 
 
-def test_a_folder_without_host_json_is_named(tmp_path: Path) -> None:
+def test_missing_host_json_is_reported(tmp_path: Path) -> None:
     write_app(tmp_path, "app = None")
     tmp_path.joinpath("host.json").unlink()
     with closing(RunningHost(tmp_path, "--port", "0", environment={})) as host:
@@ -165,7 +163,7 @@ def test_a_folder_without_host_json_is_named(tmp_path: Path) -> None:
         assert host.log[0] == f"There is no host.json in {tmp_path}: start the host in the folder of the app."
 
 
-def test_the_default_route_prefix_is_api(tmp_path: Path) -> None:
+def test_default_route_prefix_is_api(tmp_path: Path) -> None:
     source = """
 import azure.functions as func
 app = func.FunctionApp(func.AuthLevel.ANONYMOUS)

@@ -17,7 +17,7 @@ def echo(host: RunningHost, target: str = "/echo", **request: Any) -> dict[str, 
     return dict(json.loads(reply.body))
 
 
-def test_a_function_receives_the_request_as_it_was_sent(host: RunningHost) -> None:
+def test_function_receives_request_unchanged(host: RunningHost) -> None:
     headers = {"Host": "example.org", "X-Own": "\u00e9".encode()}
     seen = echo(host, "/echo?a=%zz", method="POST", body=b"\xff\x00", headers=headers)
     assert seen["method"] == "POST"
@@ -26,12 +26,12 @@ def test_a_function_receives_the_request_as_it_was_sent(host: RunningHost) -> No
     assert seen["body"] == "ff00"
 
 
-def test_the_host_adds_no_header_of_its_own(host: RunningHost) -> None:
+def test_host_adds_no_header(host: RunningHost) -> None:
     answer = host.raw(b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["headers"] == {"host": "h"}
 
 
-def test_hop_by_hop_headers_stop_at_the_host(host: RunningHost) -> None:
+def test_host_drops_hop_by_hop_headers(host: RunningHost) -> None:
     headers = {"Connection": "close, X-Private", "X-Private": "1", "TE": "trailers", "Keep-Alive": "5", "X-Public": "1"}
     seen = echo(host, headers=headers)["headers"]
     assert {name for name in seen if name in {"connection", "te", "keep-alive"} or name.startswith("x-")} == {
@@ -39,7 +39,7 @@ def test_hop_by_hop_headers_stop_at_the_host(host: RunningHost) -> None:
     }
 
 
-def test_repeated_query_values_and_headers_are_joined_and_empty_query_values_left_out(host: RunningHost) -> None:
+def test_repeated_values_are_joined_by_comma(host: RunningHost) -> None:
     answer = host.raw(
         b"GET /echo?a=1&b=&A=x+y&c=%C3%A9 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\nConnection: close\r\n\r\n"
     )
@@ -48,24 +48,24 @@ def test_repeated_query_values_and_headers_are_joined_and_empty_query_values_lef
     assert seen["headers"]["x-a"] == "1,2"
 
 
-def test_a_compressed_request_body_is_not_decompressed(host: RunningHost) -> None:
+def test_request_body_is_not_decompressed(host: RunningHost) -> None:
     seen = echo(host, method="POST", body=b"not gzip", headers={"Content-Encoding": "gzip"})
     assert bytes.fromhex(seen["body"]) == b"not gzip"
 
 
-def test_a_client_that_waits_before_its_body_is_told_to_continue(host: RunningHost) -> None:
+def test_expect_header_gets_100_continue(host: RunningHost) -> None:
     answer = host.raw(
         b"POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
     )
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
 
 
-def test_async_functions_run_on_the_event_loop_and_others_in_a_pool(host: RunningHost) -> None:
+def test_only_async_functions_run_on_event_loop(host: RunningHost) -> None:
     assert echo(host)["thread"] is True
     assert host.request("/sync").body == b"pool thread"
 
 
-def test_a_str_becomes_a_plain_text_response(host: RunningHost) -> None:
+def test_str_becomes_plain_text_response(host: RunningHost) -> None:
     reply = host.request("/sync")
     assert (reply.status, reply.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
 
@@ -78,9 +78,7 @@ def test_a_str_becomes_a_plain_text_response(host: RunningHost) -> None:
         ("/wrong-length", "ValueError: the response declares Content-Length 5, but its body has 4 bytes"),
     ],
 )
-def test_a_function_that_fails_is_an_empty_500_and_a_traceback_in_the_log(
-    host: RunningHost, target: str, reason: str
-) -> None:
+def test_failed_function_is_empty_500_with_traceback(host: RunningHost, target: str, reason: str) -> None:
     reply = host.request(target)
     assert (reply.status, reply.body) == (500, b"")
     host.wait_for_log("ERROR local.emulators.functions.invocation: Function '")
@@ -88,12 +86,12 @@ def test_a_function_that_fails_is_an_empty_500_and_a_traceback_in_the_log(
     host.wait_for_log(reason)
 
 
-def test_what_the_app_prints_goes_to_the_log(host: RunningHost) -> None:
+def test_printed_lines_go_to_log(host: RunningHost) -> None:
     host.request("/returns-nothing")
     host.wait_for_log("printed by the app")
 
 
-def test_a_head_answer_has_the_headers_of_the_function_and_no_body(host: RunningHost) -> None:
+def test_head_response_has_headers_without_body(host: RunningHost) -> None:
     get, head = host.request("/file"), host.request("/file", method="HEAD")
     assert (head.status, head.body) == (200, b"")
     for name in ("Content-Length", "Content-Type", "ETag"):
@@ -102,12 +100,12 @@ def test_a_head_answer_has_the_headers_of_the_function_and_no_body(host: Running
     assert head.headers["Content-Type"] == "image/png"
 
 
-def test_a_head_answer_counts_the_body_that_a_get_would_have_had(host: RunningHost) -> None:
+def test_head_response_has_length_of_get(host: RunningHost) -> None:
     reply = host.request("/sync", method="HEAD")
     assert (reply.status, reply.headers["Content-Length"], reply.body) == (200, "11", b"")
 
 
-def test_an_answer_is_passed_on_as_it_is(host: RunningHost) -> None:
+def test_response_is_passed_on_unchanged(host: RunningHost) -> None:
     assert host.request("/cookies").headers.get_all("Set-Cookie") == ["a=1; Path=/", "b=2; HttpOnly"]
     redirect = host.request("/redirect")
     assert (redirect.status, redirect.headers["Location"]) == (302, "/pid")
@@ -117,11 +115,11 @@ def test_an_answer_is_passed_on_as_it_is(host: RunningHost) -> None:
     assert (unchanged.status, unchanged.headers["ETag"], unchanged.body) == (304, '"1"', b"")
 
 
-def test_a_function_that_asks_for_a_key_is_401(host: RunningHost) -> None:
+def test_function_that_requires_key_is_401(host: RunningHost) -> None:
     assert host.request("/secret").status == 401
 
 
-def test_no_function_for_a_path_and_method_is_404(host: RunningHost) -> None:
+def test_unmatched_path_or_method_is_404(host: RunningHost) -> None:
     reply = host.request("/no-such-path", method="PUT")
     assert (reply.status, reply.body) == (404, b"")
 
@@ -142,7 +140,7 @@ def test_no_function_for_a_path_and_method_is_404(host: RunningHost) -> None:
         ("/" + "a" * 8000, "a" * 8000),
     ],
 )
-def test_a_path_reaches_the_app_without_being_normalised(host: RunningHost, target: str, path: str | None) -> None:
+def test_path_reaches_app_without_normalization(host: RunningHost, target: str, path: str | None) -> None:
     reply = host.request(target)
     assert (reply.status, json.loads(reply.body)) == (200, {} if path is None else {"path": path})
 
@@ -175,7 +173,7 @@ CLOSE = b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
     ],
     ids=lambda data: repr(data[:24]),
 )
-def test_a_request_that_makes_no_sense_is_a_4xx_and_no_traceback(host: RunningHost, data: bytes) -> None:
+def test_malformed_request_is_4xx_without_traceback(host: RunningHost, data: bytes) -> None:
     lines_before = len(host.log)
     status = host.raw(data).split(b" ", 2)[1]
     assert status.startswith(b"4"), host.text
@@ -183,13 +181,13 @@ def test_a_request_that_makes_no_sense_is_a_4xx_and_no_traceback(host: RunningHo
     assert "Traceback" not in "\n".join(host.log[lines_before:])
 
 
-def test_a_body_over_100_mib_is_413(host: RunningHost) -> None:
+def test_body_over_100_mib_is_413(host: RunningHost) -> None:
     size = MAX_BODY + 1
     answer = host.raw(b"POST /echo" + CLOSE + b"Content-Length: %d\r\n\r\n" % size + bytes(size))
     assert answer.split(b" ", 2)[1] == b"413"
 
 
-def test_of_the_apps_log_only_what_a_function_itself_says_while_it_runs_is_seen(host: RunningHost) -> None:
+def test_only_records_of_functions_reach_log(host: RunningHost) -> None:
     """As with the real host. What is printed is seen always."""
     lines_before = len(host.log)
     for target in ("/logs", "/logs-in-pool"):

@@ -62,7 +62,7 @@ def found(routes: RoutingTable, path: str, method: str = "GET") -> tuple[str, di
         ("files/{*path}", "/files/a%0Ab", {"path": "a\nb"}),
     ],
 )
-def test_a_route_matches_and_captures_its_parameters(route: str, path: str, parameters: dict[str, str]) -> None:
+def test_route_matches_and_captures_parameters(route: str, path: str, parameters: dict[str, str]) -> None:
     assert found(table({"f": route}), path) == ("f", parameters)
 
 
@@ -88,7 +88,7 @@ def test_a_route_matches_and_captures_its_parameters(route: str, path: str, para
         ("files/{*path}", "/files//a"),
     ],
 )
-def test_a_route_does_not_match(route: str, path: str) -> None:
+def test_route_does_not_match(route: str, path: str) -> None:
     assert found(table({"f": route}), path) is None
 
 
@@ -105,21 +105,21 @@ def test_a_route_does_not_match(route: str, path: str) -> None:
         ("/%00", "/\0"),
     ],
 )
-def test_a_path_is_decoded_as_utf_8_except_slashes_and_what_is_not_utf_8(raw: str, decoded: str) -> None:
+def test_path_is_decoded_except_slashes_and_invalid_utf_8(raw: str, decoded: str) -> None:
     assert decode_path(raw) == decoded
 
 
-def test_functions_are_tried_in_the_order_of_their_names_and_not_of_precedence() -> None:
+def test_functions_are_tried_in_order_of_names() -> None:
     assert found(table({"static_content": "{*path}", "signin": "signin"}), "/signin") == ("signin", {})
     assert found(table({"content": "{*path}", "signin": "signin"}), "/signin") == ("content", {"path": "signin"})
 
 
-def test_names_are_ordered_ignoring_case_with_the_underscore_after_letters() -> None:
+def test_order_of_names_ignores_case() -> None:
     routes = table({"b": "x", "A": "x", "a_b": "x", "aB": "x", "a1": "x"})
     assert [route.name for route in routes.routes] == ["A", "a1", "aB", "a_b", "b"]
 
 
-def test_another_method_falls_through_to_later_functions_and_then_to_nothing() -> None:
+def test_other_method_falls_through_to_later_function() -> None:
     routes = table({"a": "POST x", "b": "GET,HEAD x"})
     assert [found(routes, "/x", method) for method in ("POST", "GET", "HEAD", "PUT")] == [
         ("a", {}),
@@ -129,11 +129,11 @@ def test_another_method_falls_through_to_later_functions_and_then_to_nothing() -
     ]
 
 
-def test_no_methods_given_means_all() -> None:
+def test_route_without_methods_matches_all() -> None:
     assert found(table({"f": "x"}), "/x", "DELETE") == ("f", {})
 
 
-def test_the_default_route_is_the_function_name_under_the_default_prefix() -> None:
+def test_default_route_is_prefixed_function_name() -> None:
     app = func.FunctionApp()
     add(app, "Hello")
     routes = RoutingTable.of(app)
@@ -141,7 +141,7 @@ def test_the_default_route_is_the_function_name_under_the_default_prefix() -> No
     assert found(routes, "/hello") is None
 
 
-def test_only_anonymous_functions_are_open() -> None:
+def test_only_anonymous_functions_need_no_key() -> None:
     app = func.FunctionApp()  # its default level is "function"
     add(app, "f")
     assert [route.anonymous for route in RoutingTable.of(app).routes] == [False]
@@ -149,13 +149,13 @@ def test_only_anonymous_functions_are_open() -> None:
 
 
 @pytest.mark.parametrize("route", ["admin", "administration/{x}", "/Admin/x", "runtime", "RuntimeInfo"])
-def test_routes_of_the_host_itself_are_refused(route: str) -> None:
+def test_reserved_routes_are_refused(route: str) -> None:
     with pytest.raises(RoutingError, match=r"'f'.*belong to the host"):
         table({"f": route})
 
 
 @pytest.mark.parametrize("route", ["{id:int}", "{name}.png", "v{n}", "{x=1}", "{1x}", "{*path}/x", "{x?}/y"])
-def test_templates_that_this_host_does_not_know_are_refused(route: str) -> None:
+def test_unsupported_templates_are_refused(route: str) -> None:
     with pytest.raises(RoutingError, match="Function 'f'"):
         table({"f": route})
 
@@ -184,9 +184,7 @@ def other_parameters(app: func.FunctionApp) -> None:
         (other_parameters, "must take exactly one parameter, 'req'"),
     ],
 )
-def test_a_function_that_is_not_plain_http_is_refused_by_name(
-    declare: Callable[[func.FunctionApp], None], complaint: str
-) -> None:
+def test_other_than_plain_http_function_is_refused(declare: Callable[[func.FunctionApp], None], complaint: str) -> None:
     app = func.FunctionApp()
     declare(app)
     with pytest.raises(RoutingError, match=f"Function 'faulty' {complaint}"):

@@ -16,7 +16,7 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without a Chromium, with one empty folder on its PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "playwright"))
-    monkeypatch.setattr(chromium, "_PLACES", ())
+    monkeypatch.setattr(chromium, "_PATHS", ())
     return tmp_path
 
 
@@ -25,32 +25,32 @@ def executable(path: Path) -> Path:
     return path
 
 
-def test_where_there_is_none_none_is_found() -> None:
+def test_find_returns_none_without_chromium() -> None:
     assert chromium.find() is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="An executable needs a suffix there")
-def test_one_on_the_path_is_found(tmp_path: Path) -> None:
+def test_find_returns_chromium_on_path(tmp_path: Path) -> None:
     executable(tmp_path / "google-chrome")
     chosen = executable(tmp_path / "chromium")
     assert chromium.find() == chosen
 
 
-def test_one_where_installers_put_it_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_returns_installed_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = executable(tmp_path / "Google Chrome")
-    monkeypatch.setattr(chromium, "_PLACES", (str(tmp_path / "missing"), str(chosen)))
+    monkeypatch.setattr(chromium, "_PATHS", (str(tmp_path / "missing"), str(chosen)))
     assert chromium.find() == chosen
 
 
-def test_one_that_is_there_is_not_installed_again(
+def test_install_skips_existing_chromium(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(chromium, "_PLACES", (str(executable(tmp_path / "chrome")),))
+    monkeypatch.setattr(chromium, "_PATHS", (str(executable(tmp_path / "chrome")),))
     chromium.install()
     assert capsys.readouterr().out == ""
 
 
-def test_one_that_cannot_be_installed_is_a_line_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_installation_gives_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(command: object, note: object, hint: str, *_: object) -> None:
         raise StepFailed(f"The network cannot be reached. {hint}")
 

@@ -15,7 +15,7 @@ from .environment import port_flags, visit
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")
-def test_visits_survive_whatever_ends_the_environment_until_it_is_started_fresh(start: Start, repository: Path) -> None:
+def test_visits_survive_kill_and_stop_but_not_fresh(start: Start, repository: Path) -> None:
     ports = port_flags(free_ports(5))
     killed = start(*ports)
     url = killed.wait_until_ready()

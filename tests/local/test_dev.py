@@ -54,7 +54,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     return commands
 
 
-def test_the_first_start_makes_the_environment_and_installs_into_it(root: Path, commands: Commands) -> None:
+def test_first_start_creates_environment(root: Path, commands: Commands) -> None:
     dev.prepare()
     assert commands == [
         [sys.executable, "-m", "venv", "--clear", str(root / ".venv")],
@@ -62,7 +62,7 @@ def test_the_first_start_makes_the_environment_and_installs_into_it(root: Path, 
     ]
 
 
-def test_a_later_start_does_nothing(root: Path, commands: Commands, capsys: pytest.CaptureFixture[str]) -> None:
+def test_later_start_runs_no_command(root: Path, commands: Commands, capsys: pytest.CaptureFixture[str]) -> None:
     dev.prepare()
     commands.clear()
     capsys.readouterr()
@@ -72,14 +72,14 @@ def test_a_later_start_does_nothing(root: Path, commands: Commands, capsys: pyte
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_other_requirements_make_it_anew(root: Path, commands: Commands, name: str) -> None:
+def test_changed_requirements_renew_environment(root: Path, commands: Commands, name: str) -> None:
     dev.prepare()
     (root / name).write_text("something-else\n")
     dev.prepare()
     assert commands.modules == ["venv", "pip"] * 2
 
 
-def test_another_python_makes_it_anew(root: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_python_renews_environment(root: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     dev.prepare()
     monkeypatch.setattr(sys, "version", "3.99.0 (main, Jan 1 2030)")
     dev.prepare()
@@ -87,9 +87,7 @@ def test_another_python_makes_it_anew(root: Path, commands: Commands, monkeypatc
 
 
 @pytest.mark.parametrize(("fails", "hint"), [("venv", "python3-venv"), ("pip", "package index")])
-def test_a_start_that_failed_half_way_is_made_good_by_the_next(
-    root: Path, commands: Commands, fails: str, hint: str
-) -> None:
+def test_failed_start_is_repeated_by_next_one(root: Path, commands: Commands, fails: str, hint: str) -> None:
     commands.fails = fails
     with pytest.raises(SystemExit, match=hint):
         dev.prepare()
@@ -99,7 +97,7 @@ def test_a_start_that_failed_half_way_is_made_good_by_the_next(
     assert commands.modules == ["venv", "pip"]
 
 
-def test_an_environment_half_replaced_is_not_taken_for_the_one_it_was(root: Path, commands: Commands) -> None:
+def test_half_replaced_environment_is_renewed(root: Path, commands: Commands) -> None:
     dev.prepare()
     wanted = (root / "requirements.txt").read_text()
     (root / "requirements.txt").write_text("something-else\n")
@@ -113,15 +111,15 @@ def test_an_environment_half_replaced_is_not_taken_for_the_one_it_was(root: Path
     assert commands.modules == ["venv", "pip"]
 
 
-def test_a_python_that_is_too_old_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_python_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 14))
     monkeypatch.setattr(sys, "version", "3.10.14 (main)")
-    with pytest.raises(SystemExit, match=r"^Python 3\.11 or newer is needed; this is 3\.10\.14\.$"):
+    with pytest.raises(SystemExit, match=r"^Python 3\.11 or newer is required; this is 3\.10\.14\.$"):
         dev.main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="A shell script stands in for the environment's Python")
-def test_it_hands_its_arguments_over_from_whatever_folder_it_is_run_in(repository: Path, tmp_path: Path) -> None:
+def test_arguments_pass_on_from_any_folder(repository: Path, tmp_path: Path) -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         (repository / name).write_bytes((Path(dev.__file__).parent / name).read_bytes())
     python = repository / ".venv" / "bin" / "python"

@@ -27,9 +27,7 @@ def seconds_blotted_out(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     "stop", [Environment.interrupt, lambda environment: environment.process.terminate()], ids=["Ctrl-C", "SIGTERM"]
 )
-def test_an_environment_says_what_it_does_and_stops_in_good_order(
-    start: Start, stop: Callable[[Environment], None]
-) -> None:
+def test_environment_shows_steps_and_stops_in_order(start: Start, stop: Callable[[Environment], None]) -> None:
     environment = start(*ANY_PORTS)
     url = environment.wait_until_ready()
     assert b"<title>" in get(f"{url}/")
@@ -48,7 +46,7 @@ def test_an_environment_says_what_it_does_and_stops_in_good_order(
     assert not any("Traceback" in line for line in environment.errors), environment.story
 
 
-def test_ctrl_c_while_an_environment_starts_ends_what_has_started(start: Start) -> None:
+def test_ctrl_c_during_start_stops_all_servers(start: Start) -> None:
     environment = start(*ANY_PORTS)
     environment.wait_for_child("local.emulators.functions")
     environment.interrupt()
@@ -57,7 +55,7 @@ def test_ctrl_c_while_an_environment_starts_ends_what_has_started(start: Start) 
 
 
 @pytest.mark.parametrize("child", ["azurite.js", "local.emulators.functions"])
-def test_nothing_outlives_an_environment_that_is_killed_while_it_starts(start: Start, child: str) -> None:
+def test_kill_during_start_leaves_no_process(start: Start, child: str) -> None:
     environment = start(*ANY_PORTS)
     environment.wait_for_child(child)
     environment.process.kill()
@@ -73,17 +71,15 @@ def test_nothing_outlives_an_environment_that_is_killed_while_it_starts(start: S
     ],
     ids=["Azurite", "SignalR emulator", "Functions host"],
 )
-def test_a_server_that_dies_takes_the_environment_down(
-    start: Start, arguments: list[str], words: str, name: str
-) -> None:
+def test_killed_server_stops_environment(start: Start, arguments: list[str], words: str, name: str) -> None:
     environment = start(*arguments)
     environment.wait_for_line("Ready")
     os.kill(environment.wait_for_child(words), signal.SIGKILL)
     assert environment.end() == 1
-    assert environment.errors[-1] == f"{name} has ended, so everything is stopped. Its last words are above."
+    assert environment.errors[-1] == f"{name} has ended, so everything is stopped. Its last output is above."
 
 
-def test_an_environment_whose_output_nobody_reads_any_more_ends_quietly(repository: Path) -> None:
+def test_closed_output_ends_environment_quietly(repository: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as output:

@@ -18,7 +18,7 @@ from .conftest import Start
 from .environment import ANY_PORTS, get, port_flags, visit
 
 
-def test_ports_in_use_are_a_line_each_that_names_the_port_and_its_flag(start: Start) -> None:
+def test_each_port_in_use_is_reported_with_flag(start: Start) -> None:
     with ExitStack() as sockets:
         servers = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in FLAGS]
         ports = [server.getsockname()[1] for server in servers]
@@ -32,8 +32,8 @@ def test_ports_in_use_are_a_line_each_that_names_the_port_and_its_flag(start: St
     ]
 
 
-def test_a_port_asked_for_twice_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.environment.ports._LAST_MOMENTS", 0.0)
+def test_duplicate_port_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.environment.ports._RELEASE_SECONDS", 0.0)
     app, blob = free_ports(2)
     with pytest.raises(StepFailed) as failed:
         check_ports({"app": app, "signalr": app, "blob": blob, "queue": 0, "table": 0})
@@ -42,7 +42,7 @@ def test_a_port_asked_for_twice_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert line.endswith("--signalr-port.")
 
 
-def test_a_port_that_an_environment_just_killed_still_holds_is_waited_for() -> None:
+def test_check_waits_for_port_to_be_released() -> None:
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
     closing = threading.Timer(0.2, server.close)
@@ -52,13 +52,13 @@ def test_a_port_that_an_environment_just_killed_still_holds_is_waited_for() -> N
 
 
 @pytest.mark.parametrize("text", ["-1", "65536", "http", "", "\u0667\u0660"])
-def test_what_is_no_port_is_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_port_is_reported_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["run", f"--port={text}"])
     assert capsys.readouterr().err.splitlines()[-1].endswith(f"--port: {text!r} is not a number from 0 to 65535")
 
 
-def test_two_environments_run_side_by_side_and_publish_what_changes(start: Start, repository: Path) -> None:
+def test_two_environments_run_side_by_side(start: Start, repository: Path) -> None:
     first, second = start(*ANY_PORTS, "--workers", "2"), start(*port_flags(free_ports(5)))
     first_url, second_url = first.wait_until_ready(), second.wait_until_ready()
     assert [visit(first_url), visit(first_url), visit(first_url)] == [1, 2, 3]

@@ -22,7 +22,7 @@ def python(source: str) -> list[str]:
     return [sys.executable, "-c", source]
 
 
-def test_off_a_terminal_a_step_is_one_line_with_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_step_without_terminal_prints_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with step("A step") as note:
         note("This is for terminals.")
     with pytest.raises(ZeroDivisionError), step("Another step"):
@@ -34,32 +34,32 @@ def test_off_a_terminal_a_step_is_one_line_with_its_time(capsys: pytest.CaptureF
     ]
 
 
-def test_each_line_that_a_command_prints_is_noted() -> None:
+def test_run_notes_each_line() -> None:
     notes: list[str] = []
     run(python("import sys; print('one', flush=True); print('  two', file=sys.stderr)"), notes.append, HINT)
     assert notes == ["one", "two"]
 
 
-def test_a_command_that_fails_is_shown_in_full_with_a_hint() -> None:
+def test_failed_command_is_shown_in_full_with_hint() -> None:
     with pytest.raises(StepFailed) as failed:
         run(python("print('first'); print('last'); raise SystemExit(7)"), lambda text: None, HINT)
     assert str(failed.value).splitlines() == ["first", "last", f"{sys.executable} ended with exit code 7. {HINT}"]
 
 
-def test_a_command_that_does_not_exist_is_named_with_a_hint() -> None:
+def test_missing_command_is_named_with_hint() -> None:
     with pytest.raises(StepFailed) as failed:
         run(["no-such-command"], lambda text: None, HINT)
     assert "no-such-command" in str(failed.value).splitlines()[0]
     assert str(failed.value).endswith(HINT)
 
 
-def test_a_command_that_asks_gets_no_answer_instead_of_waiting_for_one() -> None:
+def test_command_reads_empty_standard_input() -> None:
     notes: list[str] = []
     run(python("import sys; print(repr(sys.stdin.read()))"), notes.append, HINT)
     assert notes == ["''"]
 
 
-def test_what_a_command_prints_may_be_in_any_encoding() -> None:
+def test_output_may_have_any_encoding() -> None:
     notes: list[str] = []
     run(python(r"import sys; sys.stdout.buffer.write(b'caf\xe9\n')"), notes.append, HINT)
     assert notes == ["caf\N{REPLACEMENT CHARACTER}"]
@@ -86,7 +86,7 @@ with step("A long step") as note:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")
 @pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_no_command_outlives_the_process_that_runs_it(ending: str) -> None:
+def test_command_never_outlives_its_parent(ending: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(PATIENCE)
         command = [*python(HOLD), str(server.getsockname()[1])]
@@ -100,7 +100,7 @@ def test_no_command_outlives_the_process_that_runs_it(ending: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-def test_on_a_terminal_a_step_paints_its_time_and_latest_note_over_one_line() -> None:
+def test_step_on_terminal_repaints_one_line() -> None:
     source = """
 from local.progress import step
 with step("A step") as note:

@@ -56,7 +56,7 @@ def read(account: Account, name: str) -> requests.Response:
     return requests.get(f"{account.blob_url}/{CONTAINER}/{name}", timeout=10)
 
 
-def test_everything_is_published_for_anybody_to_read(publisher: Publisher, account: Account) -> None:
+def test_all_assets_are_published_for_public_access(publisher: Publisher, account: Account) -> None:
     published = publisher.publish()
     assert sorted(published) == sorted(asset.name for asset in assets())
     for asset in assets():
@@ -64,15 +64,13 @@ def test_everything_is_published_for_anybody_to_read(publisher: Publisher, accou
         assert (blob.status_code, blob.content) == (200, asset.data), asset.name
 
 
-def test_what_is_not_bundled_is_published_as_it_is() -> None:
+def test_unbundled_files_are_published_unchanged() -> None:
     published = {asset.name: asset.data for asset in assets()}
     for name in ("images/favicon.svg", "images/preview.png", "site.webmanifest", "robots.txt"):
         assert published[name] == (CONTENT / name).read_bytes()
 
 
-def test_types_and_cache_headers_are_those_a_browser_needs(
-    publisher: Publisher, account: Account, content: Path
-) -> None:
+def test_blobs_have_types_and_cache_headers(publisher: Publisher, account: Account, content: Path) -> None:
     (content / "data.bin.unheard-of").write_bytes(b"\0")
     publisher.publish()
     page = "text/html; charset=utf-8"
@@ -90,7 +88,7 @@ def test_types_and_cache_headers_are_those_a_browser_needs(
     assert {name: (of["Content-Type"], of["Cache-Control"]) for name, of in headers.items()} == expected
 
 
-def test_only_what_has_changed_is_uploaded(publisher: Publisher, account: Account, content: Path) -> None:
+def test_only_changed_files_are_uploaded(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
     etag = read(account, "index.html").headers["ETag"]
     assert publisher.publish() == []
@@ -103,15 +101,13 @@ def test_only_what_has_changed_is_uploaded(publisher: Publisher, account: Accoun
     assert read(account, "index.html").headers["ETag"] == etag
 
 
-def test_as_long_as_nothing_changes_nothing_is_bundled(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_content_is_not_bundled(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     publisher.publish()
     monkeypatch.delattr("local.publishing.publisher.bundle")
     assert publisher.publish() == []
 
 
-def test_a_script_that_changes_gets_another_name_and_the_page_names_it(
-    publisher: Publisher, account: Account, content: Path
-) -> None:
+def test_changed_script_gets_new_name_in_page(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
     before = bundled("main", ".js")
     append(content / "scripts" / "main.js", "console.log('a new version');")
@@ -122,9 +118,7 @@ def test_a_script_that_changes_gets_another_name_and_the_page_names_it(
     assert after in read(account, "index.html").text
 
 
-def test_a_page_that_was_loaded_just_before_still_finds_its_bundles_and_later_ones_clear_them_away(
-    publisher: Publisher, account: Account, content: Path
-) -> None:
+def test_previous_bundles_stay_for_one_publication(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
     versions = [bundled("main", ".js")]
     for number in (1, 2):
@@ -138,7 +132,7 @@ def test_a_page_that_was_loaded_just_before_still_finds_its_bundles_and_later_on
 @pytest.mark.parametrize(
     ("path", "text"), [("scripts/format.js", "export function {"), ("styles/home.css", '@import "missing.css";')]
 )
-def test_what_cannot_be_bundled_is_said_once_and_leaves_what_is_published_alone(
+def test_bundling_error_leaves_published_content(
     publisher: Publisher, account: Account, content: Path, path: str, text: str
 ) -> None:
     publisher.publish()
@@ -154,7 +148,7 @@ def test_what_cannot_be_bundled_is_said_once_and_leaves_what_is_published_alone(
     publisher.publish()
 
 
-def test_what_is_gone_is_deleted(publisher: Publisher, account: Account, content: Path) -> None:
+def test_removed_files_are_deleted(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
     (content / "robots.txt").unlink()
     assert publisher.publish() == ["robots.txt"]
@@ -162,9 +156,7 @@ def test_what_is_gone_is_deleted(publisher: Publisher, account: Account, content
     assert publisher.publish() == []
 
 
-def test_a_restart_uploads_and_deletes_only_what_changed_meanwhile(
-    publisher: Publisher, account: Account, content: Path
-) -> None:
+def test_restarted_publisher_publishes_only_changes(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
     append(content / "index.html", "<!-- A new version. -->")
     (content / "robots.txt").unlink()
@@ -173,18 +165,18 @@ def test_a_restart_uploads_and_deletes_only_what_changed_meanwhile(
         assert restarted.publish() == []
 
 
-def test_the_hidden_files_of_editors_and_systems_are_not_published(publisher: Publisher, content: Path) -> None:
+def test_hidden_files_are_not_published(publisher: Publisher, content: Path) -> None:
     (content / ".DS_Store").write_bytes(b"")
     (content / "images" / ".favicon.svg.swp").write_bytes(b"")
     assert [name for name in publisher.publish() if "/." in f"/{name}"] == []
 
 
-def test_every_name_is_one_that_the_app_serves() -> None:
+def test_app_serves_all_asset_names() -> None:
     assert [asset.name for asset in assets() if not is_blob_name(asset.name)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_file_that_a_page_refers_to_is_published(page: str) -> None:
+def test_all_references_of_page_are_published(page: str) -> None:
     published = {asset.name: asset.data for asset in assets()}
     html = published[page].decode()
     references = {reference.removeprefix("/") for reference in re.findall(r'\b(?:src|href)="([^"#]*)"', html)}
@@ -192,12 +184,12 @@ def test_every_file_that_a_page_refers_to_is_published(page: str) -> None:
     assert references - {"", "./"} <= published.keys()
 
 
-def test_the_picture_for_social_networks_has_the_full_address_of_the_site() -> None:
+def test_social_picture_has_absolute_address() -> None:
     (page,) = [asset.data.decode() for asset in assets("https://signin.example") if asset.name == "index.html"]
     assert '<meta property="og:image" content="https://signin.example/images/preview.png">' in page
 
 
-def test_the_first_view_is_small() -> None:
+def test_first_view_is_below_80_kb() -> None:
     """What is loaded before the numbers show; icons and source maps are not."""
     first_view = [
         asset for asset in assets() if asset.name == "index.html" or asset.name.endswith((".js", ".css", ".woff2"))

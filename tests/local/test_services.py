@@ -24,7 +24,7 @@ EXAMPLE: Mapping[str, str] = json.loads(
 )["Values"]
 
 
-def test_the_example_settings_are_those_of_the_services_at_their_default_ports() -> None:
+def test_example_settings_match_default_ports() -> None:
     ports = Ports()
     account = Account(
         DEVELOPMENT_ACCOUNT,
@@ -47,7 +47,7 @@ def table(settings: Settings) -> tuple[str, str, str]:
         return client.url.rstrip("/"), *client.credential.named_key
 
 
-def test_the_app_runs_elsewhere_with_the_values_that_services_prints(start: Start, start_app: StartApp) -> None:
+def test_app_runs_with_printed_settings(start: Start, start_app: StartApp) -> None:
     services = start("services", *ANY_PORTS[1:])
     services.wait_for_line("Ready for `func start`")
     services.wait_for_line("  AzureSignalRConnectionString=")
@@ -63,7 +63,7 @@ def test_the_app_runs_elsewhere_with_the_values_that_services_prints(start: Star
     assert [part["ok"] for part in json.loads(get(f"{app.url}/health")).values()] == [True, True, True]
 
 
-def test_a_script_with_a_mistake_is_shown_and_published_once_it_is_mended(start: Start, repository: Path) -> None:
+def test_script_is_published_after_error_is_fixed(start: Start, repository: Path) -> None:
     services = start("services", *ANY_PORTS[1:])
     services.wait_for_line("Ready for `func start`")
     script = repository / "content/scripts/format.js"

@@ -16,7 +16,7 @@ from .conftest import HANDSHAKE, Emulator, running
 # --- negotiate
 
 
-async def test_negotiation_tells_the_id_from_the_secret_and_offers_the_transports(emulator: Emulator) -> None:
+async def test_negotiation_returns_ids_and_transports(emulator: Emulator) -> None:
     answer = await emulator.negotiate(version=1)
     assert answer.pop("connectionId") != answer.pop("connectionToken")
     assert answer == {
@@ -30,7 +30,7 @@ async def test_negotiation_tells_the_id_from_the_secret_and_offers_the_transport
 
 
 @pytest.mark.parametrize("query", ["", "&negotiateVersion=0"])
-async def test_an_old_client_connects_with_the_id(emulator: Emulator, query: str) -> None:
+async def test_old_client_connects_with_id(emulator: Emulator, query: str) -> None:
     url, resource = f"{emulator.url}/client/negotiate?hub=chat{query}", "/client/?hub=chat"
     async with emulator.http.post(url, headers=emulator.authorization(resource)) as response:
         answer = await response.json()
@@ -40,23 +40,23 @@ async def test_an_old_client_connects_with_the_id(emulator: Emulator, query: str
         pass
 
 
-async def test_a_later_version_is_answered_with_the_latest_known(emulator: Emulator) -> None:
+async def test_later_version_gets_latest_supported_one(emulator: Emulator) -> None:
     assert (await emulator.negotiate(version=2))["negotiateVersion"] == 1
 
 
-async def test_a_version_that_is_no_number_is_an_error(emulator: Emulator) -> None:
+async def test_version_that_is_no_number_is_refused(emulator: Emulator) -> None:
     url, resource = f"{emulator.url}/client/negotiate?hub=chat&negotiateVersion=x", "/client/?hub=chat"
     async with emulator.http.post(url, headers=emulator.authorization(resource)) as response:
         assert await response.json() == {"error": "The client requested an invalid protocol version 'x'"}
 
 
-async def test_negotiation_takes_a_post(emulator: Emulator) -> None:
+async def test_negotiation_requires_post(emulator: Emulator) -> None:
     async with emulator.http.get(f"{emulator.url}/client/negotiate?hub=chat") as response:
         assert response.status == 405
 
 
 @pytest.mark.parametrize("query", ["", "?hub=", "?hub=a-b"])
-async def test_negotiation_needs_the_name_of_a_hub(emulator: Emulator, query: str) -> None:
+async def test_negotiation_requires_hub_name(emulator: Emulator, query: str) -> None:
     headers = emulator.authorization(f"/client/{query}")
     async with emulator.http.post(f"{emulator.url}/client/negotiate{query}", headers=headers) as response:
         assert response.status == 400
@@ -66,7 +66,7 @@ async def test_negotiation_needs_the_name_of_a_hub(emulator: Emulator, query: st
 
 
 @pytest.mark.parametrize("path", ["/client/negotiate?hub=chat", "/client/?hub=chat", "/client?hub=chat"])
-async def test_a_browser_may_send_what_the_js_client_sends(emulator: Emulator, path: str) -> None:
+async def test_preflight_allows_javascript_client(emulator: Emulator, path: str) -> None:
     headers = {
         "Origin": "http://localhost:7071",
         "Access-Control-Request-Method": "POST",
@@ -90,7 +90,7 @@ async def test_a_browser_may_send_what_the_js_client_sends(emulator: Emulator, p
         ("POST", "/nowhere", 404),
     ],
 )
-async def test_a_browser_may_see_an_error(emulator: Emulator, method: str, path: str, status: int) -> None:
+async def test_browser_may_read_error_response(emulator: Emulator, method: str, path: str, status: int) -> None:
     headers = {"Origin": "http://localhost:7071"}
     async with emulator.http.request(method, emulator.url + path, headers=headers) as response:
         assert response.status == status
@@ -98,7 +98,7 @@ async def test_a_browser_may_see_an_error(emulator: Emulator, method: str, path:
         assert response.headers["Vary"] == "Origin"
 
 
-async def test_no_origin_no_cors_headers(emulator: Emulator) -> None:
+async def test_response_without_origin_has_no_cors_headers(emulator: Emulator) -> None:
     async with emulator.http.post(f"{emulator.url}/client/negotiate?hub=chat") as response:
         assert "Access-Control-Allow-Origin" not in response.headers
 
@@ -133,7 +133,7 @@ async def connection_status(emulator: Emulator, hub: str, connection_token: str)
     return refusal.value.status
 
 
-async def test_a_connection_has_one_websocket(emulator: Emulator) -> None:
+async def test_connection_has_only_one_websocket(emulator: Emulator) -> None:
     token = (await emulator.negotiate())["connectionToken"]
     async with emulator.client(connection_token=token) as client:
         assert await connection_status(emulator, "chat", token) == 409
@@ -141,7 +141,7 @@ async def test_a_connection_has_one_websocket(emulator: Emulator) -> None:
         assert (await client.receive())["arguments"] == ["still there"]
 
 
-async def test_a_connection_is_gone_when_its_websocket_is(emulator: Emulator) -> None:
+async def test_connection_ends_with_its_websocket(emulator: Emulator) -> None:
     token = (await emulator.negotiate())["connectionToken"]
     async with emulator.client(connection_token=token) as client:
         await client.send('{"type":7}\x1e')
@@ -149,18 +149,18 @@ async def test_a_connection_is_gone_when_its_websocket_is(emulator: Emulator) ->
     assert await connection_status(emulator, "chat", token) == 404
 
 
-async def test_a_connection_belongs_to_the_hub_it_was_negotiated_for(emulator: Emulator) -> None:
+async def test_connection_belongs_to_negotiated_hub(emulator: Emulator) -> None:
     token = (await emulator.negotiate("chat"))["connectionToken"]
     assert await connection_status(emulator, "other", token) == 404
 
 
-async def test_a_negotiated_connection_that_nobody_comes_for_is_forgotten() -> None:
+async def test_unused_negotiation_expires() -> None:
     async with running(Intervals(connect=0)) as emulator:
         token = (await emulator.negotiate())["connectionToken"]
         assert await connection_status(emulator, "chat", token) == 404
 
 
-async def test_the_path_may_lack_its_slash(emulator: Emulator) -> None:
+async def test_client_path_may_lack_final_slash(emulator: Emulator) -> None:
     url, headers = f"{emulator.url}/client?hub=chat", emulator.authorization("/client/?hub=chat")
     async with emulator.http.ws_connect(url, headers=headers) as socket:
         await socket.send_str(HANDSHAKE)
@@ -183,20 +183,20 @@ async def test_the_path_may_lack_its_slash(emulator: Emulator) -> None:
     ],
     ids=lambda text: text[:40],
 )
-async def test_a_bad_handshake_is_answered_with_the_reason(emulator: Emulator, handshake: str, error: str) -> None:
+async def test_bad_handshake_gets_reason(emulator: Emulator, handshake: str, error: str) -> None:
     async with emulator.websocket() as client:
         await client.send(handshake + "\x1e")
         assert await client.receive() == {"error": error}
         assert await client.ended()
 
 
-async def test_an_older_version_of_the_protocol_is_accepted(emulator: Emulator) -> None:
+async def test_older_protocol_version_is_accepted(emulator: Emulator) -> None:
     async with emulator.websocket() as client:
         await client.send('{"protocol":"json","version":0}\x1e')
         assert await client.receive() == {}
 
 
-async def test_messagepack_comes_in_binary_frames(emulator: Emulator) -> None:
+async def test_messagepack_uses_binary_frames(emulator: Emulator) -> None:
     async with emulator.websocket() as client:
         await client.socket.send_bytes(b'{"protocol":"messagepack","version":1}\x1e' + MESSAGEPACK.ping)
         assert await client.socket.receive_bytes() == b"{}\x1e"
@@ -208,15 +208,13 @@ async def test_messagepack_comes_in_binary_frames(emulator: Emulator) -> None:
         assert await client.ended()
 
 
-async def test_a_handshake_that_does_not_come_is_canceled() -> None:
+async def test_missing_handshake_is_canceled() -> None:
     async with running(Intervals(handshake=0.01)) as emulator, emulator.websocket() as client:
         assert await client.receive() == {"error": "Handshake was canceled."}
         assert await client.ended()
 
 
-async def test_a_truncated_handshake_leaves_one_line_in_the_log(
-    emulator: Emulator, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_truncated_handshake_logs_one_line(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     async with emulator.websocket() as client:
         await client.send(HANDSHAKE[:-1])
         await client.socket.close()
@@ -226,7 +224,7 @@ async def test_a_truncated_handshake_leaves_one_line_in_the_log(
     assert caplog.records[0].exc_info is None
 
 
-async def test_nothing_is_sent_to_a_client_before_its_handshake(emulator: Emulator) -> None:
+async def test_client_receives_nothing_before_handshake(emulator: Emulator) -> None:
     async with emulator.websocket() as client:
         await emulator.send("too early")
         await client.send(HANDSHAKE)
@@ -235,7 +233,7 @@ async def test_nothing_is_sent_to_a_client_before_its_handshake(emulator: Emulat
         assert (await client.receive())["arguments"] == ["in time"]
 
 
-async def test_frames_may_come_in_pieces_together_or_as_bytes(emulator: Emulator) -> None:
+async def test_frames_may_be_split_joined_or_binary(emulator: Emulator) -> None:
     async with emulator.websocket() as client:
         await client.send(HANDSHAKE[:7])
         await client.send(HANDSHAKE[7:] + '{"type":6}\x1e{"ty')
@@ -248,12 +246,12 @@ async def test_frames_may_come_in_pieces_together_or_as_bytes(emulator: Emulator
 # --- after the handshake
 
 
-async def test_a_quiet_client_is_pinged() -> None:
+async def test_quiet_client_is_pinged() -> None:
     async with running(Intervals(ping=0.01)) as emulator, emulator.client() as client:
         assert [await client.receive() for _ in range(3)] == [{"type": 6}] * 3
 
 
-async def test_pings_and_unknown_messages_are_taken_in_silence(emulator: Emulator) -> None:
+async def test_pings_and_unknown_messages_are_ignored(emulator: Emulator) -> None:
     async with emulator.client() as client:
         await client.send('{"type":6}\x1e{"type":99,"news":true}\x1e')
         await emulator.send("still there")
@@ -261,9 +259,7 @@ async def test_pings_and_unknown_messages_are_taken_in_silence(emulator: Emulato
 
 
 @pytest.mark.parametrize("message_type", [1, 2, 3, 4, 5])
-async def test_a_client_that_calls_hub_methods_is_closed_as_in_serverless_mode(
-    emulator: Emulator, message_type: int
-) -> None:
+async def test_hub_method_call_closes_connection(emulator: Emulator, message_type: int) -> None:
     async with emulator.client() as client:
         await client.send(f'{{"type":{message_type},"target":"x","arguments":[]}}\x1e' * 2)
         error = "In serverless mode clients only listen: they cannot call hub methods."
@@ -282,7 +278,7 @@ async def test_a_client_that_calls_hub_methods_is_closed_as_in_serverless_mode(
     ],
     ids=["garbage", "no type", "type of another type", "nested too deeply", "not UTF-8"],
 )
-async def test_a_client_that_sends_garbage_is_closed_with_one_line_in_the_log(
+async def test_garbage_closes_connection_and_logs_one_line(
     emulator: Emulator, caplog: pytest.LogCaptureFixture, data: str | bytes, error: str
 ) -> None:
     async with emulator.client() as client:
@@ -293,7 +289,7 @@ async def test_a_client_that_sends_garbage_is_closed_with_one_line_in_the_log(
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [f"closed: {error!r}"]
 
 
-async def test_a_message_that_never_ends_is_not_collected(emulator: Emulator) -> None:
+async def test_endless_message_is_refused(emulator: Emulator) -> None:
     async with emulator.client() as client:
         for _ in range(3):
             await client.send("x" * 20_000)
@@ -301,9 +297,7 @@ async def test_a_message_that_never_ends_is_not_collected(emulator: Emulator) ->
         assert await client.ended()
 
 
-async def test_a_client_that_does_not_read_delays_nobody_and_is_dropped(
-    emulator: Emulator, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_client_that_does_not_read_is_dropped(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     arguments = ["x" * 250_000]
     async with emulator.client() as reading, emulator.client() as not_reading:
         receivers, sent = 2, 0
@@ -319,7 +313,7 @@ async def test_a_client_that_does_not_read_delays_nobody_and_is_dropped(
             pass
 
 
-async def test_on_shutdown_clients_are_asked_to_come_back_and_the_port_is_free() -> None:
+async def test_shutdown_asks_for_reconnect_and_frees_port() -> None:
     async with running() as emulator:
         url, port = emulator.url, emulator.port
         async with emulator.client() as client:

@@ -86,7 +86,7 @@ async def broadcast(emulator: Emulator) -> None:
 
 
 @EVERY_CLIENT
-async def test_a_client_connects_and_receives(emulator: Emulator, connect: Connect) -> None:
+async def test_client_connects_and_receives(emulator: Emulator, connect: Connect) -> None:
     async with connect(emulator.url + HUB_URL, emulator.token(HUB_URL)) as client:
         assert await client.event() == ["connected", None]
         for _ in range(2):
@@ -95,7 +95,7 @@ async def test_a_client_connects_and_receives(emulator: Emulator, connect: Conne
 
 
 @EVERY_CLIENT
-async def test_a_client_with_a_token_for_another_hub_is_told_that_it_is_not_let_in(
+async def test_client_with_token_for_other_hub_is_refused(
     emulator: Emulator, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connect(emulator.url + HUB_URL, emulator.token("/client/?hub=other")) as client:
@@ -105,7 +105,7 @@ async def test_a_client_with_a_token_for_another_hub_is_told_that_it_is_not_let_
 
 
 @EVERY_CLIENT
-async def test_a_client_that_calls_a_hub_method_is_closed(emulator: Emulator, connect: Connect, name: str) -> None:
+async def test_client_that_calls_hub_method_is_closed(emulator: Emulator, connect: Connect, name: str) -> None:
     async with connect(emulator.url + HUB_URL, emulator.token(HUB_URL)) as client:
         assert await client.event() == ["connected", None]
         await client.invoke()
@@ -119,9 +119,7 @@ async def test_a_client_that_calls_a_hub_method_is_closed(emulator: Emulator, co
 @pytest.mark.parametrize(
     "name", [name for name in (*CLIENTS, *PAGES) if not name.startswith(("@aspnet", "signalrcore"))]
 )
-async def test_a_client_that_is_asked_to_come_back_does_so_through_the_app(
-    emulator: Emulator, app: App, connect: Connect, name: str
-) -> None:
+async def test_client_reconnects_through_app(emulator: Emulator, app: App, connect: Connect, name: str) -> None:
     async with connect(app.url) as client:
         assert await client.event() == ["connected", None]
         emulator.hubs.close()
@@ -133,7 +131,7 @@ async def test_a_client_that_is_asked_to_come_back_does_so_through_the_app(
         assert await client.event() == ["updateSignInStats", STATISTICS]
 
 
-def test_every_transport_is_tried_with_every_protocol_that_it_can_carry() -> None:
+def test_clients_cover_all_transports_and_protocols() -> None:
     tried = {tuple(name.split(", ")[1:]) for name in (*CLIENTS, *PAGES)}
     assert tried == {
         (transport.name, protocol.name)

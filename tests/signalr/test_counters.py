@@ -10,11 +10,11 @@ from local.emulators.signalr.connection import Intervals
 from .conftest import Emulator, running
 
 
-async def test_they_begin_at_nothing(emulator: Emulator) -> None:
+async def test_counters_start_at_zero(emulator: Emulator) -> None:
     assert await emulator.counters() == {"connections": 0, "connectionsEver": 0, "broadcasts": 0, "messages": 0}
 
 
-async def test_connections_are_counted_from_the_handshake_to_the_end(emulator: Emulator) -> None:
+async def test_connection_counts_from_handshake_to_end(emulator: Emulator) -> None:
     async with emulator.websocket():
         assert await emulator.connections() == 0
     for hub in ("chat", "other"):
@@ -26,7 +26,7 @@ async def test_connections_are_counted_from_the_handshake_to_the_end(emulator: E
     assert (now["connections"], now["connectionsEver"]) == (0, 2)
 
 
-async def test_a_connection_that_breaks_off_is_counted_off(emulator: Emulator) -> None:
+async def test_broken_connection_is_not_counted(emulator: Emulator) -> None:
     async with emulator.client() as client:
         transport = client.socket.get_extra_info("socket")
         assert transport
@@ -36,7 +36,7 @@ async def test_a_connection_that_breaks_off_is_counted_off(emulator: Emulator) -
                 pass
 
 
-async def test_a_broadcast_costs_a_message_for_each_viewer(emulator: Emulator) -> None:
+async def test_broadcast_costs_one_message_per_client(emulator: Emulator) -> None:
     await emulator.send("to nobody")
     async with emulator.client(), emulator.client(), emulator.client(hub="other"):
         await emulator.send("to two")
@@ -44,14 +44,14 @@ async def test_a_broadcast_costs_a_message_for_each_viewer(emulator: Emulator) -
     assert (now["broadcasts"], now["messages"]) == (2, 2)
 
 
-async def test_who_is_excluded_costs_nothing(emulator: Emulator) -> None:
+async def test_excluded_client_costs_nothing(emulator: Emulator) -> None:
     negotiation = await emulator.negotiate()
     async with emulator.client(connection_token=negotiation["connectionToken"]), emulator.client():
         await emulator.send("to one", excluded=negotiation["connectionId"])
     assert (await emulator.counters())["messages"] == 1
 
 
-async def test_a_message_of_more_than_2_kb_costs_one_for_each_2_kb_begun(emulator: Emulator) -> None:
+async def test_large_message_costs_one_per_2_kb_begun(emulator: Emulator) -> None:
     frame = '{"type":1,"target":"greet","arguments":[""]}\x1e'
     costs = {2048: 1, 2049: 2, 4096: 2, 4097: 3}
     async with emulator.client() as client:
@@ -62,7 +62,7 @@ async def test_a_message_of_more_than_2_kb_costs_one_for_each_2_kb_begun(emulato
             assert (await emulator.counters())["messages"] - before == cost, f"{size} bytes"
 
 
-async def test_a_send_that_is_refused_counts_nothing(emulator: Emulator) -> None:
+async def test_refused_send_counts_nothing(emulator: Emulator) -> None:
     async with emulator.client():
         headers = emulator.authorization("/api/v1/hubs/chat")
         for body in (b"{", b'{"target":"greet","arguments":[NaN]}'):
@@ -72,7 +72,7 @@ async def test_a_send_that_is_refused_counts_nothing(emulator: Emulator) -> None
     assert (now["broadcasts"], now["messages"]) == (0, 0)
 
 
-async def test_pings_and_closes_are_free() -> None:
+async def test_pings_and_closes_cost_nothing() -> None:
     async with running(Intervals(ping=0.01)) as emulator, emulator.client() as client:
         assert await client.receive() == {"type": 6}
         emulator.hubs.close()
@@ -81,7 +81,7 @@ async def test_pings_and_closes_are_free() -> None:
         assert (await emulator.counters())["messages"] == 0
 
 
-async def test_a_viewer_who_is_dropped_costs_what_was_sent_before(emulator: Emulator) -> None:
+async def test_dropped_client_costs_earlier_messages(emulator: Emulator) -> None:
     async with emulator.client():
         for _ in range(outbox.LIMIT + 1):  # all at once: the client gets nothing of it in between
             emulator.hubs.broadcast("chat", "greet", ["small"])

@@ -75,7 +75,7 @@ async def waiting(poller: Poller) -> asyncio.Task[tuple[int, bytes]]:
     return poll
 
 
-async def test_the_first_poll_is_answered_at_once_and_the_next_with_a_message(emulator: Emulator) -> None:
+async def test_first_poll_returns_at_once(emulator: Emulator) -> None:
     async with new_poller(emulator) as poller:
         assert await poller.poll() == (200, b"")
         await poller.send(HANDSHAKE)
@@ -84,7 +84,7 @@ async def test_the_first_poll_is_answered_at_once_and_the_next_with_a_message(em
         assert (await poller.receive())[0]["arguments"] == [1]
 
 
-async def test_a_poll_waits_for_a_message(emulator: Emulator) -> None:
+async def test_poll_waits_for_message(emulator: Emulator) -> None:
     async with connected(emulator) as poller:
         poll = await waiting(poller)
         await emulator.send("news")
@@ -92,14 +92,14 @@ async def test_a_poll_waits_for_a_message(emulator: Emulator) -> None:
         assert (status, json.loads(body[:-1])["arguments"]) == (200, ["news"])
 
 
-async def test_what_is_sent_between_two_polls_comes_with_the_next_in_order(emulator: Emulator) -> None:
+async def test_messages_between_polls_arrive_in_order(emulator: Emulator) -> None:
     async with connected(emulator) as poller:
         for number in range(3):
             await emulator.send(number)
         assert [message["arguments"] for message in await poller.receive()] == [[0], [1], [2]]
 
 
-async def test_a_client_whose_poll_breaks_off_goes_on_with_another(emulator: Emulator) -> None:
+async def test_client_continues_after_broken_poll(emulator: Emulator) -> None:
     async with connected(emulator) as poller:
         broken = await waiting(poller)
         broken.cancel()
@@ -108,12 +108,12 @@ async def test_a_client_whose_poll_breaks_off_goes_on_with_another(emulator: Emu
         assert json.loads((await poll)[1][:-1])["arguments"] == ["still there"]
 
 
-async def test_a_quiet_client_is_pinged() -> None:
+async def test_quiet_client_is_pinged() -> None:
     async with running(Intervals(ping=0.01)) as emulator, connected(emulator) as poller:
         assert [await poller.receive() for _ in range(2)] == [[{"type": 6}]] * 2
 
 
-async def test_messagepack_is_carried_too(emulator: Emulator) -> None:
+async def test_long_polling_carries_messagepack(emulator: Emulator) -> None:
     async with new_poller(emulator) as poller:
         await poller.poll()
         await poller.send(b'{"protocol":"messagepack","version":1}\x1e' + MESSAGEPACK.ping)
@@ -124,7 +124,7 @@ async def test_messagepack_is_carried_too(emulator: Emulator) -> None:
         assert (status, msgpack.unpackb(message)) == (200, [1, {}, None, "greet", ["€", {"a": None}], []])
 
 
-async def test_a_handshake_may_come_before_the_first_poll(emulator: Emulator) -> None:
+async def test_handshake_may_precede_first_poll(emulator: Emulator) -> None:
     async with new_poller(emulator) as poller:
         await poller.send(HANDSHAKE)
         assert await poller.poll() == (200, b"")
@@ -134,7 +134,7 @@ async def test_a_handshake_may_come_before_the_first_poll(emulator: Emulator) ->
 # --- the end
 
 
-async def test_a_client_leaves_with_a_delete(emulator: Emulator) -> None:
+async def test_delete_ends_connection(emulator: Emulator) -> None:
     async with connected(emulator) as poller:
         poll = await waiting(poller)
         assert await poller.request("DELETE") == (202, b"")
@@ -143,7 +143,7 @@ async def test_a_client_leaves_with_a_delete(emulator: Emulator) -> None:
             assert await poller.request(method) == (404, b"No Connection with that ID")
 
 
-async def test_a_client_that_calls_a_hub_method_is_told_why_it_is_closed(emulator: Emulator) -> None:
+async def test_hub_method_call_closes_with_reason(emulator: Emulator) -> None:
     async with connected(emulator) as poller:
         await poller.send('{"type":1,"target":"x","arguments":[]}\x1e')
         error = "In serverless mode clients only listen: they cannot call hub methods."
@@ -151,7 +151,7 @@ async def test_a_client_that_calls_a_hub_method_is_told_why_it_is_closed(emulato
         assert await poller.poll() == (204, b"")
 
 
-async def test_on_shutdown_clients_are_asked_to_come_back(emulator: Emulator) -> None:
+async def test_shutdown_asks_clients_to_reconnect(emulator: Emulator) -> None:
     async with connected(emulator) as poller:
         poll = await waiting(poller)
         emulator.hubs.close()
@@ -159,7 +159,7 @@ async def test_on_shutdown_clients_are_asked_to_come_back(emulator: Emulator) ->
         assert await poller.poll() == (204, b"")
 
 
-async def test_a_client_that_stays_away_is_gone() -> None:
+async def test_client_without_polls_is_lost() -> None:
     async with running(Intervals(poll=0.01)) as emulator, new_poller(emulator) as poller:
         assert await poller.poll() == (200, b"")
         async with asyncio.timeout(10):
@@ -168,7 +168,7 @@ async def test_a_client_that_stays_away_is_gone() -> None:
         assert await poller.poll() == (404, b"No Connection with that ID")
 
 
-async def test_a_client_that_falls_behind_is_dropped(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+async def test_client_that_falls_behind_is_dropped(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     async with connected(emulator) as poller:
         for number in range(outbox.LIMIT):
             assert emulator.hubs.broadcast("chat", "greet", [number]) == 1
@@ -177,7 +177,7 @@ async def test_a_client_that_falls_behind_is_dropped(emulator: Emulator, caplog:
         assert await poller.poll() == (404, b"No Connection with that ID")
 
 
-async def test_when_the_token_expires_polls_are_refused_and_open_websockets_stay_up(emulator: Emulator) -> None:
+async def test_expired_token_refuses_polls_not_open_websockets(emulator: Emulator) -> None:
     expiry = int(time.time()) + 3
     token = emulator.token(RESOURCE, exp=expiry)
     async with (
@@ -200,7 +200,7 @@ async def test_when_the_token_expires_polls_are_refused_and_open_websockets_stay
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-async def test_a_request_needs_an_id_that_was_negotiated_and_a_token(emulator: Emulator, method: str) -> None:
+async def test_request_needs_negotiated_id_and_token(emulator: Emulator, method: str) -> None:
     headers = emulator.authorization(RESOURCE)
     cases: list[tuple[str, dict[str, str], int, str]] = [
         ("", headers, 400, "Connection ID required"),
@@ -214,7 +214,7 @@ async def test_a_request_needs_an_id_that_was_negotiated_and_a_token(emulator: E
             assert (response.status, await response.text()) == (status, text)
 
 
-async def test_a_connection_keeps_its_transport(emulator: Emulator) -> None:
+async def test_connection_keeps_its_transport(emulator: Emulator) -> None:
     async with connected(emulator) as poller:
         headers = poller.headers | {"Accept": "text/event-stream"}
         async with emulator.http.get(poller.url, headers=headers) as response:
@@ -224,7 +224,7 @@ async def test_a_connection_keeps_its_transport(emulator: Emulator) -> None:
         assert refusal.value.status == 400
 
 
-async def test_a_websocket_takes_neither_posts_nor_deletes(emulator: Emulator) -> None:
+async def test_websocket_refuses_post_and_delete(emulator: Emulator) -> None:
     poller = Poller(emulator, token := (await emulator.negotiate())["connectionToken"])
     async with emulator.client(connection_token=token):
         post = await poller.request("POST", '{"type":6}\x1e')

@@ -57,7 +57,7 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
-async def test_it_says_where_it_listens_and_ends_with_its_standard_input() -> None:
+async def test_emulator_ends_with_its_standard_input() -> None:
     async with process("--port", "0") as emulator, aiohttp.ClientSession() as http:
         url = await announced_url(emulator)
         async with http.get(f"{url}/api/health") as response:
@@ -69,7 +69,7 @@ async def test_it_says_where_it_listens_and_ends_with_its_standard_input() -> No
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_on_a_signal_it_asks_its_clients_to_come_back_and_ends(number: signal.Signals) -> None:
+async def test_signal_asks_for_reconnect_and_ends_emulator(number: signal.Signals) -> None:
     async with process("--port", "0") as emulator, aiohttp.ClientSession() as http:
         service = Service(await announced_url(emulator), http)
         async with service.client() as client:
@@ -81,7 +81,7 @@ async def test_on_a_signal_it_asks_its_clients_to_come_back_and_ends(number: sig
     assert [line.rpartition(": ")[2] for line in lines] == ["connected", "disconnected"]
 
 
-async def test_it_ends_though_a_client_has_not_done_its_handshake() -> None:
+async def test_emulator_ends_despite_missing_handshake() -> None:
     async with process("--port", "0") as emulator, aiohttp.ClientSession() as http:
         service = Service(await announced_url(emulator), http)
         async with service.websocket():
@@ -90,7 +90,7 @@ async def test_it_ends_though_a_client_has_not_done_its_handshake() -> None:
     assert [line.rpartition(": ")[2] for line in lines] == ["'The connection ended before the handshake.'"]
 
 
-async def test_the_access_key_can_be_chosen() -> None:
+async def test_access_key_option_replaces_key() -> None:
     key = "a key of one's own, of 32 bytes or more"
     async with process("--port", "0", "--access-key", key) as emulator, aiohttp.ClientSession() as http:
         service = Service(await announced_url(emulator), http)
@@ -101,7 +101,7 @@ async def test_the_access_key_can_be_chosen() -> None:
                 assert response.status == status
 
 
-async def test_it_trusts_the_identities_it_is_told_to() -> None:
+async def test_identity_option_trusts_given_tokens() -> None:
     arguments = ("--trust-identity-token", "one", "--trust-identity-token", "two")
     async with process("--port", "0", *arguments) as emulator, aiohttp.ClientSession() as http:
         url = await announced_url(emulator)
@@ -111,7 +111,7 @@ async def test_it_trusts_the_identities_it_is_told_to() -> None:
                 assert response.status == status
 
 
-async def test_a_port_in_use_is_one_clear_line() -> None:
+async def test_port_in_use_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         async with process("--port", str(port)) as emulator:
@@ -122,14 +122,14 @@ async def test_a_port_in_use_is_one_clear_line() -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--port", "x"), ("--access-key", "short")])
-async def test_a_bad_argument_is_a_usage_error(arguments: tuple[str, str]) -> None:
+async def test_bad_argument_is_usage_error(arguments: tuple[str, str]) -> None:
     async with process(*arguments) as emulator:
         code, output, lines = await ended(emulator)
     assert (code, output) == (2, "")
     assert arguments[0] in lines[-1]
 
 
-async def test_garbage_gets_an_answer_and_at_most_one_line_in_the_log() -> None:
+async def test_garbage_gets_400_and_one_log_line() -> None:
     garbage = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
         b"\x00\xff\r\n\r\n",
@@ -152,7 +152,7 @@ async def test_garbage_gets_an_answer_and_at_most_one_line_in_the_log() -> None:
     assert len(lines) <= len(garbage), lines
 
 
-async def test_a_request_that_breaks_off_leaves_no_traceback() -> None:
+async def test_broken_request_logs_no_traceback() -> None:
     async with process("--port", "0") as emulator, aiohttp.ClientSession() as http:
         service = Service(await announced_url(emulator), http)
         path = "/api/v1/hubs/chat"

@@ -37,9 +37,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 @given(
     arguments=st.lists(st.lists(JSON_VALUES, max_size=2), max_size=4), cuts=st.lists(st.integers(0, 300), max_size=5)
 )
-def test_frames_are_found_however_they_are_cut(
-    protocol: HubProtocol, arguments: list[list[Any]], cuts: list[int]
-) -> None:
+def test_split_finds_frames_in_any_pieces(protocol: HubProtocol, arguments: list[list[Any]], cuts: list[int]) -> None:
     frames = [protocol.invocation("x", each) for each in arguments]
     found, rest = [], b""
     for piece in pieces(b"".join(frames), cuts):
@@ -54,7 +52,7 @@ def test_frames_are_found_however_they_are_cut(
 # --- JSON
 
 
-def test_json_messages_are_those_of_the_specification() -> None:
+def test_json_messages_match_specification() -> None:
     assert JSON.ping == b'{"type":6}\x1e'
     assert JSON.invocation("Send", [42, "€"]) == b'{"type":1,"target":"Send","arguments":[42,"\\u20ac"]}\x1e'
     assert JSON.close("why", allow_reconnect=False) == b'{"type":7,"error":"why"}\x1e'
@@ -64,7 +62,7 @@ def test_json_messages_are_those_of_the_specification() -> None:
 # --- MessagePack
 
 
-def test_messagepack_messages_are_those_of_the_specification() -> None:
+def test_messagepack_messages_match_specification() -> None:
     assert MESSAGEPACK.ping == b"\x02\x91\x06"
     invocation = b"\x96\x01\x80\xc0\xa6method\x91\x2a\x90"
     assert MESSAGEPACK.invocation("method", [42]) == bytes([len(invocation)]) + invocation
@@ -76,25 +74,25 @@ def test_messagepack_messages_are_those_of_the_specification() -> None:
     ("length", "prefix"),
     [(0x35, b"\x35"), (0x7F, b"\x7f"), (0x1480, b"\x80\x29"), (2**31 - 1, b"\xff\xff\xff\xff\x07")],
 )
-def test_a_length_is_written_as_in_the_specification(length: int, prefix: bytes) -> None:
+def test_length_prefix_matches_specification(length: int, prefix: bytes) -> None:
     assert length_prefix(length) == prefix
     assert read_length_prefix(b"??" + prefix + b"rest", 2) == (length, 2 + len(prefix))
     assert all(read_length_prefix(prefix[:end], 0) is None for end in range(len(prefix)))
 
 
-def test_a_length_that_does_not_end_is_refused() -> None:
+def test_endless_length_is_refused() -> None:
     with pytest.raises(ProtocolError, match="more than 5 bytes"):
         MESSAGEPACK.split(b"\xff\xff\xff\xff\xff\x01")
 
 
 @QUICKLY
 @given(arguments=st.lists(JSON_VALUES, max_size=3))
-def test_messagepack_says_what_json_says(arguments: list[Any]) -> None:
+def test_messagepack_keeps_json_values(arguments: list[Any]) -> None:
     (body,), _ = MESSAGEPACK.split(MESSAGEPACK.invocation("x", arguments))
     assert msgpack.unpackb(body)[4] == arguments
 
 
-def test_an_integer_that_is_too_large_for_messagepack_becomes_a_float() -> None:
+def test_integer_beyond_64_bits_becomes_float() -> None:
     (body,), _ = MESSAGEPACK.split(MESSAGEPACK.invocation("x", [2**64]))
     assert msgpack.unpackb(body)[4] == [2.0**64]
 
@@ -126,6 +124,6 @@ def test_an_integer_that_is_too_large_for_messagepack_becomes_a_float() -> None:
         "deep",
     ],
 )
-def test_what_is_no_messagepack_message_is_refused(body: bytes) -> None:
+def test_invalid_messagepack_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError, match="The message is not "):
         MESSAGEPACK.message_type(body)

@@ -23,7 +23,7 @@ async def post(emulator: Emulator, path: str, body: bytes, query: str = "", **he
 
 
 @pytest.mark.parametrize(("path", "query"), [(V1, ""), (V2022, "?api-version=2022-06-01")])
-async def test_a_send_reaches_every_client_of_the_hub_and_no_other(emulator: Emulator, path: str, query: str) -> None:
+async def test_send_reaches_all_clients_of_one_hub(emulator: Emulator, path: str, query: str) -> None:
     async with emulator.client() as one, emulator.client() as two, emulator.client(hub="other") as stranger:
         body = b'{"target":"greet","arguments":[1,{"a":[null,true]},"\\u20ac"]}'
         assert await post(emulator, path, body, query) == (202, "")
@@ -33,21 +33,21 @@ async def test_a_send_reaches_every_client_of_the_hub_and_no_other(emulator: Emu
         assert (await stranger.receive())["arguments"] == ["for the other hub"]
 
 
-async def test_a_send_to_nobody_is_accepted(emulator: Emulator) -> None:
+async def test_send_without_clients_is_accepted(emulator: Emulator) -> None:
     assert await post(emulator, V1, b'{"target":"x","arguments":[]}') == (202, "")
 
 
 @pytest.mark.parametrize(
     "body", [b'{"Target":"greet","Arguments":[7]}', b'{"target":"greet","arguments":[7],"more":1}']
 )
-async def test_member_names_may_be_in_pascal_case_and_others_are_ignored(emulator: Emulator, body: bytes) -> None:
+async def test_member_names_may_be_in_pascal_case(emulator: Emulator, body: bytes) -> None:
     async with emulator.client() as client:
         assert await post(emulator, V1, body) == (202, "")
         assert (await client.receive())["arguments"] == [7]
 
 
 @pytest.mark.parametrize("body", [b'{"target":"greet"}', b'{"target":"greet","arguments":null}'])
-async def test_arguments_may_be_left_out(emulator: Emulator, body: bytes) -> None:
+async def test_arguments_are_optional(emulator: Emulator, body: bytes) -> None:
     async with emulator.client() as client:
         assert await post(emulator, V1, body) == (202, "")
         assert (await client.receive())["arguments"] == []
@@ -78,7 +78,7 @@ async def test_arguments_may_be_left_out(emulator: Emulator, body: bytes) -> Non
     ],
     ids=lambda body: body[:40].decode(errors="replace"),
 )
-async def test_a_body_that_is_no_call_is_refused_and_nobody_hears_of_it(emulator: Emulator, body: bytes) -> None:
+async def test_invalid_body_is_refused_and_not_sent(emulator: Emulator, body: bytes) -> None:
     async with emulator.client() as client:
         status, text = await post(emulator, V1, body)
         assert (status, text.count("\n")) == (400, 0)
@@ -87,20 +87,20 @@ async def test_a_body_that_is_no_call_is_refused_and_nobody_hears_of_it(emulator
         assert (await client.receive())["arguments"] == ["next"]
 
 
-async def test_a_body_that_is_not_encoded_as_it_says_is_refused(emulator: Emulator) -> None:
+async def test_wrongly_encoded_body_is_refused(emulator: Emulator) -> None:
     headers = {"Content-Encoding": "gzip"}
     status, _ = await post(emulator, V1, b"not gzip", **headers)
     assert status == 400
 
 
-async def test_a_body_of_one_megabyte_is_accepted_and_one_byte_more_is_not(emulator: Emulator) -> None:
+async def test_body_may_have_one_megabyte(emulator: Emulator) -> None:
     frame = b'{"target":"greet","arguments":["%s"]}'
     body = frame % (b"x" * (MEGABYTE - len(frame % b"")))
     assert (await post(emulator, V1, body))[0] == 202
     assert (await post(emulator, V1, body + b" "))[0] == 413
 
 
-async def test_excluded_connections_are_left_out(emulator: Emulator) -> None:
+async def test_excluded_connections_receive_nothing(emulator: Emulator) -> None:
     negotiations = [await emulator.negotiate() for _ in range(3)]
     tokens = [negotiation["connectionToken"] for negotiation in negotiations]
     first, second, _ = (negotiation["connectionId"] for negotiation in negotiations)
@@ -116,7 +116,7 @@ async def test_excluded_connections_are_left_out(emulator: Emulator) -> None:
         assert [(await three.receive())["arguments"] for _ in range(2)] == [["not all"], ["all"]]
 
 
-async def test_hub_names_are_the_same_in_any_case(emulator: Emulator) -> None:
+async def test_hub_names_ignore_case(emulator: Emulator) -> None:
     async with emulator.client(hub="SignInSampleHub") as client:
         await emulator.send(1, hub="signinsamplehub")
         await emulator.send(2, hub="SIGNINSAMPLEHUB")
@@ -124,19 +124,19 @@ async def test_hub_names_are_the_same_in_any_case(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("hub", ["1chat", "a-b", "a%20b", "a" * 129, "ch%C3%A4t"])
-async def test_a_name_that_is_no_hubs_is_refused(emulator: Emulator, hub: str) -> None:
+async def test_invalid_hub_name_is_refused(emulator: Emulator, hub: str) -> None:
     path = f"/api/v1/hubs/{hub}"
     status, text = await post(emulator, path, b'{"target":"greet"}')
     assert status == 400
     assert "hub name" in text
 
 
-async def test_the_dated_api_needs_a_version_and_takes_any(emulator: Emulator) -> None:
+async def test_dated_api_requires_any_version(emulator: Emulator) -> None:
     assert (await post(emulator, V2022, b'{"target":"x"}'))[0] == 400
     assert (await post(emulator, V2022, b'{"target":"x"}', "?api-version=2099-12-31"))[0] == 202
 
 
-async def test_a_connection_exists_from_its_handshake_to_its_end(emulator: Emulator) -> None:
+async def test_connection_exists_from_handshake_to_end(emulator: Emulator) -> None:
     negotiation = await emulator.negotiate()
     v1 = f"{V1}/connections/{negotiation['connectionId']}"
     dated = f"/api/hubs/chat/connections/{negotiation['connectionId']}"
@@ -175,6 +175,6 @@ async def test_unknown_paths_are_not_found(emulator: Emulator, path: str) -> Non
         assert response.status == 404
 
 
-async def test_sending_takes_a_post(emulator: Emulator) -> None:
+async def test_send_requires_post(emulator: Emulator) -> None:
     async with emulator.http.put(emulator.url + V1, headers=emulator.authorization(V1)) as response:
         assert response.status == 405

@@ -65,7 +65,7 @@ async def connected(emulator: Emulator) -> AsyncIterator[Stream]:
         yield stream
 
 
-async def test_every_message_is_an_event(emulator: Emulator) -> None:
+async def test_message_is_sent_as_event(emulator: Emulator) -> None:
     async with connected(emulator) as stream:
         assert stream.response.content_type == "text/event-stream"
         assert "no-store" in stream.response.headers["Cache-Control"]
@@ -74,26 +74,26 @@ async def test_every_message_is_an_event(emulator: Emulator) -> None:
             assert (await stream.receive())["arguments"] == arguments
 
 
-async def test_a_quiet_client_is_pinged() -> None:
+async def test_quiet_client_is_pinged() -> None:
     async with running(Intervals(ping=0.01)) as emulator, connected(emulator) as stream:
         assert [await stream.receive() for _ in range(3)] == [{"type": 6}] * 3
 
 
-async def test_a_client_that_calls_a_hub_method_is_told_why_it_is_closed(emulator: Emulator) -> None:
+async def test_hub_method_call_closes_with_reason(emulator: Emulator) -> None:
     async with connected(emulator) as stream:
         await stream.send('{"type":1,"target":"x","arguments":[]}\x1e')
         assert "serverless" in (await stream.receive())["error"]
         assert await stream.ended()
 
 
-async def test_on_shutdown_clients_are_asked_to_come_back(emulator: Emulator) -> None:
+async def test_shutdown_asks_clients_to_reconnect(emulator: Emulator) -> None:
     async with connected(emulator) as stream:
         emulator.hubs.close()
         assert await stream.receive() == {"type": 7, "allowReconnect": True}
         assert await stream.ended()
 
 
-async def test_binary_protocols_are_refused(emulator: Emulator) -> None:
+async def test_binary_protocol_is_refused(emulator: Emulator) -> None:
     async with opened(emulator) as stream:
         await stream.send('{"protocol":"messagepack","version":1}\x1e')
         error = (await stream.receive())["error"]
@@ -101,7 +101,7 @@ async def test_binary_protocols_are_refused(emulator: Emulator) -> None:
         assert await stream.ended()
 
 
-async def test_a_client_that_hangs_up_is_gone_at_once(emulator: Emulator) -> None:
+async def test_hanging_up_ends_connection_at_once(emulator: Emulator) -> None:
     async with connected(emulator):
         assert await emulator.connections() == 1
     async with asyncio.timeout(5):  # without this, it would be when the next ping is sent
@@ -109,7 +109,7 @@ async def test_a_client_that_hangs_up_is_gone_at_once(emulator: Emulator) -> Non
             pass
 
 
-async def test_a_connection_has_one_stream(emulator: Emulator) -> None:
+async def test_connection_has_only_one_stream(emulator: Emulator) -> None:
     async with connected(emulator) as stream:
         headers = emulator.authorization(RESOURCE)
         cases = [
@@ -125,13 +125,13 @@ async def test_a_connection_has_one_stream(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize(("query", "status"), [("", 400), ("&id=unknown", 404)])
-async def test_a_stream_needs_a_negotiation(emulator: Emulator, query: str, status: int) -> None:
+async def test_stream_requires_negotiation(emulator: Emulator, query: str, status: int) -> None:
     headers = emulator.authorization(RESOURCE) | {"Accept": "text/event-stream"}
     async with emulator.http.get(emulator.url + RESOURCE + query, headers=headers) as response:
         assert response.status == status
 
 
-async def test_a_client_that_does_not_read_delays_nobody_and_is_cut_off(emulator: Emulator) -> None:
+async def test_client_that_does_not_read_is_cut_off(emulator: Emulator) -> None:
     arguments = ["x" * 250_000]
     async with emulator.client() as reading, connected(emulator) as not_reading:
         receivers, sent = 2, 0

@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[TokenMaker, str]] = {
 
 @pytest.mark.parametrize("path", RESOURCES)
 @pytest.mark.parametrize("case", REFUSED)
-async def test_a_bad_token_is_refused_with_the_reason(emulator: Emulator, path: str, case: str) -> None:
+async def test_bad_token_is_refused_with_reason(emulator: Emulator, path: str, case: str) -> None:
     make, problem = REFUSED[case]
     headers = {"Authorization": f"Bearer {make(emulator, RESOURCES[path])}"}
     async with emulator.http.post(emulator.url + path, headers=headers) as response:
@@ -67,18 +67,18 @@ async def test_a_bad_token_is_refused_with_the_reason(emulator: Emulator, path: 
 
 @pytest.mark.parametrize("path", RESOURCES)
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic dTpw"}, {"Authorization": "Bearer"}])
-async def test_a_call_without_a_token_is_challenged(emulator: Emulator, path: str, headers: dict[str, str]) -> None:
+async def test_call_without_token_is_challenged(emulator: Emulator, path: str, headers: dict[str, str]) -> None:
     async with emulator.http.post(emulator.url + path, headers=headers) as response:
         assert response.status == 401
         assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_a_websocket_needs_a_token_too(emulator: Emulator) -> None:
+async def test_websocket_requires_token(emulator: Emulator) -> None:
     async with emulator.http.get(f"{emulator.url}/client/?hub=chat", headers={"Upgrade": "websocket"}) as response:
         assert response.status == 401
 
 
-async def test_a_client_may_give_its_token_in_the_query_but_the_app_may_not(emulator: Emulator) -> None:
+async def test_only_clients_may_send_token_in_query(emulator: Emulator) -> None:
     for path, status in ((NEGOTIATE, 200), (SEND, 401)):
         query = {"access_token": emulator.token(RESOURCES[path])} | ({"hub": "chat"} if path == NEGOTIATE else {})
         url = emulator.url + path.partition("?")[0]
@@ -86,13 +86,13 @@ async def test_a_client_may_give_its_token_in_the_query_but_the_app_may_not(emul
             assert response.status == status, path
 
 
-async def test_a_client_token_is_no_good_for_sending_nor_the_other_way_round(emulator: Emulator) -> None:
+async def test_client_and_app_tokens_are_not_interchangeable(emulator: Emulator) -> None:
     for path, resource in ((NEGOTIATE, SEND), (SEND, RESOURCES[NEGOTIATE])):
         async with emulator.http.post(emulator.url + path, headers=emulator.authorization(resource)) as response:
             assert response.status == 401, path
 
 
-def test_the_audience_may_name_this_machine_either_way_with_the_port_or_without() -> None:
+def test_audience_has_any_loopback_name_and_optional_port() -> None:
     assert audiences("localhost:8888", 8888, "/x") == {
         "http://localhost:8888/x",
         "http://127.0.0.1:8888/x",
@@ -104,7 +104,7 @@ def test_the_audience_may_name_this_machine_either_way_with_the_port_or_without(
     assert audiences("signalr:8888", 80, "/x") == {"http://signalr:8888/x", "http://signalr/x"}
 
 
-async def test_the_audience_may_contain_the_query_of_the_url_called(emulator: Emulator) -> None:
+async def test_audience_may_contain_query(emulator: Emulator) -> None:
     url = f"{SEND}?excluded=abc"
     for resource, status in ((SEND, 202), (url, 202), (f"{SEND}?excluded=other", 401)):
         headers = emulator.authorization(resource)
@@ -112,13 +112,13 @@ async def test_the_audience_may_contain_the_query_of_the_url_called(emulator: Em
             assert response.status == status, resource
 
 
-async def test_a_token_may_have_several_audiences(emulator: Emulator) -> None:
+async def test_token_may_have_several_audiences(emulator: Emulator) -> None:
     headers = emulator.authorization(SEND, aud=["http://example.com", emulator.url + SEND])
     async with emulator.http.post(emulator.url + SEND, headers=headers, json={"target": "x"}) as response:
         assert response.status == 202
 
 
-async def test_the_key_is_the_text_itself_not_decoded_from_base64(emulator: Emulator) -> None:
+async def test_access_key_is_not_decoded_from_base64(emulator: Emulator) -> None:
     claims = json.dumps({"aud": emulator.url + SEND, "exp": int(time.time()) + 60}).encode()
     decoded = jwt.api_jws.encode(claims, base64.b64decode(DEVELOPMENT_KEY), "HS256")
     headers = {"Authorization": f"Bearer {decoded}"}
@@ -147,7 +147,7 @@ async def trusting() -> AsyncIterator[Emulator]:
 
 
 @pytest.mark.parametrize("by_identity", [False, True])
-async def test_a_generated_token_lets_a_client_in_and_nowhere_else(trusting: Emulator, by_identity: bool) -> None:
+async def test_generated_token_admits_client_to_one_hub(trusting: Emulator, by_identity: bool) -> None:
     headers = BY_IDENTITY if by_identity else trusting.authorization(GENERATE)
     status, token = await generated(trusting, "api-version=2022-11-01", headers)
     assert status == 200
@@ -156,7 +156,7 @@ async def test_a_generated_token_lets_a_client_in_and_nowhere_else(trusting: Emu
             assert response.status == expected, path
 
 
-async def test_a_generated_token_names_the_user_and_ends_when_it_was_asked_to(emulator: Emulator) -> None:
+async def test_generated_token_has_user_and_expiry(emulator: Emulator) -> None:
     for query, minutes, user in (("", 60, None), ("&minutesToExpire=5&userId=a%20b", 5, "a b")):
         before = int(time.time())
         _, token = await generated(emulator, f"api-version=2022-11-01{query}", emulator.authorization(GENERATE))
@@ -178,33 +178,31 @@ async def test_a_generated_token_names_the_user_and_ends_when_it_was_asked_to(em
         ("api-version=2022-11-01&minutesToExpire=9999999999", "minutesToExpire"),
     ],
 )
-async def test_a_token_that_cannot_be_generated_is_refused(emulator: Emulator, query: str, problem: str) -> None:
+async def test_invalid_token_request_is_refused(emulator: Emulator, query: str, problem: str) -> None:
     status, text = await generated(emulator, query, emulator.authorization(GENERATE))
     assert status == 400
     assert problem in text
 
 
-async def test_generating_a_token_needs_one(emulator: Emulator) -> None:
+async def test_generating_token_requires_authorization(emulator: Emulator) -> None:
     for headers in ({}, BY_IDENTITY, emulator.authorization("/client/?hub=chat")):
         assert (await generated(emulator, "api-version=2022-11-01", headers))[0] == 401
 
 
 @pytest.mark.parametrize("path", [SEND, "/api/hubs/chat/:send?api-version=2022-06-01"])
-async def test_an_identity_may_call_the_rest_api_where_it_is_trusted(
-    trusting: Emulator, emulator: Emulator, path: str
-) -> None:
+async def test_trusted_identity_may_call_rest_api(trusting: Emulator, emulator: Emulator, path: str) -> None:
     for service, status in ((trusting, 202), (emulator, 401)):
         body = {"target": "x"}
         async with service.http.post(service.url + path, headers=BY_IDENTITY, json=body) as response:
             assert response.status == status
 
 
-async def test_an_identity_is_no_client(trusting: Emulator) -> None:
+async def test_identity_token_admits_no_client(trusting: Emulator) -> None:
     async with trusting.http.post(trusting.url + NEGOTIATE, headers=BY_IDENTITY) as response:
         assert response.status == 401
 
 
-async def test_another_identity_is_not_trusted(trusting: Emulator) -> None:
+async def test_other_identity_is_refused(trusting: Emulator) -> None:
     for authorization in (f"{BY_IDENTITY['Authorization']}!", "Bearer", "Bearer "):
         headers = {"Authorization": authorization}
         async with trusting.http.post(trusting.url + SEND, headers=headers, json={"target": "x"}) as response:

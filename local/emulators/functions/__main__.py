@@ -27,7 +27,7 @@ def main() -> None:
         asyncio.run(serve(options.port, options.workers, verbose=options.verbose))
     except StartError as error:
         sys.exit(str(error))
-    except BrokenPipeError:  # whoever started us is gone already
+    except BrokenPipeError:  # the parent process has ended
         sys.exit(1)
 
 

@@ -1,8 +1,8 @@
-"""The public port: passes each request to a worker and its answer back, and changes nothing in either.
+"""The public port: passes each request to a worker and returns its response, both unchanged.
 
-The target of a request goes through exactly as it was sent: whatever the app does about `..`, `//` or `%2F` is
-then put to the test here as well. A request is sent to a worker once and never again, because the visit in it may
-have been counted even if no answer came back.
+The target of a request is passed on exactly as it was sent, so that the app's handling of `..`, `//` and `%2F` is
+tested here as in Azure. A request is sent to a worker only once, because its visit may have been counted even if
+no response came back.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from local.processes.lifetime import until_stopped
 log = logging.getLogger(__name__)
 
 MAX_BODY = 100 * 1024 * 1024  # bytes: the limit of the Functions host
-REQUEST_SECONDS = 5  # how long requests in flight may take once the host has been told to stop
+REQUEST_SECONDS = 5  # for requests in flight, after the host has been asked to stop
 
-# RFC 9110, 7.6.1: these speak of one connection, not of the message.
+# RFC 9110, 7.6.1: these describe one connection, not the message.
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"})
 _HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade"}
-_REMADE = frozenset({"content-length", "expect"})  # settled with the client here, and with the worker anew
+_PER_CONNECTION = frozenset({"content-length", "expect"})  # handled with the client, and again with the worker
 
 
 class Workers(Protocol):
-    """What hands out the workers."""
+    """Selects the worker for each request."""
 
     def next_port(self) -> int | None:
-        """Return the port of the worker whose turn it is, or None while there is none."""
+        """Return the port of the next worker, or None if none is running."""
 
 
 class WorkerLostError(Exception):
-    """The connection to a worker broke before its answer was complete."""
+    """The connection to a worker broke before its response was complete."""
 
 
 async def send_once(request: aiohttp.ClientRequest, send: ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET again over a new connection, as it does when a kept-alive one breaks."""
+    """Keep aiohttp from sending a GET again when a kept-alive connection breaks, which it does by default."""
     try:
         return await send(request)
     except aiohttp.ClientConnectionError as error:
@@ -54,7 +54,7 @@ async def send_once(request: aiohttp.ClientRequest, send: ClientHandlerType) -> 
 
 
 def worker_session() -> aiohttp.ClientSession:
-    """Make the client side of the host: no limit on connections, nothing added, remembered or tried again."""
+    """Create the client for requests to workers: no limit on connections, no added headers, no cookies, no retries."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(),
@@ -66,14 +66,14 @@ def worker_session() -> aiohttp.ClientSession:
 
 
 class Forwarder:
-    """Passes requests to workers in turn."""
+    """Passes requests to the workers, one after the other."""
 
     def __init__(self, workers: Workers, session: aiohttp.ClientSession) -> None:
         self._workers = workers
         self._session = session
 
     async def forward(self, request: web.Request) -> web.Response:
-        """Answer as a worker does, or with 400 (no path, or not text), 502 (worker lost) or 503 (no worker up)."""
+        """Return a worker's response; or 400 (malformed request), 502 (worker lost) or 503 (no worker is running)."""
         if not _is_well_formed(request):
             return web.Response(status=400)
         body = await request.read()
@@ -83,51 +83,52 @@ class Forwarder:
         try:
             async with self._session.request(
                 request.method,
-                # The query rides along in `path`: taken apart, an empty one would be lost.
+                # `path` includes the query: yarl would drop an empty one.
                 URL.build(scheme="http", host="127.0.0.1", port=port, path=request.raw_path, encoded=True),
-                # In one spelling: of two spellings of one name, aiohttp's client would send only the last.
-                headers=[(name.lower(), value) for name, value in _end_to_end(request.headers, without=_REMADE)],
+                # In lower case: if one name is spelled in two ways, aiohttp's client sends only the last.
+                headers=[(name.lower(), value) for name, value in _end_to_end(request.headers, _PER_CONNECTION)],
                 data=io.BytesIO(body) if body else None,
                 allow_redirects=False,
-            ) as answer:
+            ) as response:
                 return web.Response(
-                    status=answer.status,
-                    reason=answer.reason,
-                    headers=CIMultiDict(_end_to_end(answer.headers)),
-                    body=await answer.read(),
+                    status=response.status,
+                    reason=response.reason,
+                    headers=CIMultiDict(_end_to_end(response.headers)),
+                    body=await response.read(),
                 )
         except (WorkerLostError, aiohttp.ClientError) as error:
-            log.warning("%s %s: the worker did not answer (%s)", request.method, request.raw_path, error)
+            log.warning("%s %s: the worker did not respond (%s)", request.method, request.raw_path, error)
             return web.Response(status=502)
 
 
 def _is_well_formed(request: web.Request) -> bool:
-    """Tell whether the target is a path, and it and the headers are text: Kestrel refuses the rest with 400 too."""
+    """Return whether the target is an ASCII path and the headers are UTF-8; Kestrel rejects others with 400 too."""
     if not request.raw_path.startswith("/") or not request.raw_path.isascii():
         return False
-    # aiohttp decodes what is not UTF-8 to lone surrogates, which cannot be sent on.
+    # aiohttp decodes bytes that are not UTF-8 to lone surrogates, which it cannot encode again.
     return not any("\ud800" <= character <= "\udfff" for value in request.headers.values() for character in value)
 
 
-def _end_to_end(headers: CIMultiDictProxy[str], without: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+def _end_to_end(headers: CIMultiDictProxy[str], others: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """The headers without those of one connection (RFC 9110, 7.6.1) and without the `others`."""
     named = {name.strip().lower() for line in headers.getall("Connection", ()) for name in line.split(",")}
-    dropped = _HOP_BY_HOP | named | without
+    dropped = _HOP_BY_HOP | named | others
     return ((name, value) for name, value in headers.items() if name.lower() not in dropped)
 
 
-def _is_our_concern(record: logging.LogRecord) -> bool:
-    """Drop aiohttp's tracebacks of requests that are malformed (answered 400) or broken off by the client."""
+def _is_no_client_error(record: logging.LogRecord) -> bool:
+    """Drop aiohttp's tracebacks of requests that are malformed (400) or that the client has broken off."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionResetError))
 
 
 async def serve(port: int, workers: int, *, verbose: bool = False) -> None:
-    """Run the app in the current directory on 127.0.0.1:`port` (0: a free one) until told to stop.
+    """Run the app in the current directory on 127.0.0.1:`port` (0: a free one) until stopped.
 
-    Prints one line to standard output once all workers are up. Raises StartError if they cannot start or if the
-    port cannot be had.
+    Prints one line to standard output once all workers are running. Raises StartError if they cannot start or if the
+    port is in use.
     """
     server_log = logging.getLogger("aiohttp.server")
-    server_log.addFilter(_is_our_concern)
+    server_log.addFilter(_is_no_client_error)
     access_log = logging.getLogger("local.emulators.functions.access") if verbose else None
     pool = WorkerPool(workers)
     async with worker_session() as session:
@@ -142,12 +143,12 @@ async def serve(port: int, workers: int, *, verbose: bool = False) -> None:
         )
         await runner.setup()
         try:
-            await _listen(runner, port)  # first: a port in use is known at once
+            await _listen(runner, port)  # before the workers start, so that a port in use is reported at once
             async with pool:
                 print(f"Functions host is listening at http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
                 await until_stopped()
                 log.info("Stopping: requests in flight have %d s", REQUEST_SECONDS)
-                await runner.cleanup()  # while the workers are there to answer the requests in flight
+                await runner.cleanup()  # while the workers still run and complete the requests in flight
         finally:
             await runner.cleanup()
 

@@ -1,4 +1,4 @@
-"""One call of a function: an HTTP request becomes its argument, and its result becomes the response."""
+"""One invocation of a function: an HTTP request becomes its argument, and its result becomes the response."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 async def invoke(route: Route, parameters: Mapping[str, str], request: web.Request) -> web.Response:
-    """Run the function of `route`. Whatever it raises or wrongly returns is logged and answered by an empty 500."""
+    """Run the function of `route`. An exception or an invalid result is logged, and the response is an empty 500."""
     argument = await function_request(request, parameters)
     try:
         result = await _run(route, argument)
@@ -36,7 +36,7 @@ async def _run(route: Route, argument: HttpRequest) -> Any:
     if inspect.iscoroutinefunction(route.function):
         with invocation():
             return await route.function(**call)
-    # asyncio's default pool has the size of the real worker's, min(32, cores + 4) threads.
+    # asyncio's default pool has as many threads as the real worker's: min(32, cores + 4).
     return await asyncio.to_thread(_run_in_thread, route, call)
 
 
@@ -46,9 +46,9 @@ def _run_in_thread(route: Route, call: Mapping[str, HttpRequest]) -> Any:
 
 
 async def function_request(request: web.Request, parameters: Mapping[str, str]) -> HttpRequest:
-    """Build what a function receives.
+    """Build the argument of a function.
 
-    As in the host, repeated headers and query parameters are joined by a comma, whatever the case of their names,
+    As in the host, repeated headers and query parameters are joined by a comma, ignoring the case of their names,
     and empty query values are left out.
     """
     query = request.raw_path.partition("?")[2]
@@ -71,23 +71,23 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def function_response(result: Any, *, is_head: bool = False) -> web.Response:
-    """Turn the result of a function into a response.
+    """Build the response from the result of a function.
 
-    The converter is the real worker's own: it takes an HttpResponse or a str and raises NotImplementedError for
-    anything else, None included. Of a repeated header the last value stays, except for cookies.
+    The converter is the real worker's own: it accepts an HttpResponse or a str and raises NotImplementedError for
+    anything else, None included. Only the last value of a repeated header remains, except for cookies.
     """
     datum = HttpResponseConverter.encode(result, expected_type=None)
     if datum.type == "string":
         return web.Response(text=datum.value)
 
-    answer = datum.value
-    headers = CIMultiDict({name: value.value for name, value in answer["headers"].items()})
-    for jar in answer["cookies"] or ():
+    response = datum.value
+    headers = CIMultiDict({name: value.value for name, value in response["headers"].items()})
+    for jar in response["cookies"] or ():
         for cookie in jar.values():
             headers.add("Set-Cookie", cookie.OutputString())
 
-    body = answer["body"].value
+    body = response["body"].value
     declared = headers.get("Content-Length")
     if declared is not None and not is_head and declared != str(len(body)):
         raise ValueError(f"the response declares Content-Length {declared}, but its body has {len(body)} bytes")
-    return web.Response(status=int(answer["status_code"].value), headers=headers, body=body)
+    return web.Response(status=int(response["status_code"].value), headers=headers, body=body)

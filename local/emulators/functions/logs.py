@@ -1,4 +1,4 @@
-"""Log lines of the host and its workers: one format, on standard error."""
+"""The log of the host and its workers: one format, on standard error."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _OURS = ("local", "asyncio", "aiohttp")
 def configure_logging(*, of_worker: bool = False) -> None:
     """Log at INFO as `HH:MM:SS LEVEL name: message`; the Azure SDK and urllib3, which log every request, at WARNING.
 
-    What an app logs in a worker while no function runs, or in a thread or task that a function has started, is dropped,
-    as by the real host: only what it prints is seen.
+    In a worker, records that the app logs outside of a function are dropped, as by the real host: there, only printed
+    lines appear. The same holds for threads and tasks that a function has started.
     """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
@@ -31,7 +31,7 @@ def configure_logging(*, of_worker: bool = False) -> None:
 
 @contextmanager
 def invocation() -> Iterator[None]:
-    """While a function runs, in its task or thread."""
+    """Mark the current task or thread as one that runs a function."""
     token = _invoked.set(_who_runs())
     try:
         yield

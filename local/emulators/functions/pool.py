@@ -1,4 +1,4 @@
-"""The worker processes of a host: started, kept running, taken in turn, and stopped."""
+"""The worker processes of a host: started, selected in turn, replaced when they end, and stopped."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Self, cast
 log = logging.getLogger(__name__)
 
 WORKER_READY = "Functions worker is listening at "
-WORKER_EXIT_SECONDS = 10.0  # how long a worker may take to finish its work and exit
+WORKER_EXIT_SECONDS = 10.0  # for a worker to finish its work and exit
 
-_EARLY_SECONDS = 10.0  # a worker that ends sooner is replaced after a pause, one that lived longer at once
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds; doubling in between
+_EARLY_SECONDS = 10.0  # a worker that ends sooner is replaced after a pause, any other at once
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds; the pause doubles each time
 
 
 class StartError(Exception):
-    """The host cannot start; the message says why in one line."""
+    """The host cannot start. The message is one line with the reason."""
 
 
 class Worker:
-    """One worker process. `port` is where it listens, and None once it has ended."""
+    """One worker process. `port` is the one it listens at; None once it has ended."""
 
     def __init__(self, process: asyncio.subprocess.Process, lifeline: FileIO) -> None:
         self.pid = process.pid
@@ -34,16 +34,16 @@ class Worker:
 
     @classmethod
     async def start(cls) -> Worker:
-        """Start a process and wait until it listens, or has ended instead: then it has no port."""
-        # A pipe of our own: Python 3.11's asyncio makes PIPE a socket, which the worker does not take for a lifeline.
-        worker_end, our_end = os.pipe()
-        lifeline = FileIO(our_end, "w")
+        """Start a process and wait until it listens; if it ends instead, it has no port."""
+        # An explicit pipe: on Python 3.11 asyncio makes PIPE a socket pair.
+        worker_end, host_end = os.pipe()
+        lifeline = FileIO(host_end, "w")
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "local.emulators.functions.worker"),
                 stdin=worker_end,
                 stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is for the host, which then stops its workers in good order
+                start_new_session=True,  # Ctrl-C goes to the host only, which stops its workers in good order
             )
         finally:
             os.close(worker_end)
@@ -59,16 +59,16 @@ class Worker:
         return worker
 
     async def ended(self) -> int:
-        """Wait until the process is gone and return its exit code (negative: the signal that killed it)."""
+        """Wait until the process has ended and return its exit code (negative: the signal that killed it)."""
         code = await self._process.wait()
         self.port = None
         return code
 
     async def stop(self) -> None:
-        """End the process: ask by closing its standard input, and kill it if that is not enough."""
+        """End the process: close its standard input, and kill it if it does not exit in time."""
         self._lifeline.close()
         try:
-            # A worker bounds its own exit: this is for one that can no longer do even that.
+            # A worker limits the time of its own exit. This longer limit is for one that hangs altogether.
             await asyncio.wait_for(self.ended(), WORKER_EXIT_SECONDS + 2)
         except TimeoutError:
             self._process.kill()
@@ -82,18 +82,18 @@ class WorkerPool:
         self._size = size
         self._workers: list[Worker] = []
         self._keepers: list[asyncio.Task[None]] = []
-        self._turns = itertools.count()
+        self._requests = itertools.count()
 
     def next_port(self) -> int | None:
-        """Return the port of the worker whose turn it is, passing over those that are down; None if all are."""
-        for turn in itertools.islice(self._turns, len(self._workers)):
-            if port := self._workers[turn % len(self._workers)].port:
+        """Return the port of the next running worker, in round-robin order; None if none is running."""
+        for number in itertools.islice(self._requests, len(self._workers)):
+            if port := self._workers[number % len(self._workers)].port:
                 return port
         return None
 
     async def __aenter__(self) -> Self:
         try:
-            for count in (1, self._size - 1):  # one alone at first: an error in the app is then shown once, not by all
+            for count in (1, self._size - 1):  # one alone at first, so that an error in the app is logged only once
                 self._workers += await asyncio.gather(*(Worker.start() for _ in range(count)))
                 for worker in self._workers:
                     if worker.port is None:
@@ -109,7 +109,7 @@ class WorkerPool:
         await self._stop()
 
     async def _keep_running(self, index: int) -> None:
-        """Replace each process that ends, after a pause that grows while they keep ending early."""
+        """Replace each process that ends, after a pause that grows as long as they end early."""
         loop = asyncio.get_running_loop()
         pause, started = 0.0, loop.time()
         while True:

@@ -1,8 +1,9 @@
-"""Which function answers a request: the rules of the Functions host, on top of those of ASP.NET Core routing.
+"""Finds the function for a request, by the rules of the Functions host and of ASP.NET Core routing.
 
 Functions are tried in the order of their names, ordinal and ignoring case, and the first match wins: a literal
-route has no precedence over a catch-all. Methods are part of the match, so a wrong one falls through to later
-functions and in the end to 404, never 405. A trailing slash is ignored and an empty segment (`//`) never matches.
+route has no precedence over a catch-all. Methods are part of the match, so that a request with another method goes
+on to later functions and in the end gets 404, never 405. A trailing slash is ignored, and an empty segment (`//`)
+never matches.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ _PARAMETER = re.compile(r"\{(?P<star>\*{0,2})(?P<name>[^\W\d]\w*)(?P<optional>\?
 
 
 class RoutingError(Exception):
-    """A function that this host cannot serve; the message names it and says why."""
+    """This host cannot serve a function. The message contains its name and the reason."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One HTTP function: what it answers to, and what to call."""
+    """One HTTP function: its route, and the callable."""
 
     name: str
     pattern: re.Pattern[str]
-    methods: frozenset[str]  # none given: all
+    methods: frozenset[str]  # empty: all
     anonymous: bool
-    argument: str  # the name of the parameter that receives the request
+    argument: str  # the name of the parameter for the request
     function: Callable[..., Any]
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
-        """Return the route parameters present in the decoded `path`, or None where the route does not match."""
+        """Return the route parameters in the decoded `path`, or None if the route does not match."""
         if self.methods and method not in self.methods:
             return None
         found = self.pattern.fullmatch(path)
@@ -56,12 +57,12 @@ class RoutingTable:
     def of(cls, app: FunctionApp, prefix: str = DEFAULT_PREFIX) -> RoutingTable:
         """Read the functions of `app`; `prefix` is `extensions.http.routePrefix` of host.json.
 
-        Raises RoutingError for a function that is not served here, or not by the real host either.
+        Raises RoutingError for a function that this host does not support, or that the real host refuses too.
         """
         return cls(_route(function, prefix) for function in app.get_functions())
 
     def match(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]] | None:
-        """Find the first route for a path as it was sent, still percent-encoded and without its query."""
+        """Find the first route for a raw path, percent-encoded and without its query."""
         path = decode_path(raw_path)
         for route in self.routes:
             parameters = route.match(method, path)
@@ -71,7 +72,7 @@ class RoutingTable:
 
 
 def decode_path(raw_path: str) -> str:
-    """Percent-decode as ASP.NET Core does: as UTF-8, leaving `%2F` and whatever is not UTF-8 encoded."""
+    """Percent-decode as ASP.NET Core does: as UTF-8; `%2F` and bytes that are not UTF-8 stay encoded."""
     return unquote(re.sub("%(2[Ff])", r"%25\1", raw_path), errors="percent-encode")
 
 
@@ -112,7 +113,7 @@ def _route(function: Function, prefix: str) -> Route:
 
 
 def _compile(name: str, template: str) -> re.Pattern[str]:
-    """Turn a route template into a pattern for a whole decoded path."""
+    """Compile a route template to a pattern for a whole decoded path."""
     pattern = ""
     segments = template.split("/")
     for position, segment in enumerate(segments, start=1):
@@ -131,5 +132,5 @@ def _compile(name: str, template: str) -> re.Pattern[str]:
         pattern += f"(?:{one})?" if parameter["optional"] else one
     else:
         pattern += "/?"
-    # ASCII: otherwise IGNORECASE lets U+017F match "s" and U+212A match "k", which the host does not.
+    # ASCII: otherwise IGNORECASE makes U+017F match "s" and U+212A match "k", which they do not in the host.
     return re.compile(pattern, re.IGNORECASE | re.ASCII | re.DOTALL)

@@ -1,7 +1,7 @@
 """One process of the app: `python -m local.emulators.functions.worker`, in the folder of function_app.py and host.json.
 
-It serves the app's functions on a free loopback port until its standard input ends, then lets requests in flight
-finish and leaves by the interpreter's normal exit, so that the app's `atexit` handlers can finish its work.
+It serves the app's functions on a free loopback port until its standard input ends. It then completes the requests
+in flight and exits normally, so that the app's `atexit` handlers run.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from local.emulators.functions.pool import WORKER_EXIT_SECONDS, WORKER_READY
 from local.emulators.functions.routing import DEFAULT_PREFIX, RoutingError, RoutingTable
 from local.processes.lifetime import until_stopped
 
-REQUEST_SECONDS = 5  # how long requests in flight may take once the worker has been told to stop
+REQUEST_SECONDS = 5  # for requests in flight, after the worker has been asked to stop
 
 
 def main() -> None:
-    # Standard output carries the address and nothing else: what the app prints goes where its log goes.
-    announcements, sys.stdout = sys.stdout, sys.stderr
+    # Standard output contains the address and nothing else: lines that the app prints go to the log.
+    standard_output, sys.stdout = sys.stdout, sys.stderr
     configure_logging(of_worker=True)
     try:
         table = RoutingTable.of(importlib.import_module("function_app").app, route_prefix(Path("host.json")))
     except RoutingError as error:
         sys.exit(str(error))
 
-    async def announce_and_serve() -> None:
+    async def serve() -> None:
         runner = web.AppRunner(
             application(table), access_log=None, auto_decompress=False, shutdown_timeout=REQUEST_SECONDS
         )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        print(f"{WORKER_READY}http://127.0.0.1:{runner.addresses[0][1]}", file=announcements, flush=True)
+        print(f"{WORKER_READY}http://127.0.0.1:{runner.addresses[0][1]}", file=standard_output, flush=True)
         await until_stopped()
-        # Should the app hang, say where and end all the same, even when the host is no longer there to do it.
+        # If the app hangs, print its stack and exit, even if the host has ended already and cannot kill this process.
         faulthandler.dump_traceback_later(WORKER_EXIT_SECONDS, exit=True)
         await runner.cleanup()
 
-    asyncio.run(announce_and_serve())
+    asyncio.run(serve())
 
 
 def route_prefix(host_json: Path) -> str:
@@ -57,19 +57,19 @@ def route_prefix(host_json: Path) -> str:
 
 
 def application(table: RoutingTable) -> web.Application:
-    """Wrap the routing table into an aiohttp application, whose own router is given nothing to decide."""
+    """Wrap the routing table into an aiohttp application; aiohttp's own router passes every request on."""
 
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         found = table.match(request.method, request.raw_path.partition("?")[0])
         if found is None:
             return web.Response(status=404)
         route, parameters = found
-        if not route.anonymous:  # the other levels ask for a key, and there are no keys here
+        if not route.anonymous:  # the other levels require a key, and there are no keys here
             return web.Response(status=401)
         return await invoke(route, parameters, request)
 
-    app = web.Application(client_max_size=0)  # no limit: the host has already applied it
-    app.router.add_route("*", "/{target:.*}", answer)
+    app = web.Application(client_max_size=0)  # no limit: the host has applied it already
+    app.router.add_route("*", "/{target:.*}", respond)
     return app
 
 
