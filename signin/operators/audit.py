@@ -1,8 +1,9 @@
-"""Whether the statistics are what the table holds: every row is read, and every shard counted anew.
+"""Compare the statistics with the table: read every row and recount every shard.
 
-The app may be running. Then the rows of a shard are not those of one instant; but its stats row is, each time it is
-read, exactly their sum. Where its etag is the same before the rows and after them, they have to be equal to it. Else
-each count has to lie between the two: all rows that the first one counts were there, and none that the second does not.
+The app may be running, so a scan of a shard's rows is not a snapshot. But whenever the stats row is read, it is exactly
+the sum of the shard's rows. If the stats row's ETag is the same before and after the scan, the scan must match it.
+Otherwise each count must lie between the two readings: the scan found every row that the first one counts, and no row
+that the second one does not count.
 """
 
 from __future__ import annotations
@@ -19,81 +20,71 @@ from signin.visits.history import RESOLUTIONS
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
-_AT_ONCE = 1000  # rows in memory: a page
-_NAMED = 5  # differences of a kind that are told in full
+_PAGE_ROWS = 1000  # rows in memory
+_MAX_LISTED = 5  # differences of a kind in the output; the others are only counted
 
 
 @dataclass(frozen=True, slots=True)
 class ShardAudit:
-    """The visits of a shard counted row by row, and its stats row before and after that.
+    """The visits of a shard counted row by row, and its stats row before and after the scan.
 
-    `strange` are the keys of the rows that are not visits, at most a few of them, and `strange_rows` is their number.
+    `invalid_rows` is the number of rows that are not visits, `invalid_keys` has the keys of the first few.
     """
 
     shard: int
     counted: Statistics
     before: ShardState
     after: ShardState
-    strange_rows: int
-    strange: Sequence[str]
+    invalid_rows: int
+    invalid_keys: Sequence[str]
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is a stats row, without which nobody finds the shard."""
+    def has_stats_row(self) -> bool:
         return self.after.etag is not None
 
     @property
     def drift(self) -> int:
-        """How many visits the stats row has too many (or too few, if negative)."""
+        """The surplus of visits in the stats row; negative if it has too few."""
         return _drift(self.counted.total, self.before.statistics.total, self.after.statistics.total)
 
     def problems(self) -> Iterator[str]:
-        """A line for each kind of count that is not that of the rows, and for rows that are not visits."""
+        """A line for each kind of count that does not match the rows, and one for rows that are not visits."""
         name = partition(self.shard)
-        counted, before, after = self.counted, self.before.statistics, self.after.statistics
-        kinds = {
-            "total": _differences({"visits": counted.total}, {"visits": before.total}, {"visits": after.total}),
-            "by OS": _differences(counted.by_os, before.by_os, after.by_os),
-            "by browser": _differences(counted.by_browser, before.by_browser, after.by_browser),
-            "by device": _differences(counted.by_device, before.by_device, after.by_device),
-        }
-        if self.before.etag == self.after.etag:  # else an interval may have been forgotten meanwhile
-            for resolution, (seconds, _) in RESOLUTIONS.items():
-                kinds[f"history, {resolution}"] = _differences(
-                    *(
-                        {
-                            f"{datetime.fromtimestamp(interval * seconds, UTC):%Y-%m-%dT%H:%MZ}": count
-                            for interval, count in statistics.history.series[resolution].items()
-                        }
-                        for statistics in (counted, before, after)
-                    )
-                )
-        for kind, differences in kinds.items():
-            if differences:
-                yield f"shard {name}, {kind}: {_some(differences)}"
-        if self.strange_rows:
-            keys = _some(self.strange, self.strange_rows)
-            yield f"shard {name}, rows that are not visits ({self.strange_rows:,}): {keys}"
+        # In a shard that changed during the scan an old interval may have been dropped.
+        with_history = self.before.etag == self.after.etag
+        counted = _counts(self.counted, with_history)
+        before = _counts(self.before.statistics, with_history)
+        after = _counts(self.after.statistics, with_history)
+        for kind in counted:
+            if differences := _differences(counted[kind], before[kind], after[kind]):
+                yield f"shard {name}, {kind}: {_listed(differences, len(differences))}"
+        if self.invalid_rows:
+            keys = _listed(self.invalid_keys, self.invalid_rows)
+            yield f"shard {name}, rows that are not visits ({self.invalid_rows:,}): {keys}"
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The shards that there are, in order, how many visits of the C# sample are not in them, and any other rows."""
+    """The audit of a table.
+
+    `shards` has every shard with rows, in order. `not_adopted` is the number of visits of the C# sample that are not
+    counted. `unknown_partitions` has the number of rows of each partition that the app does not use.
+    """
 
     shards: Sequence[ShardAudit]
     not_adopted: int
-    elsewhere: Mapping[str, int]
+    unknown_partitions: Mapping[str, int]
 
     def table(self) -> Iterator[str]:
-        """The lines of a table: a shard each, and the sum."""
+        """The lines of a table: a header, a line for each shard, and the totals."""
         yield _line("shard", "visits in rows", "visits in stats row", "drift")
         for audit in self.shards:
-            stats = _between(audit.before.statistics.total, audit.after.statistics.total)
+            stats = _range(audit.before.statistics.total, audit.after.statistics.total)
             yield _line(partition(audit.shard), f"{audit.counted.total:,}", stats, _signed(audit.drift))
         yield _line(
             "total",
             f"{sum(audit.counted.total for audit in self.shards):,}",
-            _between(
+            _range(
                 sum(audit.before.statistics.total for audit in self.shards),
                 sum(audit.after.statistics.total for audit in self.shards),
             ),
@@ -101,34 +92,34 @@ class Audit:
         )
 
     def problems(self) -> Iterator[str]:
-        """A line for everything that is not as it should be; none if every row is counted, and counted once."""
+        """A line for each problem; none if every visit is counted exactly once."""
         for audit in self.shards:
             yield from audit.problems()
-        opened = {audit.shard for audit in self.shards if audit.is_open}
-        missing = next(shard for shard in range(MAX_SHARDS + 1) if shard not in opened)
-        behind = [audit for audit in self.shards if audit.shard >= missing]
-        if behind:
-            names = ", ".join(partition(audit.shard) for audit in behind)
-            rows = sum(audit.counted.total for audit in behind)
+        with_stats_row = {audit.shard for audit in self.shards if audit.has_stats_row}
+        missing = next(shard for shard in range(MAX_SHARDS + 1) if shard not in with_stats_row)
+        unreachable = [audit for audit in self.shards if audit.shard >= missing]
+        if unreachable:
+            names = ", ".join(partition(audit.shard) for audit in unreachable)
+            rows = sum(audit.counted.total for audit in unreachable)
             yield (
-                f"shard {partition(missing)} has no stats row, and readers stop there; "
-                f"visits that are not shown: {rows:,} (in {names})"
+                f"shard {partition(missing)} has no stats row, so the app does not read further; "
+                f"visits that it does not show: {rows:,} (in {names})"
             )
         if self.not_adopted:
             yield (
                 f"visits of the C# sample that are not counted: {self.not_adopted:,}; "
-                "run `python -m signin adopt` to adopt them"
+                "run `python -m signin adopt` to count them"
             )
-        for name, rows in self.elsewhere.items():
-            yield f"partition {name} is not the app's; rows in it that nothing counts: {rows:,}"
+        for name, rows in self.unknown_partitions.items():
+            yield f"partition {name} does not belong to the app; uncounted rows in it: {rows:,}"
 
 
 def audit(table: VisitTable, advance: Callable[[int], None]) -> Audit:
-    """Read the whole table; `advance` is told of each number of rows dealt with. Raises StorageError."""
+    """Read the whole table. Calls `advance` with the number of rows read since the last call. Raises StorageError."""
     numbers = {partition(shard): shard for shard in range(MAX_SHARDS)}
     shards: list[ShardAudit] = []
     not_adopted = 0
-    elsewhere: dict[str, int] = {}
+    unknown_partitions: dict[str, int] = {}
     for name in table.partitions():
         if name in numbers:
             shards.append(_audit_shard(table, numbers[name], advance))
@@ -137,43 +128,60 @@ def audit(table: VisitTable, advance: Callable[[int], None]) -> Audit:
                 not_adopted += not is_adopted
                 advance(1)
         elif name != LEASE_PARTITION:
-            elsewhere[name] = 0
+            unknown_partitions[name] = 0
             for _ in table.rows(name):
-                elsewhere[name] += 1
+                unknown_partitions[name] += 1
                 advance(1)
-    return Audit(shards, not_adopted, elsewhere)
+    return Audit(shards, not_adopted, unknown_partitions)
 
 
 def _audit_shard(table: VisitTable, shard: int, advance: Callable[[int], None]) -> ShardAudit:
     before = table.read(shard)
     counted = Statistics()
-    strange: list[str] = []
-    strange_rows = 0
+    invalid_rows = 0
+    invalid_keys: list[str] = []
     rows = table.visits(shard)
-    while page := list(islice(rows, _AT_ONCE)):
-        not_visits = [row for row in page if isinstance(row, str)]
-        strange_rows += len(not_visits)
-        strange = [*strange, *not_visits][:_NAMED]
+    while page := list(islice(rows, _PAGE_ROWS)):
+        keys = [row for row in page if isinstance(row, str)]
+        invalid_rows += len(keys)
+        invalid_keys = [*invalid_keys, *keys][:_MAX_LISTED]
         counted += Statistics.of(row for row in page if isinstance(row, Visit))
         advance(len(page))
-    return ShardAudit(shard, counted, before, table.read(shard), strange_rows, strange)
+    return ShardAudit(shard, counted, before, table.read(shard), invalid_rows, invalid_keys)
+
+
+def _counts(statistics: Statistics, with_history: bool) -> Mapping[str, Mapping[str, int]]:
+    """Everything that the statistics count: for each kind the count of each label or interval."""
+    counts = {
+        "total": {"visits": statistics.total},
+        "by OS": statistics.by_os,
+        "by browser": statistics.by_browser,
+        "by device": statistics.by_device,
+    }
+    if with_history:
+        for name, (seconds, _) in RESOLUTIONS.items():
+            counts[f"history, {name}"] = {
+                f"{datetime.fromtimestamp(interval * seconds, UTC):%Y-%m-%dT%H:%MZ}": count
+                for interval, count in statistics.history.series[name].items()
+            }
+    return counts
 
 
 def _drift(rows: int, before: int, after: int) -> int:
-    """By how much the stats row exceeds the rows (or, negative, falls short of them) at the least."""
+    """The smallest possible excess of the stats row over the rows, negative if it has too few visits."""
     return max(before - rows, 0) or min(after - rows, 0)
 
 
 def _differences(rows: Mapping[str, int], before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
-    """For each label that differs: how often it is in the rows and in the stats row."""
+    """For each label or interval that differs, its count in the rows and in the stats row."""
     return [
-        f"{label} {counts[0]:,} in rows, {_between(*counts[1:])} in stats row"
+        f"{label} {counts[0]:,} in rows, {_range(*counts[1:])} in stats row"
         for label in sorted({*rows, *before, *after})
         if _drift(*(counts := (rows.get(label, 0), before.get(label, 0), after.get(label, 0))))
     ]
 
 
-def _between(before: int, after: int) -> str:
+def _range(before: int, after: int) -> str:
     return f"{after:,}" if before == after else f"{before:,}-{after:,}"
 
 
@@ -181,11 +189,11 @@ def _signed(drift: int) -> str:
     return f"{drift:+,}" if drift else "0"
 
 
-def _some(all_of_them: Sequence[str], number: int | None = None) -> str:
-    """The first few, and how many more there are."""
-    named = all_of_them[:_NAMED]
-    more = (number or len(all_of_them)) - len(named)
-    return "; ".join([*named, *([f"and {more:,} more"] if more else [])])
+def _listed(items: Sequence[str], total: int) -> str:
+    """The first few of the items, and the number of the others."""
+    first = items[:_MAX_LISTED]
+    others = total - len(first)
+    return "; ".join([*first, *([f"and {others:,} more"] if others else [])])
 
 
 def _line(*cells: str) -> str:

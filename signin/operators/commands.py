@@ -1,4 +1,4 @@
-"""What operators do with the table: `python -m signin audit | adopt | export`."""
+"""The command line of operators: `python -m signin audit | adopt | export`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import NamedTuple, Self
 
 from signin.counting.table import MAX_SHARDS, StorageError, VisitTable
@@ -16,30 +17,30 @@ from signin.operators.audit import audit
 from signin.operators.export import export
 from signin.settings import SettingsError, TableSettings
 
-_WELL = 0
-_NOT_WELL = 1
+_OK = 0
+_PROBLEMS_FOUND = 1
 _FAILED = 2
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 _CLOSED_PIPE = 141  # 128 + SIGPIPE
 
-_PAINT_SECONDS = 0.1
+_PROGRESS_SECONDS = 0.1  # between two updates of the progress line
 
 
 class _Outcome(NamedTuple):
-    """The exit code, what remains to be written to standard output, and a line for standard error."""
+    """The exit code, the rest of standard output, and a line for standard error."""
 
     exit_code: int
     output: str = ""
-    complaint: str = ""
+    error: str = ""
 
 
 class _Progress:
-    """Rows so far, painted over and over on one line of standard error, if that is a terminal; wiped at the end."""
+    """The number of rows so far, on one line of standard error if that is a terminal. The line is erased at the end."""
 
     def __init__(self) -> None:
         self.is_shown = sys.stderr.isatty()
         self._started = time.monotonic()
-        self._painted = float("-inf")
+        self._updated = float("-inf")
         self._rows = 0
         self._expected = 0
 
@@ -51,15 +52,15 @@ class _Progress:
             sys.stderr.write("\r\033[K")
 
     def expect(self, count: Callable[[], int]) -> None:
-        """Let it be counted how many rows there will be, if anybody is looking."""
+        """Call `count` for the expected number of rows, if the progress is shown."""
         if self.is_shown:
             self._expected = count()
 
     def advance(self, rows: int) -> None:
         self._rows += rows
         now = time.monotonic()
-        if self.is_shown and now - self._painted >= _PAINT_SECONDS:
-            self._painted = now
+        if self.is_shown and now - self._updated >= _PROGRESS_SECONDS:
+            self._updated = now
             share = ""
             if 0 < self._rows <= self._expected:
                 share = f" of {self._expected:,} ({self._rows / self._expected:.0%})"
@@ -68,18 +69,18 @@ class _Progress:
 
 
 def _audit(table: VisitTable, progress: _Progress) -> _Outcome:
-    progress.expect(lambda: _counted(table))
+    progress.expect(lambda: _total(table))
     result = audit(table, progress.advance)
     problems = list(result.problems())
-    verdict = problems or ["Every visit is counted, and counted once."]
-    return _Outcome(_NOT_WELL if problems else _WELL, "\n".join([*result.table(), "", *verdict, ""]))
+    verdict = problems or ["Every visit is counted exactly once."]
+    return _Outcome(_PROBLEMS_FOUND if problems else _OK, "\n".join([*result.table(), "", *verdict, ""]))
 
 
 def _adopt(table: VisitTable, progress: _Progress) -> _Outcome:
     progress.expect(lambda: sum(1 for _ in table.rows(SAMPLE)))
     result = adopt(table, progress.advance)
     return _Outcome(
-        _WELL,
+        _OK,
         f"adopted          {result.adopted:>12,}\n"
         f"already adopted  {result.already_adopted:>12,}\n"
         f"total            {result.total:>12,}\n",
@@ -87,65 +88,60 @@ def _adopt(table: VisitTable, progress: _Progress) -> _Outcome:
 
 
 def _export(table: VisitTable, progress: _Progress) -> _Outcome:
-    progress.is_shown &= not sys.stdout.isatty()  # there it would be painted into the visits
-    progress.expect(lambda: _counted(table))
-    left_out = export(table, sys.stdout, progress.advance)
-    if not left_out:
-        return _Outcome(_WELL)
-    complaint = f"left out, since they are not visits: {left_out:,} rows; `python -m signin audit` names them"
-    return _Outcome(_NOT_WELL, complaint=complaint)
+    progress.is_shown &= not sys.stdout.isatty()  # the line would be among the visits
+    progress.expect(lambda: _total(table))
+    skipped = export(table, sys.stdout, progress.advance)
+    if not skipped:
+        return _Outcome(_OK)
+    error = f"rows skipped because they are not visits: {skipped:,}; run `python -m signin audit` to list them"
+    return _Outcome(_PROBLEMS_FOUND, error=error)
 
 
-def _counted(table: VisitTable) -> int:
-    """How many visits the app says there are."""
-    total = 0
-    for shard in range(MAX_SHARDS):
-        head = table.read(shard)
-        if head.etag is None:
-            break
-        total += head.statistics.total
-    return total
+def _total(table: VisitTable) -> int:
+    """The sum of the stats rows."""
+    states = map(table.read, range(MAX_SHARDS))
+    return sum(state.statistics.total for state in takewhile(lambda state: state.etag is not None, states))
 
 
 class _Command(NamedTuple):
     run: Callable[[VisitTable, _Progress], _Outcome]
     summary: str
     description: str
-    if_ended: str  # what to tell whoever sees it end early
+    if_aborted: str  # follows the error if the command fails or is interrupted
 
 
 _COMMANDS = {
     "audit": _Command(
         _audit,
-        "count all rows anew and compare them with the statistics",
+        "recount all rows and compare them with the statistics",
         "Read the whole table, count the visits of each shard, and compare them with the shard's statistics. The app "
-        "may be running. Exit code 0: every visit is counted, and counted once; 1: not so, as the output says.",
+        "may be running. Exit code 0: every visit is counted exactly once; 1: the output lists the problems.",
         "Nothing was changed.",
     ),
     "adopt": _Command(
         _adopt,
-        "bring the visits that the C# sample recorded into the counts",
-        f"Count the rows that the C# sample wrote (PartitionKey {SAMPLE}), each once, however often this is run and "
-        "even if it is interrupted. The rows stay as they are. The app may be running. Run it again for rows that the "
-        "C# sample adds later.",
-        "Nothing is lost, and nothing counted twice: run it again, and it goes on from there.",
+        "count the visits that the C# sample recorded",
+        f"Count each row that the C# sample wrote (PartitionKey {SAMPLE}) exactly once, even if this is run again or "
+        "interrupted. The rows are not changed. The app may be running. Run it again for rows that the C# sample adds "
+        "later.",
+        "No visit is lost or counted twice: run it again to continue.",
     ),
     "export": _Command(
         _export,
         "write all visits as CSV to standard output",
         "Write every visit of every shard as CSV (time, os, browser, device) to standard output. Rows of the C# sample "
-        "are among them once they are adopted. Exit code 1: there were rows that are not visits, which are left out.",
+        "are included once they are adopted. Exit code 1: rows that are not visits were skipped.",
         "Nothing was changed.",
     ),
 }
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command; the exit code."""
+    """Run a command and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m signin",
-        description="Look after the visits in the table that the setting TableConnectionString names.",
-        epilog="Exit code 2: it could not be done, and standard error says why; 130: Ctrl-C.",
+        description="Audit, adopt or export the visits in the table of the setting TableConnectionString.",
+        epilog="Exit code 2: the command failed, standard error has the reason; 130: interrupted by Ctrl-C.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():
@@ -153,7 +149,7 @@ def main(arguments: Sequence[str]) -> int:
     name = parser.parse_args(arguments).command
     command = _COMMANDS[name]
 
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of everything that the SDK sends again
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each retry of the SDK
     try:
         table = TableSettings.from_environment(os.environ).connect()
         with _Progress() as progress:
@@ -161,15 +157,15 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(outcome.output)
         sys.stdout.flush()
     except SettingsError as error:
-        outcome = _Outcome(_FAILED, complaint=f"{error}: set it in the environment, as the app has it")
+        outcome = _Outcome(_FAILED, error=f"{error}: set it in the environment, to the same value as for the app")
     except StorageError as error:
-        outcome = _Outcome(_FAILED, complaint=f"{error}. {command.if_ended}")
+        outcome = _Outcome(_FAILED, error=f"{error}. {command.if_aborted}")
     except KeyboardInterrupt:
-        outcome = _Outcome(_INTERRUPTED, complaint=f"interrupted. {command.if_ended}")
+        outcome = _Outcome(_INTERRUPTED, error=f"interrupted. {command.if_aborted}")
     except BrokenPipeError:
-        # What is still buffered would be flushed on exit, and fail again.
+        # On exit Python flushes standard output, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         outcome = _Outcome(_CLOSED_PIPE)
-    if outcome.complaint:
-        sys.stderr.write(f"{name}: {outcome.complaint}\n")
+    if outcome.error:
+        sys.stderr.write(f"{name}: {outcome.error}\n")
     return outcome.exit_code

@@ -1,4 +1,4 @@
-"""Every visit as a line of CSV."""
+"""Export the visits as CSV."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from signin.visits.visit import Visit
 
 
 def export(table: VisitTable, output: TextIO, advance: Callable[[int], None]) -> int:
-    """Write the header `time,os,browser,device` and all visits, shard by shard; the number of rows that are not visits.
+    """Write the header `time,os,browser,device` and a line for each visit, shard by shard.
 
-    The time is UTC with milliseconds, 2026-11-23T09:15:00.123Z. `advance` is told of each number of rows dealt with.
-    Raises StorageError.
+    The time is UTC with milliseconds, 2026-11-23T09:15:00.123Z. Returns the number of rows that were skipped because
+    they are not visits. Calls `advance` with the number of rows read since the last call. Raises StorageError.
     """
-    names = set(table.partitions())  # where that fails, there is not even a header
+    names = set(table.partitions())  # before the header: if this fails, nothing is written
     lines = csv.writer(output, lineterminator="\n")
     lines.writerow(["time", "os", "browser", "device"])
-    left_out = 0
+    skipped = 0
     for shard in range(MAX_SHARDS):
         for row in table.visits(shard) if partition(shard) in names else ():
             if isinstance(row, Visit):
                 time = row.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
                 lines.writerow([time, row.os, row.browser, row.device])
             else:
-                left_out += 1
+                skipped += 1
             advance(1)
-    return left_out
+    return skipped

@@ -89,7 +89,7 @@ def test_every_command_of_dev_py_is_one_that_it_understands(asked: Asked) -> Non
         parse(arguments)
 
 
-def test_every_operators_command_is_one_that_there_is(asked: Asked) -> None:
+def test_every_operators_command_exists(asked: Asked) -> None:
     assert of(asked, "python", "-m", "signin")
     for arguments in of(asked, "python", "-m", "signin"):
         with pytest.raises(SystemExit, match=r"^0$"):

@@ -35,7 +35,7 @@ WRONG_KEY = "d3Jvbmcga2V5"
 
 
 class Ended(NamedTuple):
-    """What a command left behind."""
+    """The result of a command that has ended."""
 
     exit_code: int
     output: str
@@ -43,7 +43,7 @@ class Ended(NamedTuple):
 
 
 class Operator:
-    """Runs commands on an account; `start` does not wait for the end."""
+    """Runs commands on an account. `start` returns at once, `run` waits for the end."""
 
     def __init__(self) -> None:
         self._started: list[subprocess.Popen[str]] = []
@@ -96,13 +96,13 @@ def table(account: Account) -> VisitTable:
 
 @pytest.fixture
 def client(account: Account) -> Iterator[TableClient]:
-    """The table as an operator reaches it with other tools."""
+    """The table, for changes by other tools than the commands."""
     with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
         yield client
 
 
 def add(table: VisitTable, shard: int, count: int) -> list[Visit]:
-    """Count so many visits in a shard."""
+    """Commit visits to a shard."""
     added = [Visit.now((EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX)[number % 3]) for number in range(count)]
     head = table.read(shard)
     for start in range(0, count, MAX_VISITS):
@@ -111,7 +111,7 @@ def add(table: VisitTable, shard: int, count: int) -> list[Visit]:
 
 
 def record_in_the_sample(client: TableClient, count: int) -> None:
-    """Write rows as the C# sample does."""
+    """Write rows in the format of the C# sample."""
     platforms = [("Windows 10", "Chrome"), ("Mac OS X", "Safari"), ("iOS", "Mobile Safari")]
     rows = [
         {"PartitionKey": "SignIn", "RowKey": str(uuid4()), "OS": os, "Browser": browser}
@@ -123,19 +123,19 @@ def record_in_the_sample(client: TableClient, count: int) -> None:
 
 
 def table_in(output: str) -> list[list[str]]:
-    """The cells of the audit's table, without its head."""
+    """The cells of the audit's table, without its header."""
     return [line.split() for line in output.split("\n\n")[0].splitlines()[1:]]
 
 
 def adopted_in(ended: Ended) -> dict[str, int]:
-    """What adopt says that it did."""
+    """The numbers in the output of adopt."""
     assert (ended.exit_code, ended.errors) == (0, "")
     lines = [line.rpartition(" ") for line in ended.output.splitlines()]
     return {name.strip(): int(number.replace(",", "")) for name, _, number in lines}
 
 
-def assert_well(operator: Operator, account: Account, total: int) -> None:
-    """The audit has no complaint, and every visit is in the export."""
+def assert_consistent(operator: Operator, account: Account, total: int) -> None:
+    """The audit finds no problem, and every visit is in the export."""
     audit = operator.run(account, "audit")
     assert audit.exit_code == 0, audit
     assert table_in(audit.output)[-1] == ["total", f"{total:,}", f"{total:,}", "0"]
@@ -147,7 +147,7 @@ def assert_well(operator: Operator, account: Account, total: int) -> None:
 # Audit
 
 
-def test_an_audit_of_a_table_in_order_says_so(operator: Operator, account: Account, table: VisitTable) -> None:
+def test_audit_of_consistent_table_succeeds(operator: Operator, account: Account, table: VisitTable) -> None:
     add(table, 0, 1200)
     add(table, 1, 30)
     audit = operator.run(account, "audit")
@@ -157,13 +157,11 @@ def test_an_audit_of_a_table_in_order_says_so(operator: Operator, account: Accou
         ["01", "30", "30", "0"],
         ["total", "1,230", "1,230", "0"],
     ]
-    assert audit.output.endswith("\n\nEvery visit is counted, and counted once.\n")
+    assert audit.output.endswith("\n\nEvery visit is counted exactly once.\n")
     assert audit.errors == ""
 
 
-def test_an_audit_finds_a_row_that_was_deleted_by_hand(
-    operator: Operator, account: Account, table: VisitTable, client: TableClient
-) -> None:
+def test_audit_finds_deleted_row(operator: Operator, account: Account, table: VisitTable, client: TableClient) -> None:
     visit = add(table, 0, 5)[0]
     client.delete_entity("00", visit.key)
     audit = operator.run(account, "audit")
@@ -173,7 +171,7 @@ def test_an_audit_finds_a_row_that_was_deleted_by_hand(
     assert audit.errors == ""
 
 
-def test_an_audit_finds_a_gap_rows_of_nobody_and_what_was_not_adopted(
+def test_audit_finds_gap_unknown_and_sample_rows(
     operator: Operator, account: Account, table: VisitTable, client: TableClient
 ) -> None:
     for shard in (0, 2):
@@ -183,9 +181,9 @@ def test_an_audit_finds_a_gap_rows_of_nobody_and_what_was_not_adopted(
     audit = operator.run(account, "audit")
     assert audit.exit_code == 1
     assert audit.output.split("\n\n")[1].splitlines() == [
-        "shard 01 has no stats row, and readers stop there; visits that are not shown: 3 (in 02)",
-        "visits of the C# sample that are not counted: 2; run `python -m signin adopt` to adopt them",
-        "partition a b & c's is not the app's; rows in it that nothing counts: 1",
+        "shard 01 has no stats row, so the app does not read further; visits that it does not show: 3 (in 02)",
+        "visits of the C# sample that are not counted: 2; run `python -m signin adopt` to count them",
+        "partition a b & c's does not belong to the app; uncounted rows in it: 1",
     ]
 
 
@@ -200,7 +198,7 @@ def before_each_page_of(proxy: Proxy, partition: str, happens: Callable[[], obje
     proxy.handler = handler
 
 
-def test_an_audit_is_not_misled_by_visits_that_arrive_meanwhile(
+def test_audit_finds_no_drift_while_visits_arrive(
     operator: Operator, account: Account, table: VisitTable, proxied: Account, table_proxy: Proxy
 ) -> None:
     add(table, 0, 1500)
@@ -210,7 +208,7 @@ def test_an_audit_is_not_misled_by_visits_that_arrive_meanwhile(
     assert table_in(audit.output)[0] == ["00", "1,520", "1,500-1,520", "0"]
 
 
-def test_an_audit_finds_a_drift_while_visits_arrive(
+def test_audit_finds_drift_while_visits_arrive(
     operator: Operator, table: VisitTable, client: TableClient, proxied: Account, table_proxy: Proxy
 ) -> None:
     for visit in add(table, 0, 12):
@@ -221,9 +219,7 @@ def test_an_audit_finds_a_drift_while_visits_arrive(
     assert table_in(audit.output)[0] == ["00", "10", "12-22", "+2"]
 
 
-async def test_an_audit_of_an_app_under_load_finds_no_drift(
-    operator: Operator, account: Account, app: RunningHost
-) -> None:
+async def test_audit_of_app_under_load_finds_no_drift(operator: Operator, account: Account, app: RunningHost) -> None:
     audits: list[Ended] = []
 
     async def audit() -> None:
@@ -233,7 +229,7 @@ async def test_an_audit_of_an_app_under_load_finds_no_drift(
         group.create_task(visits([app.url], 300, 30))
         group.create_task(audit())
     assert [audit for audit in audits if audit.exit_code] == []
-    assert_well(operator, account, 300)
+    assert_consistent(operator, account, 300)
 
 
 # Adopt
@@ -252,7 +248,7 @@ def test_adopting_counts_every_visit_of_the_sample(
         {"byDevice": {"Other": 1500}},
     )
     assert adopted_in(operator.run(account, "adopt")) == {"adopted": 0, "already adopted": 1500, "total": 1500}
-    assert_well(operator, account, 1500)
+    assert_consistent(operator, account, 1500)
     assert sum(1 for _ in client.query_entities("PartitionKey eq 'SignIn'")) == 1500
 
 
@@ -315,7 +311,7 @@ def test_adopting_that_is_killed_again_and_again_counts_every_visit_once(
         "already adopted": committed,
         "total": SAMPLE_VISITS,
     }
-    assert_well(operator, account, SAMPLE_VISITS)
+    assert_consistent(operator, account, SAMPLE_VISITS)
 
 
 def test_adopting_twice_at_the_same_time_counts_every_visit_once(
@@ -325,7 +321,7 @@ def test_adopting_twice_at_the_same_time_counts_every_visit_once(
     both = [adopted_in(end_of(command)) for command in [operator.start(account, "adopt") for _ in range(2)]]
     assert [one["total"] for one in both] == [SAMPLE_VISITS] * 2
     assert sum(one["adopted"] for one in both) == SAMPLE_VISITS
-    assert_well(operator, account, SAMPLE_VISITS)
+    assert_consistent(operator, account, SAMPLE_VISITS)
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.05], ids=["next to the table", "far away from it"])
@@ -350,7 +346,7 @@ async def test_adopting_while_a_busy_app_counts_comes_to_an_end_and_loses_nothin
         answers += await visits([app.url], 100, 10)
     assert adopted_in(end_of(adopting))["adopted"] == SAMPLE_VISITS
     assert {answer.status for answer in answers} == {200}
-    assert_well(operator, account, SAMPLE_VISITS + len(answers))
+    assert_consistent(operator, account, SAMPLE_VISITS + len(answers))
 
 
 def test_rows_of_the_sample_that_come_later_are_adopted_by_another_run(
@@ -360,13 +356,13 @@ def test_rows_of_the_sample_that_come_later_are_adopted_by_another_run(
     operator.run(account, "adopt")
     record_in_the_sample(client, 20)
     assert adopted_in(operator.run(account, "adopt")) == {"adopted": 20, "already adopted": 200, "total": 220}
-    assert_well(operator, account, 220)
+    assert_consistent(operator, account, 220)
 
 
 # Export
 
 
-def test_an_export_is_csv_with_a_line_a_visit(
+def test_export_is_csv_with_line_per_visit(
     operator: Operator, account: Account, table: VisitTable, client: TableClient
 ) -> None:
     added = add(table, 0, 3) + add(table, 1, 2)
@@ -385,9 +381,7 @@ def test_an_export_is_csv_with_a_line_a_visit(
     )
 
 
-def test_an_export_whose_reader_goes_away_ends_without_a_word(
-    operator: Operator, account: Account, table: VisitTable
-) -> None:
+def test_export_into_closed_pipe_ends_silently(operator: Operator, account: Account, table: VisitTable) -> None:
     add(table, 0, 4000)
     export = operator.start(account, "export")
     assert export.stdout is not None
@@ -395,10 +389,10 @@ def test_an_export_whose_reader_goes_away_ends_without_a_word(
     export.stdout.close()
     assert export.stderr is not None
     assert export.stderr.read() == ""
-    assert export.wait(TEST_TIMEOUT) == 141, "as shells report what a closed pipe has ended"
+    assert export.wait(TEST_TIMEOUT) == 141, "128 + SIGPIPE, as shells report it"
 
 
-def test_an_export_says_what_it_left_out(
+def test_export_reports_skipped_rows(
     operator: Operator, account: Account, table: VisitTable, client: TableClient
 ) -> None:
     add(table, 0, 1)
@@ -406,7 +400,7 @@ def test_an_export_says_what_it_left_out(
     export = operator.run(account, "export")
     assert (export.exit_code, export.output.count("\n")) == (1, 2)
     assert export.errors == (
-        "export: left out, since they are not visits: 1 rows; `python -m signin audit` names them\n"
+        "export: rows skipped because they are not visits: 1; run `python -m signin audit` to list them\n"
     )
 
 
@@ -423,7 +417,7 @@ def test_help_needs_no_settings(operator: Operator, command: str) -> None:
     assert "Exit code 2" in shown.output
 
 
-def test_help_names_the_commands_and_the_setting(operator: Operator) -> None:
+def test_help_names_commands_and_setting(operator: Operator) -> None:
     shown = operator.run({}, "--help")
     assert shown.exit_code == 0
     assert [name for name in [*COMMANDS, "TableConnectionString"] if name not in shown.output] == []
@@ -444,36 +438,32 @@ def assert_error(ended: Ended, message: str) -> None:
         (f"AccountKey={WRONG_KEY}", "TableConnectionString is malformed: it is not the connection string of a storage"),
     ],
 )
-def test_a_wrong_setting_is_one_line(operator: Operator, value: str, message: str) -> None:
+def test_malformed_setting_is_one_line(operator: Operator, value: str, message: str) -> None:
     assert_error(operator.run({"TableConnectionString": value}, "audit"), message)
 
 
-def test_a_setting_that_is_not_there_is_one_line(operator: Operator) -> None:
+def test_missing_setting_is_one_line(operator: Operator) -> None:
     assert_error(operator.run({}, "export"), "export: TableConnectionString is not set: set it in the environment")
 
 
-def test_a_wrong_key_is_one_line(operator: Operator, account: Account) -> None:
+def test_wrong_key_is_one_line(operator: Operator, account: Account) -> None:
     connection_string = account.connection_string.replace(DEVELOPMENT_KEY, WRONG_KEY)
     ended = operator.run({"TableConnectionString": connection_string}, "adopt")
     assert_error(ended, "check the key in TableConnectionString")
 
 
-def test_storage_that_cannot_be_reached_is_one_line_and_no_beginning_of_an_export(
-    operator: Operator, account: Account
-) -> None:
+def test_unreachable_storage_is_one_line_without_csv_header(operator: Operator, account: Account) -> None:
     with nothing_listening() as url:
         ended = operator.run(replace(account, table_url=f"{url}/{account.name}"), "export")
     assert_error(ended, "Table Storage cannot be reached: check that it runs")
 
 
-def test_a_missing_table_is_one_line(operator: Operator, azurite: Azurite, unused_accounts: Iterator[str]) -> None:
+def test_missing_table_is_one_line(operator: Operator, azurite: Azurite, unused_accounts: Iterator[str]) -> None:
     ended = operator.run(azurite.account(next(unused_accounts)), "audit")
     assert_error(ended, "the table SignInInfo does not exist: create it")
 
 
-def test_a_page_that_fails_once_is_read_again(
-    operator: Operator, table: VisitTable, proxied: Account, table_proxy: Proxy
-) -> None:
+def test_failed_page_is_retried(operator: Operator, table: VisitTable, proxied: Account, table_proxy: Proxy) -> None:
     add(table, 0, 5)
     failures = [Answer(503, headers={"Retry-After": "0"}), HANG_UP]
 
@@ -489,21 +479,21 @@ def test_a_page_that_fails_once_is_read_again(
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         ("audit", "audit: interrupted. Nothing was changed.\n"),
         ("export", "export: interrupted. Nothing was changed.\n"),
-        ("adopt", "adopt: interrupted. Nothing is lost, and nothing counted twice: run it again, and it goes on from"),
+        ("adopt", "adopt: interrupted. No visit is lost or counted twice: run it again to continue.\n"),
     ],
 )
-def test_ctrl_c_ends_a_command_and_loses_nothing(
+def test_ctrl_c_ends_command_without_loss(
     operator: Operator,
     account: Account,
     client: TableClient,
     proxied: Account,
     table_proxy: Proxy,
     command: str,
-    said: str,
+    message: str,
 ) -> None:
     record_in_the_sample(client, 120)
     is_asked, may_answer = threading.Event(), threading.Event()
@@ -516,16 +506,14 @@ def test_ctrl_c_ends_a_command_and_loses_nothing(
     table_proxy.handler = handler
     process = operator.start(proxied, command)
     try:
-        assert is_asked.wait(TEST_TIMEOUT), "it asks nothing of the table"
+        assert is_asked.wait(TEST_TIMEOUT), "the command sends no request"
         process.send_signal(signal.SIGINT)
         ended = end_of(process)
     finally:
         may_answer.set()
-    assert ended.exit_code == 130
-    assert ended.errors.startswith(said)
-    assert ended.errors.count("\n") == 1
+    assert (ended.exit_code, ended.errors) == (130, message)
     assert adopted_in(operator.run(account, "adopt"))["adopted"] == 120
-    assert_well(operator, account, 120)
+    assert_consistent(operator, account, 120)
 
 
 @pytest.mark.parametrize(
@@ -536,7 +524,7 @@ def test_ctrl_c_ends_a_command_and_loses_nothing(
         ("export", "1 rows of"),
     ],
 )
-def test_a_terminal_shows_how_far_a_command_is(
+def test_terminal_shows_progress_of_command(
     operator: Operator, account: Account, table: VisitTable, client: TableClient, command: str, progress: str
 ) -> None:
     pty = pytest.importorskip("pty")  # Windows has none
@@ -552,4 +540,4 @@ def test_a_terminal_shows_how_far_a_command_is(
         os.close(ours)
         os.close(theirs)
     assert progress in shown
-    assert shown.endswith("\r\033[K"), "the line is wiped at the end"
+    assert shown.endswith("\r\033[K"), "the line is not erased at the end"

@@ -21,7 +21,7 @@ AT = datetime(2018, 7, 16, 9, 30, tzinfo=UTC)
 
 
 def nothing() -> None:
-    """What happens before a page if nothing does."""
+    """Before a page, when nothing is to happen."""
 
 
 def audited(service: TableService) -> Audit:
@@ -37,7 +37,7 @@ def table_of(service: TableService) -> list[list[str]]:
 
 
 def add(service: TableService, shard: int, count: int = 1) -> list[Visit]:
-    """Count so many visits in a shard."""
+    """Commit visits to a shard."""
     table, visits = service.visit_table(), [Visit.now(WINDOWS) for _ in range(count)]
     for start in range(0, count, MAX_VISITS):
         table.commit(shard, table.read(shard), visits[start : start + MAX_VISITS])
@@ -46,39 +46,39 @@ def add(service: TableService, shard: int, count: int = 1) -> list[Visit]:
 
 @pytest.fixture
 def service() -> TableService:
-    """Two shards, of three visits and of two."""
+    """A table of two shards with three visits and two."""
     service = TableService()
     add(service, 0, 3)
     add(service, 1, 2)
     return service
 
 
-def test_an_ordinary_table_is_well(service: TableService) -> None:
+def test_consistent_table_has_no_problems(service: TableService) -> None:
     assert problems(service) == []
     assert table_of(service) == [["00", "3", "3", "0"], ["01", "2", "2", "0"], ["total", "5", "5", "0"]]
 
 
-def test_a_table_without_a_row_is_well() -> None:
+def test_empty_table_has_no_problems() -> None:
     assert problems(TableService()) == []
     assert table_of(TableService()) == [["total", "0", "0", "0"]]
 
 
-def test_the_columns_line_up(service: TableService) -> None:
+def test_columns_are_aligned(service: TableService) -> None:
     assert len({len(line) for line in audited(service).table()}) == 1
 
 
-def test_every_row_is_read_once_a_thousand_at_a_time(service: TableService) -> None:
+def test_rows_are_read_once_in_pages_of_1000(service: TableService) -> None:
     add(service, 0, 2500)
-    told: list[int] = []
-    result = audit(service.visit_table(), told.append)
-    assert result.shards[0].counted.total == sum(told) - 2 == 2503
-    assert max(told) == 1000, "more than a page is kept in memory"
+    advances: list[int] = []
+    result = audit(service.visit_table(), advances.append)
+    assert result.shards[0].counted.total == sum(advances) - 2 == 2503
+    assert max(advances) == 1000, "more than a page is kept in memory"
     of_shard = [query for query in service.queries if query == "PartitionKey eq '00'"]
     assert len(of_shard) == 1
 
 
-def test_history_that_spans_many_pages_is_recounted_exactly() -> None:
-    """What a shard forgets depends on the order of its commits no more than what the audit forgets."""
+def test_history_across_pages_is_recounted_exactly() -> None:
+    """Intervals are dropped independently of the order of commits, so the audit drops the same ones as the shard."""
     service = TableService()
     table = service.visit_table()
     minutes = 60 * 24 * 3
@@ -94,7 +94,7 @@ def test_history_that_spans_many_pages_is_recounted_exactly() -> None:
     assert problems(service) == []
 
 
-def test_a_table_of_before_devices_were_counted_is_well_and_stays_so(service: TableService) -> None:
+def test_table_without_devices_has_no_problems(service: TableService) -> None:
     for (partition, key), (row, _) in list(service._rows.items()):
         properties = {name: value for name, value in row.items() if name not in ("Device", "ByDevice")}
         service.put(partition, key, **properties)
@@ -106,10 +106,10 @@ def test_a_table_of_before_devices_were_counted_is_well_and_stays_so(service: Ta
     assert problems(service) == []
 
 
-# What is wrong with a table
+# Problems
 
 
-def test_a_row_that_is_missing_is_a_drift_of_the_total_the_labels_and_the_history(service: TableService) -> None:
+def test_missing_row_is_drift_of_every_count(service: TableService) -> None:
     [visit] = add(service, 0)
     service.remove("00", visit.key)
     assert table_of(service) == [["00", "3", "4", "+1"], ["01", "2", "2", "0"], ["total", "5", "6", "+1"]]
@@ -128,13 +128,13 @@ def test_a_row_that_is_missing_is_a_drift_of_the_total_the_labels_and_the_histor
     assert f"{visit.at:%Y-%m-%dT%H:%MZ}" in found[4]
 
 
-def test_a_row_that_was_not_counted_is_a_drift_the_other_way(service: TableService) -> None:
+def test_uncounted_row_is_negative_drift(service: TableService) -> None:
     service.put("01", Visit.now().key, OS="iOS", Browser="Safari")
     assert table_of(service)[1] == ["01", "3", "2", "-1"]
     assert "shard 01, by OS: iOS 1 in rows, 0 in stats row" in problems(service)
 
 
-def test_a_label_can_drift_while_the_total_does_not(service: TableService) -> None:
+def test_label_can_drift_without_total(service: TableService) -> None:
     [visit] = add(service, 0)
     service.put("00", visit.key, OS="Linux", Browser=visit.browser, Device=visit.device)
     assert problems(service) == ["shard 00, by OS: Linux 1 in rows, 0 in stats row; Windows 3 in rows, 4 in stats row"]
@@ -146,7 +146,7 @@ def test_a_label_can_drift_while_the_total_does_not(service: TableService) -> No
 
 
 def miscount(service: TableService, shard: int, resolution: str) -> None:
-    """One visit too many in each interval of the shard's history."""
+    """Add a visit to each interval of the shard's history, without a row."""
     head = service.visit_table().read(shard)
     series = head.statistics.history.series
     wrong = {interval: count + 1 for interval, count in series[resolution].items()}
@@ -154,14 +154,14 @@ def miscount(service: TableService, shard: int, resolution: str) -> None:
     service.visit_table().commit(shard, ShardState(statistics, head.etag), [])
 
 
-def test_the_history_can_drift_while_nothing_else_does() -> None:
+def test_history_can_drift_alone() -> None:
     service = TableService()
     service.visit_table().commit(0, NOTHING_YET, [Visit(f"{AT:%Y%m%dT%H%M%S.%fZ}-1", "Linux", "Firefox", AT)])
     miscount(service, 0, "hours")
     assert problems(service) == ["shard 00, history, hours: 2018-07-16T09:00Z 1 in rows, 2 in stats row"]
 
 
-def test_of_many_differences_the_first_few_are_named() -> None:
+def test_first_five_differences_are_listed() -> None:
     service = TableService()
     table = service.visit_table()
     labels = {f"label {number}": 1 for number in range(9)}
@@ -171,22 +171,22 @@ def test_of_many_differences_the_first_few_are_named() -> None:
     assert line.endswith("; and 4 more")
 
 
-def test_a_shard_that_readers_do_not_reach_is_not_well(service: TableService) -> None:
+def test_shard_beyond_a_gap_is_a_problem(service: TableService) -> None:
     add(service, 3, 4)
     assert problems(service) == [
-        "shard 02 has no stats row, and readers stop there; visits that are not shown: 4 (in 03)"
+        "shard 02 has no stats row, so the app does not read further; visits that it does not show: 4 (in 03)"
     ]
 
 
-def test_a_shard_without_its_stats_row_is_not_well(service: TableService) -> None:
+def test_shard_without_stats_row_is_a_problem(service: TableService) -> None:
     service.remove("00", "stats")
     assert table_of(service)[0] == ["00", "3", "0", "-3"]
     assert problems(service)[-1] == (
-        "shard 00 has no stats row, and readers stop there; visits that are not shown: 5 (in 00, 01)"
+        "shard 00 has no stats row, so the app does not read further; visits that it does not show: 5 (in 00, 01)"
     )
 
 
-def test_rows_of_a_shard_that_are_not_visits_are_named(service: TableService) -> None:
+def test_invalid_rows_are_listed(service: TableService) -> None:
     service.put("00", "0note", OS="Windows", Browser="Edge")
     service.put("01", "20269923T091500.000000Z-no-such-day", OS="Windows", Browser="Edge")
     service.put("01", Visit.now().key, Browser="Edge")
@@ -196,28 +196,28 @@ def test_rows_of_a_shard_that_are_not_visits_are_named(service: TableService) ->
     assert second.endswith("; 20269923T091500.000000Z-no-such-day")
 
 
-def test_rows_in_partitions_of_nobody_are_not_well(service: TableService) -> None:
+def test_rows_in_unknown_partitions_are_a_problem(service: TableService) -> None:
     for key in ("a", "b"):
         service.put("O'Brien's", key)
     service.put("100", "a")
     assert problems(service) == [
-        "partition 100 is not the app's; rows in it that nothing counts: 1",
-        "partition O'Brien's is not the app's; rows in it that nothing counts: 2",
+        "partition 100 does not belong to the app; uncounted rows in it: 1",
+        "partition O'Brien's does not belong to the app; uncounted rows in it: 2",
     ]
 
 
-def test_rows_of_the_c_sharp_sample_are_not_well_until_they_are_adopted(service: TableService) -> None:
+def test_sample_rows_are_a_problem_until_adopted(service: TableService) -> None:
     for number in range(7):
         service.put("SignIn", f"{number}b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
     assert problems(service) == [
-        "visits of the C# sample that are not counted: 7; run `python -m signin adopt` to adopt them"
+        "visits of the C# sample that are not counted: 7; run `python -m signin adopt` to count them"
     ]
     adopt(service.visit_table(), lambda rows: None)
     assert problems(service) == []
     assert table_of(service)[0] == ["00", "10", "10", "0"]
 
 
-def test_a_row_the_sample_added_is_noticed_even_if_as_many_adopted_ones_were_deleted(service: TableService) -> None:
+def test_new_sample_row_is_found_after_another_was_deleted(service: TableService) -> None:
     for number in range(3):
         service.put("SignIn", f"{number}b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
     adopt(service.visit_table(), lambda rows: None)
@@ -227,11 +227,11 @@ def test_a_row_the_sample_added_is_noticed_even_if_as_many_adopted_ones_were_del
     assert problem.startswith("visits of the C# sample that are not counted: 1;")
 
 
-# While the app is running. The first page is that of the partitions, the second one has the rows of shard 00.
+# While the app is running. The first page has a row to find the partitions, the second one the rows of shard 00.
 
 
 @pytest.mark.parametrize("page", [1, 2])
-def test_a_visit_that_comes_while_a_shard_is_read_is_no_drift(page: int) -> None:
+def test_visit_during_scan_is_no_drift(page: int) -> None:
     service = TableService()
     add(service, 0, 1500)
     service.before_pages.extend([nothing] * page + [lambda: add(service, 0)])
@@ -241,13 +241,13 @@ def test_a_visit_that_comes_while_a_shard_is_read_is_no_drift(page: int) -> None
     assert (rows, stats, drift) == ("1,501", "1,501", "0")
 
 
-def test_the_stats_row_of_a_shard_in_use_is_shown_as_it_was_before_and_after(service: TableService) -> None:
+def test_changed_stats_row_is_shown_as_range(service: TableService) -> None:
     service.before_pages.extend([nothing, lambda: add(service, 0, 2)])
     assert table_of(service)[0] == ["00", "5", "3-5", "0"]
 
 
-def test_a_visit_whose_row_is_behind_what_was_read_is_no_drift(service: TableService) -> None:
-    """It is counted in the stats row after the rows, and not among them."""
+def test_visit_inserted_before_scanned_rows_is_no_drift(service: TableService) -> None:
+    """The stats row after the scan counts it, the scan does not."""
     later = TableService()
     table = later.visit_table()
     table.commit(0, ShardState(service.visit_table().read(0).statistics, None), [Visit.now(WINDOWS)])
@@ -256,12 +256,12 @@ def test_a_visit_whose_row_is_behind_what_was_read_is_no_drift(service: TableSer
     assert table_of(service)[0] == ["00", "3", "3-4", "0"]
 
 
-def test_a_missing_row_is_a_drift_also_while_visits_come(service: TableService) -> None:
+def test_missing_row_is_drift_while_visits_arrive(service: TableService) -> None:
     for visit in add(service, 0, 2):
         service.remove("00", visit.key)
     service.before_pages.extend([nothing, lambda: add(service, 0)])
     result = audited(service)
-    assert result.shards[0].drift == 1, "5 visits were counted before, of which 3 and a new one have rows"
+    assert result.shards[0].drift == 1, "5 visits were counted before the scan, which found 3 of them and a new one"
     assert [line.partition(":")[0] for line in result.problems()] == [
         "shard 00, total",
         "shard 00, by OS",
@@ -270,21 +270,21 @@ def test_a_missing_row_is_a_drift_also_while_visits_come(service: TableService) 
     ]
 
 
-def test_a_row_too_many_is_a_drift_also_while_visits_come(service: TableService) -> None:
+def test_surplus_row_is_drift_while_visits_arrive(service: TableService) -> None:
     for _ in range(2):
         service.put("00", Visit.now().key, OS="Windows", Browser="Firefox")
     service.before_pages.extend([nothing, lambda: add(service, 0)])
     assert audited(service).shards[0].drift == -2
 
 
-def test_history_is_not_held_against_a_shard_in_use(service: TableService) -> None:
+def test_history_of_changed_shard_is_not_compared(service: TableService) -> None:
     miscount(service, 0, "days")
     assert [line for line in problems(service) if "history, days" in line]
     service.before_pages.extend([nothing, lambda: add(service, 0)])
     assert problems(service) == []
 
 
-def test_a_shard_that_is_opened_while_another_is_read_is_audited_too(service: TableService) -> None:
+def test_shard_opened_during_scan_is_audited(service: TableService) -> None:
     service.before_pages.extend([nothing, nothing, lambda: add(service, 2, 4)])
     assert [line[0] for line in table_of(service)] == ["00", "01", "02", "total"]
     assert problems(service) == []
@@ -294,7 +294,7 @@ def test_a_shard_that_is_opened_while_another_is_read_is_audited_too(service: Ta
 
 
 @pytest.mark.parametrize("error", [no_table, wrong_key])
-def test_a_page_that_cannot_be_read_ends_the_audit_with_the_reason(service: TableService, error: object) -> None:
+def test_unreadable_page_ends_the_audit(service: TableService, error: object) -> None:
     def fail() -> None:
         raise error()  # type: ignore[operator]
 
@@ -303,13 +303,13 @@ def test_a_page_that_cannot_be_read_ends_the_audit_with_the_reason(service: Tabl
         audited(service)
 
 
-def test_a_malformed_stats_row_ends_the_audit_with_its_name(service: TableService) -> None:
+def test_malformed_stats_row_ends_the_audit(service: TableService) -> None:
     service.put("01", "stats", Total="many")
     with pytest.raises(StorageError, match="the stats row of shard 01 is malformed"):
         audited(service)
 
 
-def test_the_row_that_the_broadcasters_agree_by_is_the_apps(service: TableService) -> None:
+def test_row_of_broadcast_lease_is_no_problem(service: TableService) -> None:
     add(service, 1)
     BroadcastLease(service.visit_table()).acquire(Lease(), seconds=1)
     assert not list(audited(service).problems())

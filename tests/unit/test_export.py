@@ -32,7 +32,7 @@ def exported(service: TableService) -> list[str]:
     return output.getvalue().splitlines()
 
 
-def test_an_export_has_a_header_and_a_line_a_visit() -> None:
+def test_export_has_header_and_line_per_visit() -> None:
     service = TableService()
     commit(service, 0, visit(0), visit(1, "Windows", "Edge", "Desktop"))
     assert exported(service) == [
@@ -42,19 +42,19 @@ def test_an_export_has_a_header_and_a_line_a_visit() -> None:
     ]
 
 
-def test_a_time_on_the_second_has_its_milliseconds_too() -> None:
+def test_whole_second_is_written_with_milliseconds() -> None:
     service = TableService()
     commit(service, 0, Visit("20261123T091500.000000Z-1", "iOS", "Safari", AT.replace(microsecond=0), "Tablet"))
     assert exported(service)[1] == "2026-11-23T09:15:00.000Z,iOS,Safari,Tablet"
 
 
-def test_a_table_without_visits_is_a_header() -> None:
+def test_table_without_visits_exports_only_header() -> None:
     service = TableService()
     service.visit_table().commit(0, ShardState(Statistics(), None), [])
     assert exported(service) == exported(TableService()) == ["time,os,browser,device"]
 
 
-def test_every_shard_is_exported_also_one_that_readers_do_not_reach() -> None:
+def test_shards_beyond_a_gap_are_exported() -> None:
     service = TableService()
     commit(service, 0, visit(5))
     commit(service, 1, visit(3))
@@ -62,8 +62,8 @@ def test_every_shard_is_exported_also_one_that_readers_do_not_reach() -> None:
     assert [line[17:19] for line in exported(service)[1:]] == ["05", "03", "04"]
 
 
-def test_visits_are_written_while_they_are_read() -> None:
-    """A page of rows at a time is all that there ever is in memory."""
+def test_visits_are_written_page_by_page() -> None:
+    """No more than one page of rows is in memory."""
     service = TableService()
     commit(service, 0, *(visit(number) for number in range(3500)))
     written: list[int] = []
@@ -73,7 +73,7 @@ def test_visits_are_written_while_they_are_read() -> None:
     assert written == [0, 0, 1, 1001, 2001, 3001]
 
 
-def test_visits_of_the_c_sharp_sample_are_exported_once_they_are_adopted() -> None:
+def test_sample_visits_are_exported_after_adoption() -> None:
     service = TableService()
     service.put("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="Windows 10", Browser="IE")
     assert exported(service) == ["time,os,browser,device"]
@@ -81,25 +81,25 @@ def test_visits_of_the_c_sharp_sample_are_exported_once_they_are_adopted() -> No
     assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Internet Explorer,Other"]
 
 
-def test_a_visit_of_before_devices_were_counted_has_the_device_other() -> None:
+def test_visit_without_device_is_exported_as_other() -> None:
     service = TableService()
     service.put("00", visit(0).key, OS="Windows", Browser="Edge")
     assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Edge,Other"]
 
 
-def test_what_a_spreadsheet_or_a_parser_would_take_for_two_cells_is_one() -> None:
+def test_commas_and_quotes_in_labels_are_escaped() -> None:
     service = TableService()
     service.put("00", visit(0).key, OS='a "quoted", label', Browser="Edge", Device="Desktop")
     assert list(csv.reader(exported(service)))[1][1:] == ['a "quoted", label', "Edge", "Desktop"]
 
 
-def test_rows_that_are_not_visits_are_left_out_and_counted() -> None:
+def test_invalid_rows_are_skipped_and_counted() -> None:
     service = TableService()
     commit(service, 0, visit(0))
     service.put("00", "0note", OS="Windows", Browser="Edge")
     service.put("00", visit(1).key, OS="Windows")
     output = io.StringIO()
-    told: list[int] = []
-    assert export(service.visit_table(), output, told.append) == 2
+    advances: list[int] = []
+    assert export(service.visit_table(), output, advances.append) == 2
     assert output.getvalue().count("\n") == 2
-    assert sum(told) == 3
+    assert sum(advances) == 3
