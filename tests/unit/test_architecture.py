@@ -119,7 +119,7 @@ def test_modules_have_no_import_cycle() -> None:
     assert not found, " -> ".join(found)
 
 
-# The checks find what they are for
+# Tests of the checks, with imports that they must find or allow
 
 
 @pytest.mark.parametrize(
