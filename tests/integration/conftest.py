@@ -1,4 +1,4 @@
-"""The app with everything that goes over its wires, and everything that it logs, in view."""
+"""The app, with proxies that record its requests to storage, and its log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.web_server import Answer
 
 @dataclass(slots=True)
 class Site:
-    """The app in one worker, with its content published; `table` and `blob` are what it asks of storage."""
+    """The app in one worker, with its content published; `table` and `blob` are the proxies before storage."""
 
     host: RunningHost
     account: Account
@@ -38,7 +38,7 @@ class Site:
         return self.host.request(target, method=method, **options)
 
     def statistics(self) -> Any:
-        """The answer of `/stats`, apart from the history, which changes with time."""
+        """The response of `/stats`, apart from the history, which changes with time."""
         reply = self.request("/stats")
         assert reply.status == 200, reply.body
         return {name: value for name, value in json.loads(reply.body).items() if name != "history"}
@@ -47,10 +47,10 @@ class Site:
         return int(self.statistics()["totalNumber"])
 
     def logged(self) -> list[str]:
-        """What the app has logged since this was last asked.
+        """The lines that the app has logged since the last call.
 
-        It is known to be all, since the app is made to log two more lines, which are left out: that Blob Storage
-        fails, and that it works again.
+        They are complete: the app is made to log two more lines, that Blob Storage fails and that it works again,
+        which are left out.
         """
         end = f"EndOfLog{next(self._ends)}"
         self.blob.handler = lambda asked: Answer(503, headers={"x-ms-error-code": end})
@@ -76,9 +76,9 @@ def site(azurite: Azurite, unused_accounts: Iterator[str]) -> Iterator[Site]:
         stack.callback(signalr.stop)
         table = stack.enter_context(Proxy(account.table_url))
         blob = stack.enter_context(Proxy(account.blob_url))
-        by_way_of_proxies = replace(account, table_url=table.url, blob_url=blob.url)
+        proxied = replace(account, table_url=table.url, blob_url=blob.url)
         (signalr_url,) = signalr.wait_until_ready()
-        host = RunningHost(REPOSITORY, "--port", "0", environment=settings_for(by_way_of_proxies, signalr_url))
+        host = RunningHost(REPOSITORY, "--port", "0", environment=settings_for(proxied, signalr_url))
         stack.callback(host.close)
         yield Site(host, account, table, blob)
 
@@ -92,5 +92,5 @@ def table_proxy(account: Account) -> Iterator[Proxy]:
 
 @pytest.fixture
 def proxied(account: Account, table_proxy: Proxy) -> Account:
-    """The test's own account, by way of `table_proxy`."""
+    """The test's own account, through `table_proxy`."""
     return replace(account, table_url=table_proxy.url)

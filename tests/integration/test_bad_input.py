@@ -1,4 +1,4 @@
-"""Whatever is sent to the app: a clean refusal, or a visit counted; and the app goes on."""
+"""Malformed and hostile requests: each is refused or counted, and the app goes on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SLASHES = ["/", "%2f", "%252f", "%5c", "\\", "%c0%af", "%ef%bc%8f", "//", "/./"]
 
 @pytest.fixture(autouse=True)
 def clean(site: Site) -> Iterator[None]:
-    """At most a line is logged, never a traceback, and afterwards the app counts the next visitor."""
+    """A test logs at most one line and no traceback, and the app counts the next visit."""
     site.logged()
     yield
     lines = site.logged()
@@ -53,7 +53,7 @@ def clean(site: Site) -> Iterator[None]:
 
 
 def send(site: Site, data: bytes, *, half: bool = False) -> int | None:
-    """Send bytes as they are; the status of the answer, None where there is none. `half`: close without waiting."""
+    """Send bytes as they are; the status of the response, None without one. With `half`, close without waiting."""
     with socket.create_connection(("127.0.0.1", site.host.port), timeout=TEST_TIMEOUT) as connection:
         try:
             connection.sendall(data)
@@ -64,13 +64,13 @@ def send(site: Site, data: bytes, *, half: bool = False) -> int | None:
         except OSError as error:
             if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
                 raise
-            return None  # it did not want to read any more
-    found = STATUS_LINE.match(answer)
-    return int(found[1]) if found else None
+            return None  # the host closed the connection before it had read everything
+    status_line = STATUS_LINE.match(answer)
+    return int(status_line[1]) if status_line else None
 
 
 def assert_stays_inside(site: Site, asked_before: int) -> None:
-    """Nothing was asked of Blob Storage but blobs of the container, however their names are read."""
+    """Only blobs of the container were requested from Blob Storage, however their names are decoded."""
     container = f"/{site.account.name}/content/"
     for asked in site.blob.asked[asked_before:]:
         assert asked.method in ("GET", "HEAD")
@@ -82,7 +82,7 @@ def assert_stays_inside(site: Site, asked_before: int) -> None:
 
 
 @pytest.mark.parametrize("slash", SLASHES)
-def test_no_way_leads_out_of_the_container(site: Site, slash: str) -> None:
+def test_no_path_leaves_the_container(site: Site, slash: str) -> None:
     before = len(site.blob.asked)
     for up in UP:
         for target in (
@@ -125,7 +125,7 @@ def test_no_way_leads_out_of_the_container(site: Site, slash: str) -> None:
     ],
     ids=lambda target: target[:32],
 )
-def test_a_strange_target_is_a_page_or_refused(site: Site, target: str) -> None:
+def test_strange_target_is_a_page_or_refused(site: Site, target: str) -> None:
     before = len(site.blob.asked)
     is_a_page = target.split("?")[0] in ("/", "/index.html")
     reply = site.request(target)
@@ -155,7 +155,7 @@ def test_a_strange_target_is_a_page_or_refused(site: Site, target: str) -> None:
     ],
     ids=lambda line: repr(line[:24]),
 )
-def test_what_is_no_request_is_refused(site: Site, request_line: bytes) -> None:
+def test_malformed_request_line_is_refused(site: Site, request_line: bytes) -> None:
     total = site.total()
     status = send(site, request_line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert status is None or status in (400, 404, 405, 414), status
@@ -176,7 +176,7 @@ def test_what_is_no_request_is_refused(site: Site, request_line: bytes) -> None:
     ],
     ids=lambda headers: repr(headers[:24]),
 )
-def test_headers_that_make_no_sense_are_refused(site: Site, headers: bytes) -> None:
+def test_invalid_headers_are_refused(site: Site, headers: bytes) -> None:
     total = site.total()
     status = send(site, b"POST /signin HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n\r\n")
     assert status is None or status in (400, 413, 431), status
@@ -194,13 +194,13 @@ def test_headers_that_make_no_sense_are_refused(site: Site, headers: bytes) -> N
     ],
     ids=["nothing", "method", "headers", "body", "chunk"],
 )
-def test_half_a_request_counts_nothing(site: Site, data: bytes) -> None:
+def test_partial_request_counts_nothing(site: Site, data: bytes) -> None:
     total = site.total()
     send(site, data, half=True)
     assert site.total() == total
 
 
-def test_a_visitor_who_goes_before_the_answer_does_no_harm(site: Site) -> None:
+def test_visitor_may_leave_before_the_response(site: Site) -> None:
     send(site, b"GET /signin HTTP/1.1\r\nHost: localhost\r\n\r\n", half=True)
 
 
@@ -209,7 +209,7 @@ def test_a_visitor_who_goes_before_the_answer_does_no_harm(site: Site) -> None:
     [None, "", "x" * 7000, "Mozilla/" + "9" * 5000, "\t\x7f\x01", "Zoë/1.0".encode(), "'); DROP TABLE SignInInfo;--"],
     ids=["none", "empty", "7 KB", "a long version", "control characters", "not ASCII", "SQL"],
 )
-def test_a_strange_user_agent_counts_as_other_or_is_refused(site: Site, user_agent: str | bytes | None) -> None:
+def test_strange_user_agent_is_other_or_refused(site: Site, user_agent: str | bytes | None) -> None:
     before = site.statistics()
     reply = site.request("/signin", headers={} if user_agent is None else {"User-Agent": user_agent})
     after = site.statistics()
@@ -223,13 +223,13 @@ def test_a_strange_user_agent_counts_as_other_or_is_refused(site: Site, user_age
 
 @pytest.mark.parametrize("body", [b"x" * 1_000_000, b"\x00\xff", b'{"totalNumber": 0}'], ids=["1 MB", "bytes", "json"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_body_makes_no_difference_to_a_visit(site: Site, method: str, body: bytes) -> None:
+def test_body_makes_no_difference_to_a_visit(site: Site, method: str, body: bytes) -> None:
     total = site.total()
     assert site.request("/signin", method, body=body).status == 200
     assert site.total() == total + 1
 
 
-def test_a_page_that_is_known_is_not_sent_again(site: Site) -> None:
+def test_matching_etag_gets_304(site: Site) -> None:
     etag = site.request("/").headers["ETag"]
     for method in ("GET", "HEAD"):
         reply = site.request("/", method, headers={"If-None-Match": etag})
@@ -237,7 +237,7 @@ def test_a_page_that_is_known_is_not_sent_again(site: Site) -> None:
     assert site.request("/", headers={"If-None-Match": '"0x0"'}).status == 200
 
 
-def test_head_of_a_page_is_its_get_without_the_body(site: Site) -> None:
+def test_head_of_page_is_get_without_body(site: Site) -> None:
     got, head = (site.request("/images/favicon.svg", method) for method in ("GET", "HEAD"))
     assert (head.status, head.body) == (200, b"")
     for name in ("Content-Type", "Content-Length", "ETag", "Last-Modified", "Cache-Control"):
@@ -246,7 +246,7 @@ def test_head_of_a_page_is_its_get_without_the_body(site: Site) -> None:
 
 
 @pytest.mark.parametrize("target", ["/nothing-here", "/api/nothing-here", "/../nothing-here", "/scripts/"])
-def test_a_page_that_is_not_there_is_answered_with_the_404_page(site: Site, target: str) -> None:
+def test_missing_page_gets_the_404_page(site: Site, target: str) -> None:
     page = site.request("/404.html")
     for method in ("GET", "HEAD"):
         reply = site.request(target, method)
@@ -254,5 +254,5 @@ def test_a_page_that_is_not_there_is_answered_with_the_404_page(site: Site, targ
         assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
         assert reply.body == (page.body if method == "GET" else b"")
     assert page.status == 200
-    # Nobody else's condition may turn it into a 304.
+    # The condition matches the page that is sent, not the one that is missing.
     assert site.request(target, headers={"If-None-Match": page.headers["ETag"]}).status == 404

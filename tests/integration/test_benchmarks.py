@@ -1,4 +1,4 @@
-"""Every measurement of the benchmark, as small as it can be: that it works, not how fast it is."""
+"""Every measurement of the benchmark works, at its smallest scale."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize("title", MEASURES)
-def test_a_measurement_gives_figures(title: str, bench: Bench) -> None:
+def test_measurement_returns_figures(title: str, bench: Bench) -> None:
     figures = MEASURES[title](bench, TINY)
     assert figures
     assert all(figure.measure and figure.value >= 0 for figure in figures), table(figures)
 
 
-def test_the_proxy_counts_requests_commits_and_conflicts_by_account(account: Account) -> None:
+def test_proxy_counts_requests_by_account(account: Account) -> None:
     with counting_proxy(account.table_url) as proxy:
         behind = replace(account, table_url=f"{proxy.url}/{account.name}")
         row = {"PartitionKey": "p", "RowKey": "r"}
@@ -68,7 +68,7 @@ def test_the_proxy_counts_requests_commits_and_conflicts_by_account(account: Acc
         assert proxy.take(account.name) == Tally()
 
 
-def test_a_load_that_fails_says_why() -> None:
+def test_failed_load_raises_its_reason() -> None:
     process = Process({})
     try:
         with pytest.raises(StepFailed, match=r"^int failed: ValueError: "):

@@ -1,4 +1,4 @@
-"""The wire contract: every route, and the pages that were written for the C# sample."""
+"""The wire contract: every route, and pages written for the C# sample."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.visitors import visit
 
 from .conftest import Site
 
-METHODS = {"signin": "GET, POST", "negotiate": "POST"}  # where it is not GET and HEAD
+METHODS = {"signin": "GET, POST", "negotiate": "POST"}  # the other routes have GET and HEAD
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["at /", "at /api/"])
 
 
@@ -29,21 +29,19 @@ def json_of(reply: Reply) -> Any:
     return json.loads(reply.body)
 
 
-def assert_opens_the_hub(url: str, token: str) -> None:
+def assert_access_to_hub(url: str, token: str) -> None:
     assert url.endswith("/client/?hub=signinsamplehub")
     jwt.decode(token, DEVELOPMENT_KEY, ["HS256"], audience=url, options={"require": ["aud", "exp"]})
 
 
 @PREFIXES
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_signin_counts_the_visit_and_answers_with_connection_and_statistics(
-    site: Site, prefix: str, method: str
-) -> None:
+def test_signin_returns_access_and_statistics(site: Site, prefix: str, method: str) -> None:
     before = site.total()
     answer = json_of(site.request(f"{prefix}/signin", method))
     assert set(answer) == {"authInfo", "stats"}
     assert set(answer["authInfo"]) == {"serviceUrl", "accessToken"}
-    assert_opens_the_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
+    assert_access_to_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
     stats = answer["stats"]
     assert stats["totalNumber"] == before + 1
     for name in ("byOS", "byBrowser", "byDevice"):
@@ -51,21 +49,21 @@ def test_signin_counts_the_visit_and_answers_with_connection_and_statistics(
 
 
 @PREFIXES
-def test_negotiate_answers_as_signalr_clients_expect_and_counts_nothing(site: Site, prefix: str) -> None:
+def test_negotiate_returns_access_only(site: Site, prefix: str) -> None:
     before = site.total()
     answer = json_of(site.request(f"{prefix}/negotiate?negotiateVersion=1", "POST"))
     assert set(answer) == {"url", "accessToken"}
-    assert_opens_the_hub(answer["url"], answer["accessToken"])
+    assert_access_to_hub(answer["url"], answer["accessToken"])
     assert site.total() == before
 
 
-def test_no_two_clients_share_a_token(site: Site) -> None:
+def test_tokens_are_unique(site: Site) -> None:
     tokens = [json_of(site.request("/negotiate", "POST"))["accessToken"] for _ in range(3)]
     assert len(set(tokens)) == 3
 
 
 @PREFIXES
-def test_stats_answers_what_a_visitor_gets_and_counts_nothing(site: Site, prefix: str) -> None:
+def test_stats_returns_what_signin_does(site: Site, prefix: str) -> None:
     visited = json_of(site.request("/signin"))["stats"]
     for _ in range(2):
         stats = json_of(site.request(f"{prefix}/stats"))
@@ -76,7 +74,7 @@ def test_stats_answers_what_a_visitor_gets_and_counts_nothing(site: Site, prefix
 
 @PREFIXES
 @pytest.mark.parametrize("route", ["stats", "health"])
-def test_head_is_get_without_the_body(site: Site, prefix: str, route: str) -> None:
+def test_head_is_get_without_body(site: Site, prefix: str, route: str) -> None:
     got, head = (site.request(f"{prefix}/{route}", method) for method in ("GET", "HEAD"))
     assert head.status == got.status == 200
     assert head.body == b""
@@ -85,7 +83,7 @@ def test_head_is_get_without_the_body(site: Site, prefix: str, route: str) -> No
 
 
 @PREFIXES
-def test_health_has_a_line_for_each_part(site: Site, prefix: str) -> None:
+def test_health_has_one_line_per_service(site: Site, prefix: str) -> None:
     reply = site.request(f"{prefix}/health")
     assert json_of(reply) == {"table": {"ok": True}, "blob": {"ok": True}, "signalr": {"ok": True}}
     assert [line.split('"')[1] for line in reply.body.decode().splitlines()[1:-1]] == ["table", "blob", "signalr"]
@@ -101,7 +99,7 @@ def test_health_has_a_line_for_each_part(site: Site, prefix: str) -> None:
         *((method, "") for method in ("POST", "PUT", "DELETE")),
     ],
 )
-def test_a_wrong_method_is_405_and_counts_nothing(site: Site, prefix: str, method: str, route: str) -> None:
+def test_wrong_method_is_405_and_not_counted(site: Site, prefix: str, method: str, route: str) -> None:
     before = site.total()
     reply = site.request(f"{prefix}/{route}", method)
     assert (reply.status, reply.headers["Allow"]) == (405, METHODS.get(route, "GET, HEAD"))
@@ -110,7 +108,7 @@ def test_a_wrong_method_is_405_and_counts_nothing(site: Site, prefix: str, metho
 
 @PREFIXES
 @pytest.mark.parametrize("route", ["signin", "negotiate", "stats", "badge.svg", ""])
-def test_options_tells_the_methods_and_counts_nothing(site: Site, prefix: str, route: str) -> None:
+def test_options_lists_methods_and_counts_nothing(site: Site, prefix: str, route: str) -> None:
     before = site.total()
     reply = site.request(f"{prefix}/{route}", "OPTIONS")
     assert (reply.status, reply.headers["Allow"]) == (204, METHODS.get(route, "GET, HEAD"))
@@ -118,7 +116,7 @@ def test_options_tells_the_methods_and_counts_nothing(site: Site, prefix: str, r
 
 
 @PREFIXES
-def test_the_badge_shows_the_total_on_any_site_and_counts_nothing(site: Site, prefix: str) -> None:
+def test_badge_shows_the_total_on_any_site(site: Site, prefix: str) -> None:
     before = site.total()
     for method in ("GET", "HEAD"):
         reply = site.request(f"{prefix}/badge.svg", method, headers={"User-Agent": FIREFOX_ON_LINUX})
@@ -129,7 +127,7 @@ def test_the_badge_shows_the_total_on_any_site_and_counts_nothing(site: Site, pr
     assert site.total() == before
 
 
-def test_the_homepage_and_what_it_needs_are_served(site: Site) -> None:
+def test_all_assets_of_the_homepage_are_served(site: Site) -> None:
     for asset in assets():
         reply = site.request(f"/{asset.name}")
         assert (reply.status, reply.headers["Content-Type"]) == (200, asset.content_type), asset.name
@@ -146,13 +144,11 @@ def test_the_homepage_and_what_it_needs_are_served(site: Site) -> None:
     ],
     ids=["crawler", "prefetch", "prerender"],
 )
-def test_where_nobody_is_looking_nothing_is_counted_and_the_answer_is_complete(
-    site: Site, headers: dict[str, str]
-) -> None:
+def test_crawlers_and_prefetches_are_not_counted(site: Site, headers: dict[str, str]) -> None:
     before = site.statistics()
     answer = json_of(site.request("/signin", headers=headers))
     assert before.items() <= answer["stats"].items()
-    assert_opens_the_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
+    assert_access_to_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
     assert site.statistics() == before
 
 
@@ -164,7 +160,7 @@ def test_where_nobody_is_looking_nothing_is_counted_and_the_answer_is_complete(
         (FIREFOX_ON_LINUX, "Linux", "Firefox", "Desktop"),
     ],
 )
-def test_a_visit_counts_under_its_operating_system_browser_and_device(
+def test_visit_counts_by_system_browser_and_device(
     site: Site, user_agent: str, system: str, browser: str, device: str
 ) -> None:
     before = site.statistics()
@@ -173,7 +169,7 @@ def test_a_visit_counts_under_its_operating_system_browser_and_device(
         assert after[name] == before[name] | {label: before[name].get(label, 0) + 1}
 
 
-async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
+async def test_page_of_the_sample_sees_the_next_visit(site: Site) -> None:
     async with aiohttp.ClientSession() as http:
         mine = await visit(http, site.url)
         access = mine.content["authInfo"]
@@ -182,7 +178,7 @@ async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
             assert await page.event() == ["connected", None]
             next_one = await visit(http, site.url, SAFARI_ON_IPHONE)
             event, arguments = await page.event()
-            while arguments[0] < next_one.total:  # visits of before may still be on their way
+            while arguments[0] < next_one.total:  # a broadcast of earlier visits may come first
                 event, arguments = await page.event()
     stats = next_one.content["stats"]
     assert event == "updateSignInStats"
@@ -190,7 +186,7 @@ async def test_a_page_of_the_sample_sees_the_next_visitor(site: Site) -> None:
 
 
 @PREFIXES
-async def test_a_page_that_negotiates_sees_the_next_visitor(site: Site, prefix: str) -> None:
+async def test_negotiating_page_sees_the_next_visit(site: Site, prefix: str) -> None:
     async with aiohttp.ClientSession() as http, pysignalr(site.url + prefix) as page:
         assert await page.event() == ["connected", None]
         next_one = await visit(http, site.url)

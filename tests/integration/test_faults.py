@@ -1,4 +1,4 @@
-"""What the app does while the services behind it do not do their part, and after that."""
+"""The app while the services behind it fail, and after that."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ def assert_no_traceback(host: RunningHost) -> None:
     assert lines_with(host, "Traceback") == []
 
 
-# Table Storage: one request goes wrong
+# Table Storage: one request fails
 
 
 @pytest.mark.parametrize("fault", [*BEFORE, *AFTER])
-def test_a_commit_that_meets_with_a_fault_is_acknowledged_and_counted_once(site: Site, fault: Fault) -> None:
+def test_commit_with_a_fault_counts_once(site: Site, fault: Fault) -> None:
     before = site.total()
     break_commits(site.table, fault, fault)
     reply = site.request("/signin")
     assert reply.status == 200, reply.body
     assert json.loads(reply.body)["stats"]["totalNumber"] == before + 1
     assert audit(site.account).statistics.total == before + 1
-    assert site.logged() == [], "nobody needs to be told of a fault that was made good"
+    assert site.logged() == [], "a fault is logged although the commit succeeded in the end"
 
 
-# Table Storage: it is gone
+# Table Storage: an outage
 
 
 class Storage:
-    """An Azurite of the test's own, which can be stopped and started again at the same ports with the same data."""
+    """An Azurite that can be stopped, and started again at the same ports with the same data."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -86,7 +86,7 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
         storage.stop()
 
 
-async def test_visits_wait_for_storage_that_is_gone_for_a_moment(
+async def test_visits_wait_through_a_short_storage_outage(
     storage: Storage, signalr: SignalR, start_app: StartApp
 ) -> None:
     host = start_app(settings_for(storage.account, signalr.url))
@@ -100,7 +100,7 @@ async def test_visits_wait_for_storage_that_is_gone_for_a_moment(
     assert_no_traceback(host)
 
 
-async def test_visits_that_storage_does_not_take_are_given_back_and_no_other_is_lost(
+async def test_storage_outage_loses_no_acknowledged_visit(
     storage: Storage, signalr: SignalR, start_app: StartApp
 ) -> None:
     host = start_app(settings_for(storage.account, signalr.url))
@@ -109,27 +109,27 @@ async def test_visits_that_storage_does_not_take_are_given_back_and_no_other_is_
         await asyncio.to_thread(storage.stop)
         async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as meanwhile:
             meanwhile.create_task(visits.until_answered(1, status=503))
-            meanwhile.create_task(assert_says_that_storage_is_gone(http, host.url))
+            meanwhile.create_task(assert_outage_is_reported(http, host.url))
         await asyncio.to_thread(storage.start)
         await visits.until_answered(50, status=200)
 
-    acknowledged, given_back = visits.with_status(200), visits.with_status(503)
+    acknowledged, refused = visits.with_status(200), visits.with_status(503)
     assert visits.statuses == {200, 503}
-    for answer in given_back:
+    for answer in refused:
         assert answer.retry_after == "5"
         assert answer.content["recorded"] in ("no", "unknown")
         assert answer.content["error"].startswith("The visit was not acknowledged: Table Storage ")
-    unknown = sum(answer.content["recorded"] == "unknown" for answer in given_back)
+    unknown = sum(answer.content["recorded"] == "unknown" for answer in refused)
     recorded = audit(storage.account).statistics.total
     assert len(acknowledged) <= recorded <= len(acknowledged) + unknown
-    assert len(lines_with(host, "visits were not acknowledged")) <= 2, "a line for each batch, not for each visit"
+    assert len(lines_with(host, "visits were not acknowledged")) <= 2, "more than one line per batch"
     assert_no_traceback(host)
 
 
-async def assert_says_that_storage_is_gone(http: aiohttp.ClientSession, url: str) -> None:
-    """Every other route says in one line what is wrong, and does not keep anybody waiting for it."""
+async def assert_outage_is_reported(http: aiohttp.ClientSession, url: str) -> None:
+    """Every other route reports the outage in one line."""
     async with asyncio.timeout(TEST_TIMEOUT):
-        while (answer := await get(http, f"{url}/stats"))[0] == 200:  # as last known, for an interval
+        while (answer := await get(http, f"{url}/stats"))[0] == 200:  # the cached statistics, for an interval
             pass
     assert answer[0] == 503
     assert answer[1]["error"].startswith("Table Storage cannot be reached: check that it runs")
@@ -143,7 +143,7 @@ async def assert_says_that_storage_is_gone(http: aiohttp.ClientSession, url: str
         assert response.status == 503
         assert response.headers["Retry-After"] == "5"
     async with http.post(f"{url}/negotiate") as response:
-        assert response.status == 200, "an open page may connect again"
+        assert response.status == 200, "an open page cannot connect again"
 
 
 async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
@@ -151,11 +151,11 @@ async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
         return response.status, await response.json()
 
 
-# Table Storage: it will never do
+# Table Storage: a permanent error
 
 
 @pytest.mark.parametrize("key", [WRONG_KEY, "a1b2c"], ids=["wrong", "not Base64"])
-def test_a_key_that_storage_does_not_take_is_said_at_once(
+def test_wrong_storage_key_is_reported_at_once(
     account: Account, signalr: SignalR, key: str, start_app: StartApp
 ) -> None:
     settings = settings_for(account, signalr.url)
@@ -174,9 +174,7 @@ def test_a_key_that_storage_does_not_take_is_said_at_once(
 # SignalR
 
 
-async def test_without_signalr_visits_are_as_before_and_pages_catch_up(
-    account: Account, signalr: SignalR, start_app: StartApp
-) -> None:
+async def test_pages_catch_up_after_a_signalr_outage(account: Account, signalr: SignalR, start_app: StartApp) -> None:
     host = start_app(settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"})
     url = host.url
     async with aiohttp.ClientSession() as http, javascript(url) as page:
@@ -192,7 +190,7 @@ async def test_without_signalr_visits_are_as_before_and_pages_catch_up(
             assert (await page.event())[0] == "reconnected"
             assert (await visit(http, url)).total == 6
             event, arguments = await page.event()
-            if arguments[0] == 5:  # the page was back before the first broadcast that was taken again
+            if arguments[0] == 5:  # the page was connected before the first broadcast that succeeded
                 event, arguments = await page.event()
         finally:
             await asyncio.to_thread(again.stop)
@@ -201,9 +199,7 @@ async def test_without_signalr_visits_are_as_before_and_pages_catch_up(
     assert_no_traceback(host)
 
 
-async def test_what_signalr_did_not_take_is_sent_again_by_itself(
-    account: Account, signalr: SignalR, start_app: StartApp
-) -> None:
+async def test_failed_broadcast_is_repeated(account: Account, signalr: SignalR, start_app: StartApp) -> None:
     settings = settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"}
     with Proxy(signalr.url) as rest_api:
         settings["AzureSignalRConnectionString"] += f"ServerEndpoint={rest_api.url};"
@@ -215,14 +211,12 @@ async def test_what_signalr_did_not_take_is_sent_again_by_itself(
             await visit(http, url)
             await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
             rest_api.handler = rest_api.pass_on
-            event, arguments = await page.event()  # nobody else came
+            event, arguments = await page.event()  # without another visit
         assert (event, arguments[0]) == ("updateSignInStats", 1)
         assert_no_traceback(host)
 
 
-async def test_with_a_wrong_signalr_key_visits_are_counted_and_the_log_says_why(
-    account: Account, signalr: SignalR, start_app: StartApp
-) -> None:
+async def test_wrong_signalr_key_is_logged_once(account: Account, signalr: SignalR, start_app: StartApp) -> None:
     settings = settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"}
     settings["AzureSignalRConnectionString"] = f"Endpoint={signalr.url};AccessKey={WRONG_KEY};Version=1.0;"
     host = start_app(settings)
@@ -245,7 +239,7 @@ ROUTES = [
     ("GET", "/"),
     ("GET", "/images/favicon.svg"),
 ]
-WELL: Mapping[str, str] = {
+VALID: Mapping[str, str] = {
     "TableConnectionString": "UseDevelopmentStorage=true",
     "BlobHost": "example.blob.core.windows.net",
     "AzureSignalRConnectionString": f"Endpoint=https://example.service.signalr.net;AccessKey={WRONG_KEY};Version=1.0;",
@@ -275,10 +269,10 @@ WELL: Mapping[str, str] = {
     ],
     ids=["no table", "no blob", "no SignalR", "all malformed"],
 )
-def test_wrong_settings_are_named_on_every_route(
+def test_every_route_names_the_wrong_settings(
     wrong: Mapping[str, str], named: Sequence[str], start_app: StartApp
 ) -> None:
-    host = start_app({**WELL, **wrong})
+    host = start_app({**VALID, **wrong})
     for method, target in ROUTES:
         reply = host.request(target, method=method)
         assert reply.status == 500, f"{method} {target}: {reply.status}"
@@ -287,5 +281,5 @@ def test_wrong_settings_are_named_on_every_route(
         assert [text for text in named if text not in error] == [], error
         assert WRONG_KEY not in error
     assert_no_traceback(host)
-    assert len(lines_with(host, "the app cannot work")) == len(ROUTES), "a line for each request"
+    assert len(lines_with(host, "the app cannot work")) == len(ROUTES), "not one line per request"
     assert WRONG_KEY not in host.text

@@ -1,4 +1,4 @@
-"""The table against real storage: what each request does, and what each answer means."""
+"""`VisitTable` on Azurite: the effect of each request, and the meaning of each response."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def table(account: Account) -> VisitTable:
     return table_of(account)
 
 
-def test_a_shard_that_was_never_written_reads_as_nothing(table: VisitTable) -> None:
+def test_missing_shard_reads_as_empty(table: VisitTable) -> None:
     assert table.read(0) == NOTHING
     assert not table.holds(0, Visit.now())
 
 
-def test_the_first_commit_creates_the_shard_with_its_visits(table: VisitTable) -> None:
+def test_first_commit_creates_shard_and_visits(table: VisitTable) -> None:
     visits = [Visit.now(EDGE_ON_WINDOWS), Visit.now(SAFARI_ON_IPHONE)]
     head = table.commit(3, NOTHING, visits)
     assert head.statistics.summary() == (
@@ -59,7 +59,7 @@ def test_the_first_commit_creates_the_shard_with_its_visits(table: VisitTable) -
     assert not table.holds(0, visits[0]), "the visit belongs to shard 3"
 
 
-def test_commits_follow_each_other_without_a_read(table: VisitTable, account: Account) -> None:
+def test_commits_need_no_read_in_between(table: VisitTable, account: Account) -> None:
     head = NOTHING
     for total in range(1, 5):
         head = table.commit(0, head, [Visit.now(FIREFOX_ON_LINUX)])
@@ -76,7 +76,7 @@ def test_99_visits_are_one_request(proxied: Account, table_proxy: Proxy, account
     assert audit(account).statistics == Statistics.of(visits)
 
 
-def test_a_moved_fence_keeps_everything_out(table: VisitTable, account: Account) -> None:
+def test_stale_etag_commits_nothing(table: VisitTable, account: Account) -> None:
     old = table.commit(0, NOTHING, [Visit.now()])
     new = table.commit(0, old, [Visit.now()])
     late = [Visit.now(), Visit.now()]
@@ -87,7 +87,7 @@ def test_a_moved_fence_keeps_everything_out(table: VisitTable, account: Account)
     assert audit(account).statistics.total == 2
 
 
-def test_a_fence_that_is_moved_keeps_a_commit_out_and_changes_no_count(table: VisitTable, account: Account) -> None:
+def test_touched_stats_row_rejects_a_commit(table: VisitTable, account: Account) -> None:
     old = table.commit(0, NOTHING, [Visit.now(EDGE_ON_WINDOWS)])
     table.touch_stats_row(0)
     with pytest.raises(EtagMismatch):
@@ -97,7 +97,7 @@ def test_a_fence_that_is_moved_keeps_a_commit_out_and_changes_no_count(table: Vi
     assert table.commit(0, moved, [Visit.now()]).statistics.total == audit(account).statistics.total == 2
 
 
-def test_of_two_who_create_a_shard_one_is_kept_out(table: VisitTable, account: Account) -> None:
+def test_second_creation_of_a_shard_fails(table: VisitTable, account: Account) -> None:
     table.commit(0, NOTHING, [Visit.now()])
     second = Visit.now()
     with pytest.raises(EtagMismatch, match="EntityAlreadyExists"):
@@ -107,7 +107,7 @@ def test_of_two_who_create_a_shard_one_is_kept_out(table: VisitTable, account: A
 
 
 @pytest.mark.parametrize("earlier_visits", [0, 1], ids=["creating the shard", "updating it"])
-def test_a_commit_that_is_repeated_commits_once(table: VisitTable, account: Account, earlier_visits: int) -> None:
+def test_repeated_commit_counts_once(table: VisitTable, account: Account, earlier_visits: int) -> None:
     before = table.commit(0, NOTHING, [Visit.now()]) if earlier_visits else NOTHING
     visits = [Visit.now() for _ in range(3)]
     after = table.commit(0, before, visits)
@@ -118,7 +118,7 @@ def test_a_commit_that_is_repeated_commits_once(table: VisitTable, account: Acco
     assert audit(account).statistics.total == earlier_visits + 3
 
 
-def test_a_shard_that_was_deleted_moves_the_fence(table: VisitTable, account: Account) -> None:
+def test_deleted_shard_rejects_a_commit(table: VisitTable, account: Account) -> None:
     head = table.commit(0, NOTHING, [Visit.now()])
     with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
         client.delete_entity("00", "stats")
@@ -126,7 +126,7 @@ def test_a_shard_that_was_deleted_moves_the_fence(table: VisitTable, account: Ac
         table.commit(0, head, [Visit.now()])
 
 
-def test_a_total_beyond_32_bits_is_kept(table: VisitTable) -> None:
+def test_totals_may_exceed_32_bits(table: VisitTable) -> None:
     many = 2**31 + 2**40
     before = Statistics(many, {"Linux": many}, {"Firefox": many}, {"Desktop": many})
     head = table.commit(0, ShardState(before, etag=None), [Visit.now()])
@@ -140,44 +140,46 @@ def test_a_total_beyond_32_bits_is_kept(table: VisitTable) -> None:
     )
 
 
-def test_the_largest_statistics_that_labels_allow_fit(table: VisitTable) -> None:
+def test_largest_statistics_fit_in_a_row(table: VisitTable) -> None:
     labels = {f"An operating system {number}": 2**53 - 1 for number in range(20)}
     head = table.commit(0, ShardState(Statistics(2**53 - 1, labels, labels, labels), etag=None), [Visit.now()])
     assert table.read(0) == head
 
 
-def assert_refused(table: VisitTable, reason: str) -> None:
+def assert_permanent_error(table: VisitTable, reason: str) -> None:
     visit = Visit.now()
-    for ask in (
+    for request in (
         lambda: table.read(0),
         lambda: table.holds(0, visit),
         lambda: table.commit(0, NOTHING, [visit]),
         lambda: table.commit(0, ShardState(Statistics(), etag="W/\"datetime'2026'\""), [visit]),
     ):
         with pytest.raises(PermanentError, match=reason) as caught:
-            ask()
+            request()
         assert DEVELOPMENT_KEY not in str(caught.value)
         assert WRONG_KEY not in str(caught.value)
 
 
-def test_a_missing_table_is_refused_with_what_to_do(azurite: Azurite, unused_accounts: Iterator[str]) -> None:
+def test_missing_table_is_a_permanent_error(azurite: Azurite, unused_accounts: Iterator[str]) -> None:
     account = azurite.account(next(unused_accounts))
-    assert_refused(table_of(account), "the table SignInInfo does not exist: create it")
+    assert_permanent_error(table_of(account), "the table SignInInfo does not exist: create it")
 
 
-def test_a_wrong_key_is_refused_and_not_shown(account: Account) -> None:
+def test_wrong_key_is_a_permanent_error(account: Account) -> None:
     connection_string = account.connection_string.replace(DEVELOPMENT_KEY, WRONG_KEY)
-    assert_refused(VisitTable.from_connection_string(connection_string), "check the key in TableConnectionString")
+    assert_permanent_error(
+        VisitTable.from_connection_string(connection_string), "check the key in TableConnectionString"
+    )
 
 
-def test_an_error_code_is_named_as_the_service_names_it(account: Account) -> None:
-    """The SDK gives some codes as members of an enumeration, whose text is their name in Python."""
+def test_error_contains_code_of_the_service(account: Account) -> None:
+    """The SDK has some codes as members of an enumeration, whose text is their name in Python."""
     a_blob_service = VisitTable.from_connection_string(replace(account, table_url=account.blob_url).connection_string)
     with pytest.raises(PermanentError, match="InvalidResourceName"):
         a_blob_service.read(0)
 
 
-def test_without_a_connection_nothing_was_sent(account: Account) -> None:
+def test_refused_connection_is_not_sent(account: Account) -> None:
     with nothing_listening() as url:
         table = table_of(replace(account, table_url=f"{url}/{account.name}"))
         with pytest.raises(NotSent, match="check that it runs"):
@@ -187,29 +189,27 @@ def test_without_a_connection_nothing_was_sent(account: Account) -> None:
 
 
 @pytest.mark.parametrize("fault", BEFORE)
-def test_a_request_that_fails_on_its_way_is_unanswered_and_sent_once(
-    proxied: Account, table_proxy: Proxy, table: VisitTable, fault: Fault
-) -> None:
+def test_lost_request_is_sent_once(proxied: Account, table_proxy: Proxy, table: VisitTable, fault: Fault) -> None:
     break_commits(table_proxy, fault)
     with pytest.raises(OutcomeUnknown):
         table_of(proxied).commit(0, NOTHING, [Visit.now()])
-    assert len(table_proxy.asked) == 1, "only the committer may decide to send again"
+    assert len(table_proxy.asked) == 1, "the SDK sent the commit again"
     assert table.read(0) == NOTHING
 
 
 @pytest.mark.parametrize("fault", AFTER)
-def test_a_reply_that_is_lost_is_unanswered_and_its_commit_is_sent_once(
+def test_commit_with_lost_response_is_sent_once(
     proxied: Account, table_proxy: Proxy, table: VisitTable, fault: Fault
 ) -> None:
     visit = Visit.now()
     break_commits(table_proxy, fault)
     with pytest.raises(OutcomeUnknown):
         table_of(proxied).commit(0, NOTHING, [visit])
-    assert len(table_proxy.asked) == 1, "only the committer may decide to send again"
+    assert len(table_proxy.asked) == 1, "the SDK sent the commit again"
     assert table.holds(0, visit)
 
 
-def test_a_row_is_written_over_only_where_nobody_else_has_written_it(table: VisitTable, account: Account) -> None:
+def test_row_is_replaced_only_with_its_etag(table: VisitTable, account: Account) -> None:
     row = TableEntity(PartitionKey="broadcast", RowKey="turn", Seconds=1.0)
     etag = table.write(row, etag=None)
     with pytest.raises(EtagMismatch):
