@@ -1,4 +1,4 @@
-"""What visitors were told, held against what the table holds: the one check at the end of every fault test."""
+"""The outcomes that visitors got, checked against the table at the end of every fault test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outcome = Literal["acknowledged", "no", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A total that somebody was shown by a process, and when the asking began and ended, on the history's clock."""
+    """A total that a process returned, and when the request for it began and ended, by any clock."""
 
     process: int
     began: float
@@ -27,7 +27,7 @@ class Shown:
 
 
 class Tally(NamedTuple):
-    """How many visits there were of each kind. `landed` are those told "unknown" that are in the table."""
+    """How many visits there were of each kind. `landed` are those with the outcome "unknown" that are in the table."""
 
     attempted: int
     acknowledged: int
@@ -49,22 +49,23 @@ class History:
     shown: list[Shown] = field(default_factory=list)
 
     def attempt(self, key: str) -> None:
-        """Take note that a visit is about to be made; until it is answered nobody knows what becomes of it."""
+        """Record that a visit is about to be made, with an unknown outcome until its response."""
         self.outcomes[key] = "unknown"
 
     def visits(self, outcome: Outcome) -> set[str]:
         """The keys of the visits with this outcome."""
-        return {key for key, told in self.outcomes.items() if told == outcome}
+        return {key for key, known in self.outcomes.items() if known == outcome}
 
     def check(self, table: VisitTable, rows: Iterable[TableEntity], others: Collection[str] = ()) -> Tally:
-        """Fail unless every visit was counted as its visitor was told. `rows` are all there are, once no request is
-        under way any more; `others` are the keys of visits made by somebody else.
+        """Fail unless the table agrees with the outcome of every visit.
+
+        `rows` are all rows, when no request is under way any more; `others` are the keys of visits made by others.
         """
         _, recorded, shards = audit_rows(rows, table)
         acknowledged, unknown = self.visits("acknowledged"), self.visits("unknown")
 
         _expect_none(acknowledged - recorded, "were acknowledged and have no row")
-        _expect_none(self.visits("no") & recorded, "were answered “not recorded” and have a row")
+        _expect_none(self.visits("no") & recorded, "were reported as not recorded and have a row")
         _expect_none(recorded - self.outcomes.keys() - set(others), "have a row and were never made")
         self._check_what_was_shown()
         return Tally(
@@ -78,7 +79,7 @@ class History:
         )
 
     def _check_what_was_shown(self) -> None:
-        """No total of a process is below one that it had shown before, and each visitor's has its own visit in it."""
+        """No total of a process is below an earlier one, and the total of each visitor includes the own visit."""
         by_process = defaultdict(list)
         for shown in self.shown:
             by_process[shown.process].append(shown)
@@ -90,7 +91,7 @@ class History:
                     largest, next_earlier = max(largest, next_earlier.total), next(earlier)
                 assert shown.total >= largest + shown.has_own_visit, (
                     f"process {process} showed {shown.total} after {largest}"
-                    + (" to somebody whose visit was not in that" if shown.has_own_visit else "")
+                    + (" to a visitor whose visit was not yet in that" if shown.has_own_visit else "")
                 )
 
 

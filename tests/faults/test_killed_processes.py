@@ -1,4 +1,4 @@
-"""The app in several worker processes, which are killed again and again while visitors come, or whose storage fails."""
+"""The app in several worker processes that are killed repeatedly during visits, or whose storage fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.faults import FaultyProxy
 from tests.support.running_host import PROCESS_HEADER, RunningHost
 from tests.support.visitors import USER_AGENTS, unlimited_session, visit
 
-from .conftest import Tell
+from .conftest import Report
 from .history import History, Shown
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
@@ -96,27 +96,27 @@ class Visitors:
             self.killed.append(process)
 
 
-def check(visitors: Visitors, account: Account, host: RunningHost, tell: Tell) -> None:
+def check(visitors: Visitors, account: Account, host: RunningHost, report: Report) -> None:
     """The history check, for a host that has ended."""
     tally = visitors.history.check(VisitTable.from_connection_string(account.connection_string), rows_of(account))
-    tell(f"{tally}, processes killed {len(visitors.killed)}, {visitors.seconds:.0f} s")
+    report(f"{tally}, processes killed {len(visitors.killed)}, {visitors.seconds:.0f} s")
     assert "Traceback" not in host.text, host.text
 
 
-def test_killed_processes_lose_nothing_that_was_acknowledged(
-    account: Account, settings: Mapping[str, str], start_app: StartApp, soak: bool, tell: Tell
+def test_killed_processes_lose_no_acknowledged_visit(
+    account: Account, settings: Mapping[str, str], start_app: StartApp, soak: bool, report: Report
 ) -> None:
     host = start_app({**settings, "READ_SECONDS": "5"}, WORKERS, SETUP)
     visitors = Visitors(host.url, AT_ONCE, kill_every=KILL_EVERY_IN_SOAK if soak else 100)
     asyncio.run(visitors.visit(VISITS_IN_SOAK if soak else 1_000))
     host.close()
-    check(visitors, account, host, tell)
+    check(visitors, account, host, report)
     assert len(visitors.killed) >= WORKERS
 
 
-@pytest.mark.parametrize("kill_every", [None, 40], ids=["they live", "they are killed"])
-def test_processes_whose_storage_fails_count_as_their_visitors_were_told(
-    kill_every: int | None, account: Account, signalr: SignalR, start_app: StartApp, soak: bool, tell: Tell
+@pytest.mark.parametrize("kill_every", [None, 40], ids=["kept alive", "killed"])
+def test_processes_with_faulty_storage_lose_no_visit(
+    kill_every: int | None, account: Account, signalr: SignalR, start_app: StartApp, soak: bool, report: Report
 ) -> None:
     with FaultyProxy(account.table_url, SEED) as proxy:
         settings = settings_for(replace(account, table_url=proxy.url), signalr.url)
@@ -128,5 +128,5 @@ def test_processes_whose_storage_fails_count_as_their_visitors_were_told(
         asyncio.run(visitors.visit(VISITS_IN_SOAK if soak else 240))
         host.close()
         proxy.deliver_late()
-    tell(str(proxy))
-    check(visitors, account, host, tell)
+    report(str(proxy))
+    check(visitors, account, host, report)

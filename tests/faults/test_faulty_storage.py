@@ -1,4 +1,4 @@
-"""Committers against Azurite, where a third of all requests meets with a fault; they share a table, not a process."""
+"""Committers on Azurite, with a fault in a third of all requests; they share a table, not a process."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from signin.visits.visit import Visit
 from tests.support.audit import rows_of
 from tests.support.faults import FAULTS, FaultyProxy
 
-from .conftest import Tell
+from .conftest import Report
 from .history import History, Shown, Tally
 
 SEED = 20261123
-READ_SECONDS = 0.3  # how long a request waits for its answer; 5 s in the app
+READ_SECONDS = 0.3  # the read timeout; 5 s in the app
 LARGEST_BURST = 20
 USER_AGENTS = ["Mozilla/5.0 (Windows NT 10.0; rv:127.0) Gecko/20100101 Firefox/127.0", "curl/8.5.0", ""]
 
@@ -38,7 +38,7 @@ def proxy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyP
 
 
 class Writer:
-    """What counts in a worker process, and visitors who come in bursts."""
+    """The part of a worker process that counts, and its visits, which come in bursts."""
 
     def __init__(self, number: int, account: Account, history: History) -> None:
         table = VisitTable.from_connection_string(account.connection_string)
@@ -48,14 +48,14 @@ class Writer:
         self.counter = ShardCounter(table, max_age=1.0)
         self.committer = Committer(table, self.counter, on_commit=lambda: None)
 
-    def receive(self, visits: int) -> None:
+    def count(self, visits: int) -> None:
         """Count so many visits, burst by burst."""
         while visits > 0:
             burst = min(visits, self._chance.randint(1, LARGEST_BURST))
             visits -= burst
-            self._count(burst)
+            self._count_burst(burst)
 
-    def _count(self, burst: int) -> None:
+    def _count_burst(self, burst: int) -> None:
         began = time.monotonic()
         visitors: dict[str, Future[None]] = {}
         for _ in range(burst):
@@ -80,9 +80,9 @@ class Writer:
 
 
 def count(
-    account: Account, proxy: FaultyProxy, tell: Tell, writers: int, visits: int, *, own_shards: bool = False
+    account: Account, proxy: FaultyProxy, report: Report, writers: int, visits: int, *, own_shards: bool = False
 ) -> Tally:
-    """Let so many writers count so many visits each; the tally, once nothing is under way any more and all is well."""
+    """Let so many writers count so many visits each, check the result, and return the tally."""
     history = History()
     direct = VisitTable.from_connection_string(account.connection_string)
     proxied = replace(account, table_url=proxy.url)
@@ -92,38 +92,42 @@ def count(
             direct.open(number)
             process.committer._shard = number
     with ThreadPoolExecutor(writers) as pool:
-        for done in [pool.submit(process.receive, visits) for process in processes]:
+        for done in [pool.submit(process.count, visits) for process in processes]:
             done.result()
     for process in processes:
         process.committer.close(timeout=30)
     proxy.deliver_late()
     tally = history.check(direct, rows_of(account))
-    tell(f"{tally}; {proxy}")
+    report(f"{tally}; {proxy}")
     return tally
 
 
-def test_on_shards_of_their_own(account: Account, proxy: FaultyProxy, tell: Tell) -> None:
-    tally = count(account, proxy, tell, writers=6, visits=200, own_shards=True)
-    assert all(proxy.applied[fault.__name__] for fault in FAULTS), f"some faults never came: {proxy.applied}"
-    assert tally.acknowledged > tally.attempted / 2, f"faults are to be overcome: {tally}"
+def test_faults_on_separate_shards_lose_no_visit(account: Account, proxy: FaultyProxy, report: Report) -> None:
+    tally = count(account, proxy, report, writers=6, visits=200, own_shards=True)
+    assert all(proxy.applied[fault.__name__] for fault in FAULTS), f"some faults were not applied: {proxy.applied}"
+    assert tally.acknowledged > tally.attempted / 2, f"too many visits failed: {tally}"
 
 
-def test_all_on_one_shard(account: Account, proxy: FaultyProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_on_one_shard_lose_no_visit(
+    account: Account, proxy: FaultyProxy, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(committer_module, "CROWDED", 10**9)
-    tally = count(account, proxy, tell, writers=4, visits=100)
+    tally = count(account, proxy, report, writers=4, visits=100)
     assert tally.shards == 1
     assert tally.acknowledged > 0
 
 
-def test_where_they_spread_out_by_themselves(account: Account, proxy: FaultyProxy, tell: Tell) -> None:
-    tally = count(account, proxy, tell, writers=6, visits=150)
+def test_faults_while_shards_open_lose_no_visit(account: Account, proxy: FaultyProxy, report: Report) -> None:
+    tally = count(account, proxy, report, writers=6, visits=150)
     assert tally.shards > 1
-    assert tally.acknowledged > tally.attempted / 2, f"faults are to be overcome: {tally}"
+    assert tally.acknowledged > tally.attempted / 2, f"too many visits failed: {tally}"
 
 
-def test_where_they_give_up_soon(
-    account: Account, proxy: FaultyProxy, tell: Tell, monkeypatch: pytest.MonkeyPatch
+def test_committers_that_give_up_early_lose_no_visit(
+    account: Account, proxy: FaultyProxy, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", 0.0)
-    tally = count(account, proxy, tell, writers=4, visits=200)
-    assert 0 < tally.landed < tally.unknown, f"what is given up may have landed or not: {tally}"
+    tally = count(account, proxy, report, writers=4, visits=200)
+    assert 0 < tally.landed < tally.unknown, (
+        f"of the visits that were given up, some are counted and some are not: {tally}"
+    )
