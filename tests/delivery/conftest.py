@@ -11,11 +11,11 @@ INTERVAL = "0.5"  # seconds between broadcasts
 
 @pytest.fixture(scope="session", autouse=True)
 def many_connections() -> None:
-    """Let the processes that are started from now on have a connection for each of many pages."""
+    """Raise the limit of connections for the processes that are started from now on, for many pages."""
     allow_connections(2_000)
 
 
 @pytest.fixture
 def settings(settings: Mapping[str, str]) -> dict[str, str]:
-    """As for all tests, with a shorter interval."""
+    """The settings of all tests, with a shorter interval."""
     return {**settings, "BroadcastIntervalSeconds": INTERVAL}

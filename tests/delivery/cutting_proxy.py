@@ -1,4 +1,4 @@
-"""A TCP proxy between pages and the SignalR service that cuts connections, and keeps new ones waiting."""
+"""A TCP proxy before the SignalR service that cuts connections, and holds new ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class CuttingProxy:
-    """`url` stands for the service's url. What the app itself sends to the service is never kept waiting."""
+    """`url` replaces the service's url. Requests of the app to the service are never held."""
 
     def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
@@ -18,29 +18,29 @@ class CuttingProxy:
         self._connections: set[asyncio.Task[None]] = set()
         self._is_open = asyncio.Event()
         self._has_news = asyncio.Event()
-        self._waiting = 0
+        self._held = 0
         self._chance = random.Random(20261123)
         self.url = ""
         self._is_open.set()
 
     def cut(self, share: float) -> int:
-        """Break this share of all connections, at random; how many that were."""
+        """Cut this share of all connections, at random; their number."""
         victims = [connection for connection in self._connections if self._chance.random() < share]
         for connection in victims:
             connection.cancel()
         return len(victims)
 
     def hold(self) -> None:
-        """Keep what pages send on new connections."""
+        """Hold what pages send on new connections."""
         self._is_open.clear()
 
-    def open(self) -> None:
-        """Let it pass."""
+    def release(self) -> None:
+        """Forward what is held."""
         self._is_open.set()
 
-    async def until_waiting(self, connections: int) -> None:
-        """Return when so many connections are being kept waiting."""
-        while self._waiting < connections:
+    async def until_held(self, connections: int) -> None:
+        """Return when so many connections are held."""
+        while self._held < connections:
             self._has_news.clear()
             await self._has_news.wait()
 
@@ -49,17 +49,17 @@ class CuttingProxy:
         assert connection
         self._connections.add(connection)
         with suppress(asyncio.CancelledError, OSError):
-            await self._pass_on(reader, writer)
+            await self._forward_both(reader, writer)
         self._connections.remove(connection)
         writer.transport.abort()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward_both(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await reader.read(65536)
         if b" /client/" in first[:32]:
-            self._waiting += 1
+            self._held += 1
             self._has_news.set()
             await self._is_open.wait()
-            self._waiting -= 1
+            self._held -= 1
         up_reader, up_writer = await asyncio.open_connection(*self._upstream)
         try:
             up_writer.write(first)
@@ -74,7 +74,7 @@ async def _forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> 
     while data := await source.read(65536):
         sink.write(data)
         await sink.drain()
-    raise ConnectionResetError  # to end the other direction, too
+    raise ConnectionResetError  # ends the other direction, too
 
 
 @asynccontextmanager

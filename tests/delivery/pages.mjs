@@ -1,8 +1,8 @@
 // Homepages without a browser: `node pages.mjs <url of the app> <number of pages>`.
 //
 // Each page is made of the homepage's own modules, put together as main.js does, and has a SignalR connection of its
-// own by the real client. What a page does becomes a line of JSON on standard output: [page, "total", 3] when it shows
-// another number, [page, "state", "live"], and [page, "asks", "POST signin"]. It all lasts as long as standard input.
+// own by the real client. Each event of a page is a line of JSON on standard output: [page, "total", 3] when it shows
+// another number, [page, "state", "live"], or [page, "request", "POST signin"]. The process ends with its standard input.
 
 import { AsyncLocalStorage } from "node:async_hooks";
 
@@ -18,9 +18,9 @@ const [app, count] = process.argv.slice(2);
 const currentPage = new AsyncLocalStorage();
 const browsersFetch = globalThis.fetch;
 
-// The page's addresses are relative, and its modules need not know which page they work for.
+// The addresses in the page are relative, and its modules do not know which of the pages they belong to.
 globalThis.fetch = (address, options) => {
-  if (typeof address === "string" && !address.includes("://")) report("asks", `${options.method} ${address}`);
+  if (typeof address === "string" && !address.includes("://")) report("request", `${options.method} ${address}`);
   return browsersFetch(typeof address === "string" ? new URL(address, `${app}/`) : address, options);
 };
 

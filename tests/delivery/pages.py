@@ -1,4 +1,4 @@
-"""Open homepages, in one Node process, and everything that they have shown."""
+"""Open homepages in one Node process, and everything that they have shown."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from pathlib import Path
 
 from local.emulators.azurite import Account
 from local.node import NODE
+from tests.support import TEST_TIMEOUT
 from tests.support.audit import audit
 
 SCRIPT = Path(__file__).with_name("pages.mjs")
-PATIENCE = 45  # seconds: a page that failed to connect four times waits for up to eight of them
 
 
 @dataclass(slots=True)
 class Page:
-    """What one page has shown since it was opened, and how often it asked the app for what ("POST signin")."""
+    """What one page has shown since it was opened, and the number of its requests by route ("POST signin")."""
 
     totals: list[int] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
-    asked: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_live(self) -> bool:
         return self.states[-1:] == ["live"]
 
-    def note(self, what: str, value: int | str) -> None:
+    def record(self, what: str, value: int | str) -> None:
         if what == "total":
             self.totals.append(int(value))
         elif what == "state":
             self.states.append(str(value))
         else:
-            self.asked[str(value)] += 1
+            self.requests[str(value)] += 1
 
 
 class Pages:
-    """Follows the pages of a process."""
+    """The pages of one process."""
 
     def __init__(self, output: asyncio.StreamReader, count: int) -> None:
         self.each = [Page() for _ in range(count)]
@@ -50,20 +50,20 @@ class Pages:
         self._is_over = False
 
     async def follow(self) -> None:
-        """Take note of what the pages do until their process ends."""
+        """Record the events of the pages until their process ends."""
         async for line in self._output:
             page, what, value = json.loads(line)
-            self.each[page].note(what, value)
+            self.each[page].record(what, value)
             self._has_news.set()
         self._is_over = True
         self._has_news.set()
 
     async def until(self, condition: Callable[[Page], bool], what: str) -> None:
-        """Wait until the condition holds for every page. Fails with what was waited for if it does not come true."""
+        """Wait until the condition, which `what` describes, holds for every page."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TEST_TIMEOUT):
                 while not all(map(condition, self.each)):
-                    assert not self._is_over, "the pages' process has ended: its error is above"
+                    assert not self._is_over, "the process of the pages has ended, with the error above"
                     self._has_news.clear()
                     await self._has_news.wait()
         except TimeoutError:
@@ -71,7 +71,7 @@ class Pages:
             number, page = behind[0]
             raise AssertionError(
                 f"{len(behind)} of {len(self.each)} pages are not {what}, e.g. page {number}: "
-                f"showed {page.totals[-5:]}, was {page.states[-5:]}, asked {dict(page.asked)}"
+                f"totals {page.totals[-5:]}, states {page.states[-5:]}, requests {dict(page.requests)}"
             ) from None
 
     async def until_live(self) -> None:
@@ -81,18 +81,18 @@ class Pages:
         """Wait until every page shows at least this."""
         await self.until(lambda page: page.totals[-1:] >= [total], f"at {total}")
 
-    async def show_in_the_end(self, account: Account) -> None:
-        """Wait until every page shows what the table holds; nobody may be visiting any more.
+    async def assert_final_total(self, account: Account) -> None:
+        """Wait until every page shows the total of the table, to which nothing is being written any more.
 
-        Fails unless it is exactly that, and unless no page ever showed a smaller number after a larger one or asked to
-        be counted twice.
+        Fails if a page shows another total in the end, ever showed a smaller number after a larger one, or signed in
+        more than once.
         """
         total = (await asyncio.to_thread(audit, account)).statistics.total
         await self.until_shown(total)
         for number, page in enumerate(self.each):
             assert page.totals[-1] == total, f"page {number} shows {page.totals[-1]}, the table holds {total}"
             assert all(a < b for a, b in pairwise(page.totals)), f"page {number} went back: {page.totals}"
-            assert page.asked["POST signin"] == 1, f"page {number} signed in {page.asked['POST signin']} times"
+            assert page.requests["POST signin"] == 1, f"page {number} signed in {page.requests['POST signin']} times"
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""SignalR goes away and comes back, connections are cut, tokens expire."""
+"""SignalR has an outage, connections are cut, tokens expire."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN_SECONDS = 2
 SHORT_TOKENS = f"from signin.live import hub; hub.CLIENT_TOKEN_SECONDS = {TOKEN_SECONDS}"
 
 
-async def test_pages_catch_up_after_an_outage_of_signalr_during_which_visits_went_on(
+async def test_pages_catch_up_after_a_signalr_outage(
     account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     host = start_app(settings, workers=2)
@@ -37,10 +37,10 @@ async def test_pages_catch_up_after_an_outage_of_signalr_during_which_visits_wen
             await pages.until_live()
             await load.until_answered(50)
         assert load.statuses == {200}
-        await pages.show_in_the_end(account)
+        await pages.assert_final_total(account)
 
 
-async def test_pages_whose_connections_are_cut_again_and_again_miss_nothing(
+async def test_repeatedly_cut_pages_miss_nothing(
     account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     async with cutting_proxy(signalr.url) as proxy:
@@ -55,26 +55,26 @@ async def test_pages_whose_connections_are_cut_again_and_again_miss_nothing(
             assert cut > PAGES
             assert load.statuses == {200}
             await pages.until_live()
-            await pages.show_in_the_end(account)
+            await pages.assert_final_total(account)
 
 
-async def test_a_page_whose_token_expires_on_its_way_negotiates_another(
+async def test_token_that_expires_unused_is_renegotiated(
     account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     async with cutting_proxy(signalr.url) as proxy:
         host = start_app(settings | settings_for(account, proxy.url), setup=SHORT_TOKENS)
         proxy.hold()
         async with open_pages(host.url, PAGES) as pages:
-            await proxy.until_waiting(PAGES)
+            await proxy.until_held(PAGES)
             await asyncio.sleep(TOKEN_SECONDS)
-            assert all(page.asked["POST negotiate"] == 0 for page in pages.each)
-            proxy.open()
+            assert all(page.requests["POST negotiate"] == 0 for page in pages.each)
+            proxy.release()
             await pages.until_live()
-            assert all(page.asked["POST negotiate"] >= 1 for page in pages.each)
-            await pages.show_in_the_end(account)
+            assert all(page.requests["POST negotiate"] >= 1 for page in pages.each)
+            await pages.assert_final_total(account)
 
 
-async def test_a_page_that_is_cut_off_after_its_token_has_expired_reconnects_with_another(
+async def test_page_reconnects_after_its_token_expired(
     account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     async with cutting_proxy(signalr.url) as proxy:
@@ -87,4 +87,4 @@ async def test_a_page_that_is_cut_off_after_its_token_has_expired_reconnects_wit
             async with visiting(host.url, per_second=50) as load:
                 await load.until_answered(20)
             await pages.until_live()
-            await pages.show_in_the_end(account)
+            await pages.assert_final_total(account)

@@ -1,4 +1,4 @@
-"""Several processes of the app: they are killed, they share the broadcasts, they serve a thousand pages."""
+"""Several processes of the app: they are killed, share the broadcasts, serve a thousand pages."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ KILLS = 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
-async def test_what_a_killed_process_had_still_to_tell_is_told_by_the_others(
+async def test_others_broadcast_for_a_killed_process(
     account: Account, settings: dict[str, str], start_app: StartApp
 ) -> None:
-    """The process that has just acknowledged the last visit, while all others have nothing to tell."""
+    """The process that acknowledged the last visit is killed, while the others have nothing to broadcast."""
     host = start_app(settings | {"BroadcastIntervalSeconds": "1"}, workers=WORKERS, setup=PROCESS_HEADER)
     async with open_pages(host.url, PAGES) as pages, aiohttp.ClientSession() as http:
         await pages.until_live()
         async with visiting(host.url, per_second=60) as load:
             await load.until_answered(100)
-        await pages.show_in_the_end(account)
+        await pages.assert_final_total(account)
         for _ in range(KILLS):
             first = await visit(http, host.url)
             await pages.until_shown(first.total)
-            last = await visit(http, host.url)  # its broadcast has to wait for the interval
+            last = await visit(http, host.url)  # its broadcast waits for the end of the interval
             os.kill(last.process, signal.SIGKILL)
-            await pages.show_in_the_end(account)
+            await pages.assert_final_total(account)
             await asyncio.to_thread(host.wait_for_log, "is up")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
-async def test_processes_killed_under_load_leave_no_page_behind(
+async def test_kills_under_load_leave_no_page_behind(
     account: Account, settings: dict[str, str], start_app: StartApp
 ) -> None:
     host = start_app(settings, workers=WORKERS, setup=PROCESS_HEADER)
@@ -55,10 +55,10 @@ async def test_processes_killed_under_load_leave_no_page_behind(
                 await load.until_answered(40)
                 os.kill(load.last_process, signal.SIGKILL)
                 await asyncio.to_thread(host.wait_for_log, "is up")
-        await pages.show_in_the_end(account)
+        await pages.assert_final_total(account)
 
 
-async def test_a_thousand_pages_end_up_at_the_total(
+async def test_thousand_pages_show_the_final_total(
     account: Account, settings: dict[str, str], start_app: StartApp
 ) -> None:
     host = start_app(settings, workers=WORKERS)
@@ -67,16 +67,16 @@ async def test_a_thousand_pages_end_up_at_the_total(
         async with visiting(host.url, per_second=50) as load:
             await load.until_answered(100)
         assert load.statuses == {200}
-        await pages.show_in_the_end(account)
+        await pages.assert_final_total(account)
 
 
-async def test_four_processes_broadcast_once_per_interval_together(
+async def test_four_processes_share_one_broadcast_rate(
     signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     host = start_app(settings, workers=4)
     loop = asyncio.get_running_loop()
     async with visiting(host.url, per_second=200) as load:
-        await load.until_answered(100)  # each has found out about the others
+        await load.until_answered(100)  # each process knows of the others
         before, began = await broadcasts(signalr), loop.time()
         await load.until_answered(600)
         sent, intervals = await broadcasts(signalr) - before, (loop.time() - began) / float(INTERVAL)
@@ -85,6 +85,6 @@ async def test_four_processes_broadcast_once_per_interval_together(
 
 
 async def broadcasts(signalr: SignalR) -> int:
-    """How many the service has accepted so far."""
+    """The number of broadcasts that the service has accepted."""
     async with aiohttp.ClientSession() as http, http.get(f"{signalr.url}/emulator/counters") as response:
         return int((await response.json())["broadcasts"])
