@@ -1,6 +1,7 @@
-"""Child processes: started with a pipe as their lifeline, ended in good order, and never left behind.
+"""Child processes and programs: started with a pipe as their lifeline, ended in good order, never left behind.
 
-`child` is the parent's side and `lifetime` the child's; `guard` ends programs that know nothing of either, and
-`exit_with_parent.cjs` does the same for Node. `limits` raises the number of open connections.
+`child` is the parent's side and `lifetime` the child's; `guard` ends programs that use neither, and
+`exit_with_parent.cjs` does the same for Node. `program` has the signals and exit codes of programs that people
+start; `limits` raises the number of open connections.
 Imports nothing of `local` but `progress`.
 """

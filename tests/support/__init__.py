@@ -5,6 +5,7 @@ clock            a stand-in for the module `time`
 faults           what can happen to a request and its response
 https_storage    a certificate and tokens for an Azurite that serves https
 identity_endpoint  tokens of a managed identity, as App Service hands them out
+imports          the import graph of the repository's modules
 ports            free ports that no other test gets
 proxy            a web server that forwards requests, records them and may break them
 running_host     the app, or another one, under the Functions host

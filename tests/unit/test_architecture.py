@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-
-Imports = Mapping[str, AbstractSet[str]]  # module: the modules that it imports
+from tests.support.imports import Imports, cycle, imported, imports_of, module_files
 
 # What each package may import besides itself. The modules outside of the packages may import everything.
 VALUES = {"visits", "identity", "telemetry"}
@@ -34,29 +29,9 @@ PARSERS = {"user_agents", "ua_parser"}
 EFFECTS = {"asyncio", "concurrent", "http", "logging", "os", "socket", "subprocess", "threading", "time", "urllib"}
 
 
-def module_name(path: Path) -> str:
-    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
-
-
-FILES = {module_name(path): path for path in [REPOSITORY / "function_app.py", *REPOSITORY.glob("signin/**/*.py")]}
+FILES = module_files("function_app.py", "signin/**/*.py")
 PACKAGES = {name for name, path in FILES.items() if path.name == "__init__.py"}
-
-
-def imported(name: str, source: str) -> Iterator[str]:
-    """Every module that a module imports, also inside functions and for type checking only."""
-    package = name.split(".") if name in PACKAGES else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            origin = package[: len(package) + 1 - node.level] if node.level else []
-            parent = ".".join([*origin, *([node.module] if node.module else [])])
-            for alias in node.names:
-                submodule = f"{parent}.{alias.name}"
-                yield submodule if submodule in FILES else parent
-
-
-IMPORTS: Imports = {name: set(imported(name, path.read_text(encoding="utf-8"))) for name, path in FILES.items()}
+IMPORTS = imports_of(FILES)
 
 
 def part_of(module: str) -> str:
@@ -89,15 +64,6 @@ def upward(imports: Imports) -> list[str]:
         for module, target in arrows(imports, package)
         if target.split(".")[0] in ("signin", "function_app") and part_of(target) not in {package, *allowed}
     ]
-
-
-def cycle(imports: Imports) -> list[str]:
-    """The modules of an import cycle, each of which imports the next; empty if there is none."""
-    try:
-        TopologicalSorter({module: targets & imports.keys() for module, targets in imports.items()}).prepare()
-    except CycleError as error:
-        return list(reversed(error.args[1]))
-    return []
 
 
 def test_visits_are_pure_values() -> None:
@@ -201,9 +167,9 @@ def test_check_finds_import_cycles() -> None:
     ],
 )
 def test_every_form_of_import_is_found(statement: str) -> None:
-    assert list(imported("signin.live.hub", statement)) == ["signin.counting.table"]
+    assert list(imported("signin.live.hub", statement, FILES)) == ["signin.counting.table"]
 
 
 def test_relative_import_of_a_package_is_found() -> None:
-    assert list(imported("signin.live", "from . import hub")) == ["signin.live.hub"]
-    assert list(imported("signin.live", "from ..settings import Settings")) == ["signin.settings"]
+    assert list(imported("signin.live", "from . import hub", FILES)) == ["signin.live.hub"]
+    assert list(imported("signin.live", "from ..settings import Settings", FILES)) == ["signin.settings"]
