@@ -23,7 +23,7 @@ def gate() -> Iterator[Gate]:
 
 @pytest.fixture
 def start_host(tmp_path: Path, gate: Gate) -> Iterator[StartHost]:
-    """Start a host with an app (default: the sample) on a free port. All of it is gone at the end of the test."""
+    """Start a host with an app (default: the sample) on a free port. It is stopped at the end of the test."""
     with ExitStack() as hosts:
 
         def start(*options: str, app: str = SAMPLE_APP) -> RunningHost:
@@ -36,7 +36,7 @@ def start_host(tmp_path: Path, gate: Gate) -> Iterator[StartHost]:
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
-    """The sample app under one host for all tests of a module, which only send it requests."""
+    """The sample app under a host, for all tests of a module that only send requests."""
     folder = tmp_path_factory.mktemp("app")
     write_app(folder, SAMPLE_APP)
     with closing(RunningHost(folder, "--port", "0", environment={})) as running:

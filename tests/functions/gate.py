@@ -19,7 +19,7 @@ class Gate:
 
     @contextmanager
     def held(self) -> Iterator[tuple[str, int]]:
-        """Wait for the next arrival; its visit and process id. It is let through at the end of the context."""
+        """Wait for the next request; its visit and process id. It continues at the end of the context."""
         connection, _ = self._server.accept()
         with connection:
             with connection.makefile("r") as lines:

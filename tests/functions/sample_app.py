@@ -1,4 +1,4 @@
-"""The app that the tests run: functions that tell what they were given, and some that misbehave."""
+"""The app that the tests run: functions that return their input, and some that fail."""
 
 import asyncio
 import atexit

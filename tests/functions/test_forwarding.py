@@ -1,4 +1,4 @@
-"""What the host does when a worker does not answer. Never the same request twice: a visit could count double."""
+"""The host's response when a worker does not respond. It never repeats a request: its visit could count twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class ScriptedWorker:
-    """Answers its first requests with the given bytes and others with none; drops the connection after a bad answer."""
+    """Sends the given responses to the first requests, then none; closes the connection after an incomplete one."""
 
     def __init__(self, *answers: bytes) -> None:
         self.requests = 0
@@ -64,7 +64,7 @@ async def host_of(worker: ScriptedWorker) -> AsyncIterator[TestClient[web.Reques
 async def test_broken_connection_is_502_without_retry(method: str) -> None:
     worker = ScriptedWorker(ANSWER)
     async with worker.listening(), host_of(worker) as client:
-        assert (await client.get("/")).status == 200  # and the connection is kept
+        assert (await client.get("/")).status == 200  # the connection stays open
         answer = await client.request(method, "/")
         assert (answer.status, await answer.read()) == (502, b"")
     assert worker.requests == 2

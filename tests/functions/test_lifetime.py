@@ -1,4 +1,4 @@
-"""How the host and its worker processes begin and end."""
+"""How the host and its worker processes start and end."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_failing_worker_restarts_after_growing_pauses(start_host: StartHost, tmp
 
 def test_request_on_killed_worker_is_502_without_retry(start_host: StartHost, gate: Gate) -> None:
     host = start_host()
-    pid_of_a_worker(host)  # so that the next request takes a connection that is already there
+    pid_of_a_worker(host)  # so that the next request uses an open connection
     with ThreadPoolExecutor() as clients:
         first = clients.submit(host.request, "/gate?visit=first")
         with gate.held() as (visit, pid):

@@ -1,4 +1,4 @@
-"""What a function receives, and what its caller gets back, through a real host and worker."""
+"""Requests and responses of functions, through a host process and a worker process."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_body_over_100_mib_is_413(host: RunningHost) -> None:
 
 
 def test_only_records_of_functions_reach_log(host: RunningHost) -> None:
-    """As with the real host. What is printed is seen always."""
+    """As with the real host. Printed lines always reach the log."""
     lines_before = len(host.log)
     for target in ("/logs", "/logs-in-pool"):
         assert host.request(target).status == 200

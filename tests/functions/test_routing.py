@@ -1,4 +1,4 @@
-"""Which function answers which request."""
+"""Which function a request reaches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add(app: func.FunctionApp, name: str, route: str | None = None, methods: Ite
 
 
 def table(routes: dict[str, str], prefix: str = "") -> RoutingTable:
-    """Routes by function name; a route may begin with the methods it is for: `GET,HEAD path`."""
+    """Routes by function name; a route may start with its methods: `GET,HEAD path`."""
     app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
     for name, described in routes.items():
         *methods, route = described.split(" ")

@@ -21,7 +21,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(repository: Path) -> Iterator[Start]:
-    """Start a local environment in the copy, with arguments; it is gone when the test ends."""
+    """Start a local environment in the copy, with arguments; it is stopped when the test ends."""
     with ExitStack() as environments:
 
         def start(*arguments: str) -> Environment:

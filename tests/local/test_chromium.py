@@ -1,4 +1,4 @@
-"""Where the browser for the tests comes from."""
+"""How a Chromium is found or installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.progress import StepFailed
 
 @pytest.fixture(autouse=True)
 def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without a Chromium, with one empty folder on its PATH."""
+    """A machine without a Chromium, with an empty folder on its PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "playwright"))
     monkeypatch.setattr(chromium, "_PATHS", ())

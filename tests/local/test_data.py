@@ -1,4 +1,4 @@
-"""What is left of the visits when an environment is started again."""
+"""Which visits an environment has when it is started again."""
 
 from __future__ import annotations
 

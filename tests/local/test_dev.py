@@ -1,4 +1,4 @@
-"""dev.py: the virtual environment, made where there is none, renewed where it is of something else."""
+"""dev.py creates the virtual environment, and renews it if its requirements or Python change."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import pytest
 import dev
 from local import progress
 from local.progress import StepFailed
-
-from .environment import PATIENCE
+from tests.support import TEST_TIMEOUT
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a dev.py that has not prepared anything yet."""
+    """A folder in which dev.py has not run yet."""
     environment = tmp_path / ".venv"
     monkeypatch.setattr(dev, "ROOT", tmp_path)
     monkeypatch.setattr(dev, "ENVIRONMENT", environment)
@@ -31,12 +30,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Commands(list[list[str]]):
-    """Stands in for `run`: records the commands and does what matters of them; the one named `fails` fails."""
+    """Stands in for `run`: records the commands, creates the folder of `venv`, and fails the one named `fails`."""
 
     fails = ""
 
     def __call__(self, command: Sequence[str | Path], note: object, hint: str) -> None:
-        self.append([str(word) for word in command])
+        self.append([str(argument) for argument in command])
         if self.fails in self[-1]:
             raise StepFailed(f"{self.fails} failed. {hint}")
         if "venv" in command:
@@ -130,7 +129,7 @@ def test_arguments_pass_on_from_any_folder(repository: Path, tmp_path: Path) -> 
 
     command = [sys.executable, str(repository / "dev.py"), "run", "--help"]
     ended = subprocess.run(
-        command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=PATIENCE, check=False
+        command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=TEST_TIMEOUT, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("usage: dev.py run")

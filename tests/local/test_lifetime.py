@@ -1,4 +1,4 @@
-"""How an environment starts, and that nothing of it is left, however it ends."""
+"""How an environment starts, and that it leaves no process behind, however it ends."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import TEST_TIMEOUT
+
 from .conftest import Start
-from .environment import ANY_PORTS, PATIENCE, Environment, get, visit
+from .environment import ANY_PORTS, Environment, get, visit
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")
 
 SERVICES = ["services", *ANY_PORTS[1:]]
 
 
-def seconds_blotted_out(lines: list[str]) -> list[str]:
+def without_seconds(lines: list[str]) -> list[str]:
     return [re.sub(r" +\d+\.\d s$", "", line) for line in lines]
 
 
@@ -35,7 +37,7 @@ def test_environment_shows_steps_and_stops_in_order(start: Start, stop: Callable
 
     stop(environment)
     assert environment.end() == 0
-    assert seconds_blotted_out(environment.output) == [
+    assert without_seconds(environment.output) == [
         "  Azurite, SignalR emulator",
         "  Table, container, content",
         "  Functions app",
@@ -43,7 +45,7 @@ def test_environment_shows_steps_and_stops_in_order(start: Start, stop: Callable
         "",
         "Stopped.",
     ]
-    assert not any("Traceback" in line for line in environment.errors), environment.story
+    assert not any("Traceback" in line for line in environment.errors), environment.transcript
 
 
 def test_ctrl_c_during_start_stops_all_servers(start: Start) -> None:
@@ -51,7 +53,7 @@ def test_ctrl_c_during_start_stops_all_servers(start: Start) -> None:
     environment.wait_for_child("local.emulators.functions")
     environment.interrupt()
     assert environment.end() == 130
-    assert not any("Traceback" in line for line in environment.errors), environment.story
+    assert not any("Traceback" in line for line in environment.errors), environment.transcript
 
 
 @pytest.mark.parametrize("child", ["azurite.js", "local.emulators.functions"])
@@ -85,6 +87,6 @@ def test_closed_output_ends_environment_quietly(repository: Path) -> None:
     with os.fdopen(writer, "w") as output:
         command = [sys.executable, "-m", "local", *SERVICES]
         ended = subprocess.run(
-            command, cwd=repository, stdout=output, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False
+            command, cwd=repository, stdout=output, stderr=subprocess.PIPE, text=True, timeout=TEST_TIMEOUT, check=False
         )
     assert (ended.returncode, ended.stderr) == (1, "")

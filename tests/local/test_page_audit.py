@@ -1,4 +1,4 @@
-"""What Lighthouse says of the homepage, and what follows from it."""
+"""How a report of Lighthouse is judged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local.progress import StepFailed
 
 
 def result(**scores: float) -> dict[str, object]:
-    """A report of Lighthouse with one audit in each category; those not given have the best score."""
+    """A report of Lighthouse with one audit in each category; the default is the best score."""
     names = {name: name.replace("-", "_") for name in REQUIRED}
     return {
         "categories": {

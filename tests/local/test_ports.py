@@ -1,4 +1,4 @@
-"""Where the servers of an environment listen."""
+"""The ports of an environment: checked before it starts, and free to choose."""
 
 from __future__ import annotations
 

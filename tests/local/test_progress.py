@@ -1,4 +1,4 @@
-"""Steps: what they show on a terminal and off one, what a failure says, and that no command outlives its step."""
+"""Steps: their output with and without a terminal, their errors, and that no command outlives its step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
+from local import REPOSITORY
 from local.progress import StepFailed, run, step
-
-from .environment import PATIENCE, REPOSITORY
+from tests.support import TEST_TIMEOUT
 
 HINT = "Try again."
 
@@ -65,7 +65,7 @@ def test_output_may_have_any_encoding() -> None:
     assert notes == ["caf\N{REPLACEMENT CHARACTER}"]
 
 
-# A command that starts another; both hold a connection to us, which closes with the last of them.
+# A command that starts another. Both hold a connection to the test, which closes when the last of them ends.
 HOLD = """
 import os, socket, subprocess, sys, time
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -88,12 +88,12 @@ with step("A long step") as note:
 @pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_command_never_outlives_its_parent(ending: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(PATIENCE)
+        server.settimeout(TEST_TIMEOUT)
         command = [*python(HOLD), str(server.getsockname()[1])]
         with subprocess.Popen([*python(STEP), *command], cwd=REPOSITORY, stderr=subprocess.PIPE) as process:
             connection, _ = server.accept()
             with connection:
-                connection.settimeout(PATIENCE)
+                connection.settimeout(TEST_TIMEOUT)
                 assert connection.recv(2) == b"up"
                 process.send_signal(signal.Signals[ending])
                 assert connection.recv(1) == b"", "something is left"
@@ -132,7 +132,7 @@ with step("A step") as note:
 
 
 def read_until(terminal: int, end: bytes) -> bytes:
-    """What was printed on a terminal, up to and including the first `end`."""
+    """The output on a terminal, up to and including the first `end`."""
     text = b""
     while end not in text:
         text += os.read(terminal, 4096)

@@ -1,4 +1,4 @@
-"""Publishing: the container becomes, and stays, what the files are."""
+"""Publishing: the container becomes equal to the files, and stays so."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from local import REPOSITORY
 from local.emulators.azurite import Account
 from local.progress import StepFailed
 from local.publishing.bundle import FOLDER
 from local.publishing.publisher import Publisher, assets
 from signin.website.site import CONTAINER, is_blob_name
 
-REPOSITORY = Path(__file__).parents[2]
 CONTENT = REPOSITORY / "content"
 PAGES = ["index.html", "404.html"]
 
@@ -27,7 +27,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 @pytest.fixture
 def content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the content, which is what gets published."""
+    """A copy of the content, which is published in place of the original."""
     monkeypatch.setattr("local.publishing.publisher.REPOSITORY", tmp_path)
     return shutil.copytree(CONTENT, tmp_path / "content")
 
@@ -40,7 +40,7 @@ def publisher(account: Account, content: Path) -> Iterator[Publisher]:
 
 
 def bundled(name: str, suffix: str) -> str:
-    """The name under which a script or a style sheet is published now."""
+    """The current name of the bundle of a script or a style sheet."""
     (found,) = [
         asset.name for asset in assets() if re.fullmatch(rf"{FOLDER}/{name}-\w+{re.escape(suffix)}", asset.name)
     ]
@@ -52,7 +52,7 @@ def append(path: Path, text: str) -> None:
 
 
 def read(account: Account, name: str) -> requests.Response:
-    """The blob, as anybody may read it."""
+    """Read a blob without credentials."""
     return requests.get(f"{account.blob_url}/{CONTAINER}/{name}", timeout=10)
 
 
@@ -123,7 +123,7 @@ def test_previous_bundles_stay_for_one_publication(publisher: Publisher, account
     versions = [bundled("main", ".js")]
     for number in (1, 2):
         append(content / "scripts" / "main.js", f"console.log({number});")
-        with closing(Publisher(account.connection_string)) as restarted:  # from what is in the container alone
+        with closing(Publisher(account.connection_string)) as restarted:  # it knows only the blobs in the container
             restarted.publish()
         versions.append(bundled("main", ".js"))
     assert [read(account, name).status_code for name in versions] == [404, 200, 200]
@@ -190,7 +190,7 @@ def test_social_picture_has_absolute_address() -> None:
 
 
 def test_first_view_is_below_80_kb() -> None:
-    """What is loaded before the numbers show; icons and source maps are not."""
+    """The files that load before the numbers appear: not icons and source maps."""
     first_view = [
         asset for asset in assets() if asset.name == "index.html" or asset.name.endswith((".js", ".css", ".woff2"))
     ]

@@ -1,4 +1,4 @@
-"""`services`: all but the Functions host, for `func start` with local.settings.json.example."""
+"""`services`: everything but the Functions host, for `func start` with local.settings.json.example."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_app_runs_with_printed_settings(start: Start, start_app: StartApp) -> No
     values = dict(line.strip().split("=", 1) for line in services.output if line.startswith("  ") and "=" in line)
     assert values.keys() == {"TableConnectionString", "BlobHost", "AzureSignalRConnectionString"}
 
-    # The example's own string says localhost, as the documentation of the official emulator does.
+    # The example's own string contains localhost, like the documentation of the official emulator.
     port = urlsplit(Settings.from_environment(values).signalr.endpoint).port
     signalr = EXAMPLE["AzureSignalRConnectionString"].replace(str(Ports().signalr), str(port))
     app = start_app(values | {"AzureSignalRConnectionString": signalr})

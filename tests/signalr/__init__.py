@@ -1,1 +1,1 @@
-"""The SignalR emulator: what it does, what it refuses, and that clients written by others get on with it."""
+"""Tests of the SignalR emulator: its responses, its errors, and its conformance with clients of other authors."""

@@ -1,4 +1,4 @@
-"""An app as SignalR clients know it: /negotiate sends them to the service, and a page has a client's library."""
+"""An app for SignalR clients: /negotiate redirects them to the service, and a page loads a client's library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HUB_URL = "/client/?hub=signinsamplehub"
 
 
 class App:
-    """`negotiations` counts how often clients asked where the service is; `url` is without a trailing slash."""
+    """`negotiations` counts the calls of /negotiate; `url` has no trailing slash."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
@@ -34,7 +34,7 @@ class App:
 
 @asynccontextmanager
 async def running(emulator: Emulator) -> AsyncIterator[App]:
-    """An app at a free port, whose page is at /page/ and the name of the npm package."""
+    """An app at a free port; the page for an npm package is /page/<name of the package>."""
     app = App(emulator)
     server = web.Application()
     server.router.add_post("/negotiate", app.negotiate)

@@ -1,4 +1,4 @@
-"""An emulator at a free port, with tokens for it and a bare client that speaks frames."""
+"""An emulator at a free port, with tokens for it and a client that sends and receives frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HANDSHAKE = '{"protocol":"json","version":1}\x1e'
 
 
 class Client:
-    """A WebSocket that sends and receives frames, and nothing by itself."""
+    """A WebSocket for frames, which sends nothing by itself."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -40,7 +40,7 @@ class Client:
         return json.loads(self._frames.pop(0))
 
     async def ended(self) -> bool:
-        """Wait for the close of the WebSocket; false if something else comes before it."""
+        """Wait for the close of the WebSocket; false if another message arrives before it."""
         message = await self.socket.receive(timeout=10)
         return message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
 
@@ -57,7 +57,7 @@ class Service:
         return int(self.url.rpartition(":")[2])
 
     def token(self, resource: str, key: str = DEVELOPMENT_KEY, **claims: Any) -> str:
-        """A token for a resource, a path with or without a query; a claim that is None is left out."""
+        """A token for a resource, a path with or without a query; claims that are None are left out."""
         everything = {"aud": self.url + resource, "exp": int(time.time()) + 60} | claims
         return jwt.encode({name: value for name, value in everything.items() if value is not None}, key, "HS256")
 
@@ -77,18 +77,18 @@ class Service:
             assert response.status == 202, await response.text()
 
     async def counters(self) -> dict[str, int]:
-        """The emulator's counters, as it tells them."""
+        """The emulator's counters."""
         async with self.http.get(f"{self.url}/emulator/counters") as response:
             assert response.status == 200
             counters: dict[str, int] = await response.json()
             return counters
 
     async def connections(self) -> int:
-        """How many clients are connected now."""
+        """The number of clients that are connected now."""
         return (await self.counters())["connections"]
 
     async def negotiate(self, hub: str = "chat", version: int = 1) -> Any:
-        """The answer to a client's negotiation."""
+        """Negotiate a connection and return the response."""
         async with self.http.post(
             f"{self.url}/client/negotiate?hub={hub}&negotiateVersion={version}",
             headers=self.authorization(f"/client/?hub={hub}"),
@@ -98,7 +98,7 @@ class Service:
 
     @asynccontextmanager
     async def websocket(self, hub: str = "chat", connection_token: str | None = None) -> AsyncIterator[Client]:
-        """A client whose WebSocket is open and whose handshake is still to come."""
+        """A client with an open WebSocket, before its handshake."""
         query = {"hub": hub} | ({"id": connection_token} if connection_token else {})
         authorization = self.authorization(f"/client/?hub={hub}")
         async with self.http.ws_connect(
@@ -108,7 +108,7 @@ class Service:
 
     @asynccontextmanager
     async def client(self, hub: str = "chat", connection_token: str | None = None) -> AsyncIterator[Client]:
-        """A client that has done its handshake."""
+        """A client after its handshake."""
         async with self.websocket(hub, connection_token) as client:
             await client.send(HANDSHAKE)
             assert await client.receive() == {}
@@ -116,7 +116,7 @@ class Service:
 
 
 class Emulator(Service):
-    """An emulator in this process, which may be looked into."""
+    """An emulator in this process, with access to its hubs."""
 
     def __init__(self, url: str, http: aiohttp.ClientSession, app: web.Application) -> None:
         super().__init__(url, http)

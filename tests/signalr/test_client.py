@@ -1,4 +1,4 @@
-"""The client's side: negotiate, the WebSocket, the hub protocol."""
+"""The endpoints for clients: negotiation, the WebSocket, the hub protocol."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_what_cannot_connect_is_told_why(
 
 
 async def connection_status(emulator: Emulator, hub: str, connection_token: str) -> int:
-    """The HTTP status with which a WebSocket is refused."""
+    """The HTTP status that refuses a WebSocket."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
         async with emulator.websocket(hub, connection_token):
             pass

@@ -1,4 +1,4 @@
-"""Clients that others wrote get on with the emulator, over every transport and in every protocol they have."""
+"""Clients of other authors work with the emulator, over all transports and protocols that they support."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .conftest import Emulator
 
 STATISTICS = [3, {"Windows": 2, "Other": 1}, {"Edge": 3}, {"byDevice": {"Desktop": 2, "Other": 1}}]
 
-# Takes the service's URL and a token, or an app's URL.
+# Its arguments are the service's URL and a token, or an app's URL.
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 # "client, transport, protocol". The client in Node is @microsoft/signalr.
@@ -43,7 +43,7 @@ CLIENTS: dict[str, Connect] = {
     "signalrcore, WebSockets, messagepack": partial(signalrcore, transport="WebSockets", protocol="messagepack"),
     "signalrcore, ServerSentEvents, json": partial(signalrcore, transport="ServerSentEvents"),
 }
-# In a browser, @aspnet/signalr 1.0 being the one of the C# sample's page.
+# In a browser. The page of the C# sample uses @aspnet/signalr 1.0.
 PAGES = [
     f"{library}, {transport}, json"
     for library in ("@microsoft/signalr", "@aspnet/signalr")
@@ -54,7 +54,7 @@ EVERY_CLIENT = pytest.mark.parametrize("name", [*CLIENTS, *PAGES])
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """An emulator that sends pings all the time, which no client minds and for which signalrcore waits to stop."""
+    """An emulator with a ping every 0.1 s: signalrcore waits for one before it stops."""
     async with conftest.running(Intervals(ping=0.1)) as emulator:
         yield emulator
 
@@ -73,7 +73,7 @@ def browser() -> Iterator[BrowserThread]:
 
 @pytest.fixture
 def connect(name: str, app: App, request: pytest.FixtureRequest) -> Connect:
-    """How the client of this name connects."""
+    """The function that connects the client with this name."""
     if name in CLIENTS:
         return CLIENTS[name]
     library, transport, _ = name.split(", ")
@@ -111,11 +111,11 @@ async def test_client_that_calls_hub_method_is_closed(emulator: Emulator, connec
         await client.invoke()
         event, message = await client.event()
         assert event == "closed"
-        if not name.startswith("signalrcore"):  # which keeps the reason to itself
+        if not name.startswith("signalrcore"):  # it does not report the reason
             assert "serverless" in message
 
 
-# @aspnet/signalr and signalrcore stay closed, whatever they are told, unless their users do something about it.
+# @aspnet/signalr and signalrcore do not reconnect by themselves.
 @pytest.mark.parametrize(
     "name", [name for name in (*CLIENTS, *PAGES) if not name.startswith(("@aspnet", "signalrcore"))]
 )
@@ -125,7 +125,7 @@ async def test_client_reconnects_through_app(emulator: Emulator, app: App, conne
         emulator.hubs.close()
         assert await client.event() == ["reconnecting", None]
         assert await client.event() == ["reconnected", None]
-        # pysignalr goes back to the service with the token it has.
+        # pysignalr reconnects to the service with its old token.
         assert app.negotiations == (1 if name.startswith("pysignalr") else 2)
         await broadcast(emulator)
         assert await client.event() == ["updateSignInStats", STATISTICS]

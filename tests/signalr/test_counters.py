@@ -1,4 +1,4 @@
-"""The emulator's counters: what a test or a measurement reads from them."""
+"""The emulator's counters, which tests and measurements read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_broken_connection_is_not_counted(emulator: Emulator) -> None:
 
 
 async def test_broadcast_costs_one_message_per_client(emulator: Emulator) -> None:
-    await emulator.send("to nobody")
+    await emulator.send("to none")
     async with emulator.client(), emulator.client(), emulator.client(hub="other"):
         await emulator.send("to two")
     now = await emulator.counters()
@@ -83,7 +83,7 @@ async def test_pings_and_closes_cost_nothing() -> None:
 
 async def test_dropped_client_costs_earlier_messages(emulator: Emulator) -> None:
     async with emulator.client():
-        for _ in range(outbox.LIMIT + 1):  # all at once: the client gets nothing of it in between
+        for _ in range(outbox.LIMIT + 1):  # without a pause, so that the client reads none of them
             emulator.hubs.broadcast("chat", "greet", ["small"])
         now = await emulator.counters()
     assert (now["connections"], now["messages"]) == (0, outbox.LIMIT)

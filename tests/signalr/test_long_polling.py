@@ -1,4 +1,4 @@
-"""Long polling: how a connection is made of requests that come and go."""
+"""Long polling: a connection over many requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESOURCE = "/client/?hub=chat"
 
 
 class Poller:
-    """A long polling client that does nothing by itself."""
+    """A long polling client that sends nothing by itself."""
 
     def __init__(self, emulator: Emulator, connection_token: str, **claims: Any) -> None:
         self._emulator = emulator
@@ -50,7 +50,7 @@ class Poller:
 
 @asynccontextmanager
 async def new_poller(emulator: Emulator, **claims: Any) -> AsyncIterator[Poller]:
-    """One that has negotiated, and is gone in the end."""
+    """A poller after its negotiation; it disconnects at the end."""
     poller = Poller(emulator, (await emulator.negotiate())["connectionToken"], **claims)
     yield poller
     poller.headers = emulator.authorization(RESOURCE)
@@ -59,7 +59,7 @@ async def new_poller(emulator: Emulator, **claims: Any) -> AsyncIterator[Poller]
 
 @asynccontextmanager
 async def connected(emulator: Emulator, **claims: Any) -> AsyncIterator[Poller]:
-    """One that has done its handshake."""
+    """A poller after its handshake."""
     async with new_poller(emulator, **claims) as poller:
         assert await poller.poll() == (200, b"")
         await poller.send(HANDSHAKE)
@@ -68,10 +68,10 @@ async def connected(emulator: Emulator, **claims: Any) -> AsyncIterator[Poller]:
 
 
 async def waiting(poller: Poller) -> asyncio.Task[tuple[int, bytes]]:
-    """A poll that is known to have arrived: the first of two has been overtaken by it."""
+    """A poll that has arrived at the emulator: it has replaced an earlier one, which has got its response."""
     polls = {asyncio.create_task(poller.poll()) for _ in range(2)}
-    (overtaken,), (poll,) = await asyncio.wait(polls, return_when=asyncio.FIRST_COMPLETED, timeout=10)
-    assert overtaken.result() == (204, b"")
+    (replaced,), (poll,) = await asyncio.wait(polls, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    assert replaced.result() == (204, b"")
     return poll
 
 
@@ -196,7 +196,7 @@ async def test_expired_token_refuses_polls_not_open_websockets(emulator: Emulato
         assert "after" in await socket.receive_str()
 
 
-# --- what is refused
+# --- refused requests
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])

@@ -1,4 +1,4 @@
-"""The emulator as a process: how it starts, what it says, how it ends."""
+"""The emulator as a process: its start, its output and its end."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 import pytest
 
+from local import REPOSITORY
+
 from .conftest import Service
 
-REPOSITORY = Path(__file__).parents[2]
 ANNOUNCEMENT = re.compile(r"SignalR emulator is listening at (http://127\.0\.0\.1:\d+)\n")
 
 
 @asynccontextmanager
 async def process(*arguments: str) -> AsyncIterator[Process]:
-    """`python -m local.emulators.signalr` with the arguments; killed in the end if it has not ended by itself."""
+    """`python -m local.emulators.signalr` with the arguments; killed at the end if it still runs."""
     command = [sys.executable, "-W", "error", "-m", "local.emulators.signalr", *arguments]
     emulator = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdin=PIPE, stdout=PIPE, stderr=PIPE)
     try:
@@ -45,7 +45,7 @@ async def announced_url(emulator: Process) -> str:
 
 
 async def ended(emulator: Process) -> tuple[int | None, str, list[str]]:
-    """End the standard input; exit code, what is left of standard output, and the lines of standard error."""
+    """Close standard input, and return the exit code, the rest of standard output and the lines of standard error."""
     assert emulator.stdin
     emulator.stdin.close()
     async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""The hub protocols: what frames look like, and that they are understood however they are cut."""
+"""The hub protocols: the form of frames, and that they are found in any pieces of the stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 
 QUICKLY = settings(deadline=None, max_examples=50, database=None, suppress_health_check=[HealthCheck.too_slow])
 
-# What the REST API may be sent, as far as MessagePack has it exactly.
+# JSON values that MessagePack represents exactly.
 INTEGERS = st.integers(min_value=-(2**63), max_value=2**64 - 1)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

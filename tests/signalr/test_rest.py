@@ -15,7 +15,7 @@ V2022 = "/api/hubs/chat/:send"
 
 
 async def post(emulator: Emulator, path: str, body: bytes, query: str = "", **headers: str) -> tuple[int, str]:
-    """Status and text of the answer."""
+    """Status and text of the response."""
     async with emulator.http.post(
         emulator.url + path + query, data=io.BytesIO(body), headers=emulator.authorization(path) | headers
     ) as response:
@@ -72,7 +72,7 @@ async def test_arguments_are_optional(emulator: Emulator, body: bytes) -> None:
         b'{"target":"greet","arguments":[1e999]}',
         b'{"target":"greet","arguments":[' + b"9" * 5000 + b"]}",
         b'{"target":"greet","arguments":[' + b"9" * 400 + b"]}",  # too large for the floats of MessagePack
-        b'{"target":"greet","arguments":["\\ud800"]}',  # half a character
+        b'{"target":"greet","arguments":["\\ud800"]}',  # a lone surrogate
         b'{"target":"greet","arguments":[' + b"[" * 600 + b"]" * 600 + b"]}",
         b"[" * 100_000,
     ],

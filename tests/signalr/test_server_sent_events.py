@@ -1,4 +1,4 @@
-"""Server-sent events: one answer that goes on, and POSTs."""
+"""Server-sent events: one response that stays open, and POSTs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESOURCE = "/client/?hub=chat"
 
 
 class Stream:
-    """A client with an open stream that does nothing by itself."""
+    """A client with an open stream that sends nothing by itself."""
 
     def __init__(self, emulator: Emulator, url: str, response: aiohttp.ClientResponse) -> None:
         self._emulator = emulator
@@ -48,7 +48,7 @@ class Stream:
 
 @asynccontextmanager
 async def opened(emulator: Emulator) -> AsyncIterator[Stream]:
-    """One whose handshake is still to come."""
+    """A stream before its handshake."""
     url = f"{emulator.url}{RESOURCE}&id={(await emulator.negotiate())['connectionToken']}"
     headers = emulator.authorization(RESOURCE) | {"Accept": "text/event-stream"}
     async with emulator.http.get(url, headers=headers) as response:
@@ -58,7 +58,7 @@ async def opened(emulator: Emulator) -> AsyncIterator[Stream]:
 
 @asynccontextmanager
 async def connected(emulator: Emulator) -> AsyncIterator[Stream]:
-    """One that has done its handshake."""
+    """A stream after its handshake."""
     async with opened(emulator) as stream:
         await stream.send(HANDSHAKE)
         assert await stream.receive() == {}
@@ -104,7 +104,7 @@ async def test_binary_protocol_is_refused(emulator: Emulator) -> None:
 async def test_hanging_up_ends_connection_at_once(emulator: Emulator) -> None:
     async with connected(emulator):
         assert await emulator.connections() == 1
-    async with asyncio.timeout(5):  # without this, it would be when the next ping is sent
+    async with asyncio.timeout(5):  # the next ping, after 15 s, would detect it too
         while await emulator.connections():
             pass
 

@@ -1,4 +1,4 @@
-"""Who may call: signature, audience and expiry, on the client's side and on the app's."""
+"""Access tokens: signature, audience and expiry, for clients and for the app."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_access_key_is_not_decoded_from_base64(emulator: Emulator) -> None
         assert response.status == 401
 
 
-# --- without the key
+# --- without the access key
 
 GENERATE = "/api/hubs/chat/:generateToken"
 IDENTITY_TOKEN = "an access token of Microsoft Entra ID, for https://signalr.azure.com/.default"
@@ -134,14 +134,14 @@ BY_IDENTITY = {"Authorization": f"Bearer {IDENTITY_TOKEN}"}
 
 
 async def generated(emulator: Emulator, query: str, headers: dict[str, str]) -> tuple[int, str]:
-    """Status, and the token or what is wrong."""
+    """Status, and the token or the error."""
     async with emulator.http.post(f"{emulator.url}{GENERATE}?{query}", headers=headers) as response:
         return response.status, (await response.json())["token"] if response.status == 200 else await response.text()
 
 
 @pytest.fixture
 async def trusting() -> AsyncIterator[Emulator]:
-    """An emulator that was started to trust an identity."""
+    """An emulator that trusts an identity."""
     async with running(trusted_identity_tokens=[IDENTITY_TOKEN]) as emulator:
         yield emulator
 
