@@ -19,7 +19,7 @@ from local.emulators.azurite import Account
 from local.environment.services import settings_for
 from local.publishing import package
 from tests.conftest import SignalR
-from tests.local.environment import visit
+from tests.support.local_environment import visit
 from tests.support.running_host import RunningHost
 
 from .tools import environment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .environment import Environment, copy_repository
+from tests.support.local_environment import Environment, copy_repository
 
 Start = Callable[..., Environment]
 

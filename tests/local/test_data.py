@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.local_environment import port_flags, visit
 from tests.support.ports import free_ports
 
 from .conftest import Start
-from .environment import port_flags, visit
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import TEST_TIMEOUT
+from tests.support.local_environment import ANY_PORTS, Environment, get, visit
 
 from .conftest import Start
-from .environment import ANY_PORTS, Environment, get, visit
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these signals")
 

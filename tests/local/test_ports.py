@@ -12,10 +12,10 @@ import pytest
 from local.commands import parse
 from local.environment.ports import FLAGS, check_ports
 from local.progress import StepFailed
+from tests.support.local_environment import ANY_PORTS, get, port_flags, visit
 from tests.support.ports import free_ports
 
 from .conftest import Start
-from .environment import ANY_PORTS, get, port_flags, visit
 
 
 def test_each_port_in_use_is_reported_with_flag(start: Start) -> None:

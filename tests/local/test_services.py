@@ -15,9 +15,9 @@ from local.environment.ports import Ports
 from local.environment.services import settings_for
 from signin.settings import Settings
 from tests.conftest import StartApp
+from tests.support.local_environment import ANY_PORTS, get, visit
 
 from .conftest import Start
-from .environment import ANY_PORTS, get, visit
 
 EXAMPLE: Mapping[str, str] = json.loads(
     (Path(__file__).parents[2] / "local.settings.json.example").read_text(encoding="utf-8")

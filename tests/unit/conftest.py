@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clock import Clock
+
 from .whole_app import Surroundings, close, forget_current, surroundings
 
 
@@ -15,6 +17,11 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "netrc"
     path.write_text("default login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(path))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from signin.website import cache as cache_module
 from signin.website.blobs import Blob, BlobChanged, Container, ContentUnavailable
 from signin.website.cache import FRESH_SECONDS, MAX_BYTES, MAX_NEGATIVE_ENTRIES, BlobCache
+from tests.support.clock import Clock
 
 TIMEOUT = 10  # seconds
 
@@ -36,22 +37,6 @@ class FakeContainer(Container):
         if self.error is not None:
             raise self.error
         return bytes(part)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def make_stale(self) -> None:
-        """Advance so far that every entry is stale."""
-        self.now += FRESH_SECONDS
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -93,13 +78,13 @@ async def test_fresh_entry_is_served_without_request(cache: BlobCache, container
 async def test_stale_entry_is_replaced_by_new_version(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     await cache.get("a")
     container.blobs["a"] = new = blob("second")
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     assert await cache.get("a") is new
 
 
 async def test_revalidated_entry_is_fresh_again(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     await cache.get("a")
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     await cache.get("a")
     await cache.get("a")
     assert container.requests == ["a", "a"]
@@ -110,24 +95,24 @@ async def test_negative_entry_is_fresh_as_long(cache: BlobCache, container: Fake
     assert await cache.get("b") is None
     assert container.requests == ["b"]
     container.blobs["b"] = new = blob("new")
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     assert await cache.get("b") is new
 
 
 async def test_deleted_blob_is_never_served_again(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     await cache.get("a")
     container.blobs.clear()
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     assert await cache.get("a") is None
     container.error = ContentUnavailable("down")
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     assert await cache.get("a") is None
 
 
 async def test_new_blob_replaces_its_negative_entry(cache: BlobCache, container: FakeContainer, clock: Clock) -> None:
     await cache.get("b")
     container.blobs["b"] = blob("new")
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     await cache.get("b")
     cache.invalidate("b")
     container.error = ContentUnavailable("down")
@@ -182,7 +167,7 @@ async def test_cancelled_caller_does_not_cancel_others(
 ) -> None:
     if is_cached:
         await cache.get("a")
-        clock.make_stale()
+        clock.now += FRESH_SECONDS
     container.gate.clear()
     first, second = (asyncio.create_task(cache.get("a")) for _ in range(2))
     await wait_for_requests(container, 1 + is_cached)
@@ -243,7 +228,7 @@ async def test_stale_entry_is_served_while_service_fails(
         assert await cache.get("a") is first
     container.error = None
     container.blobs["a"] = new = blob("second")
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     assert await cache.get("a") is new
 
 
@@ -252,7 +237,7 @@ async def test_failing_service_is_not_requested_each_time(
 ) -> None:
     await cache.get("a")
     container.error = ContentUnavailable("down")
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     for _ in range(100):
         await cache.get("a")
     assert container.requests == ["a", "a"]
@@ -265,7 +250,7 @@ async def test_slow_revalidation_serves_the_stale_entry(
     old = await cache.get("a")
     container.blobs["a"] = new = blob("second")
     container.gate.clear()
-    clock.make_stale()
+    clock.now += FRESH_SECONDS
     assert await cache.get("a") is old
     monkeypatch.setattr(cache_module, "_REVALIDATION_TIMEOUT", TIMEOUT)
     assert await cache.get("a") is old, "the next caller does not wait"
@@ -284,11 +269,11 @@ async def test_failure_and_recovery_are_logged_once_each(
     for _ in range(3):
         container.error = ContentUnavailable("answered 503")
         for name in ("a", "b", "c"):
-            clock.make_stale()
+            clock.now += FRESH_SECONDS
             await asyncio.gather(cache.get(name), return_exceptions=True)
         container.error = None
         for name in ("a", "b", "c"):
-            clock.make_stale()
+            clock.now += FRESH_SECONDS
             await cache.get(name)
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"] * 3
     assert "answered 503" in caplog.text

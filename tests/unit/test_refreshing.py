@@ -8,6 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from signin.identity.refreshing import Expiring, RefreshingValue
+from tests.support.clock import Clock
 
 HOUR = 3600.0
 TIMEOUT = 10  # seconds
@@ -28,18 +29,6 @@ class Source:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
-
-
-class Clock:
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 from local import REPOSITORY
 from tests.support import TEST_TIMEOUT
+from tests.support.user_agents import FIREFOX_ON_LINUX
 
 ANY_PORTS = [f"--{name}port=0" for name in ("", "signalr-", "blob-", "queue-", "table-")]
 
@@ -136,11 +137,8 @@ class Environment:
                 self._changed.notify_all()
 
 
-_VISITOR = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
-
-
 def get(url: str) -> bytes:
-    with urlopen(Request(url, headers=_VISITOR), timeout=TEST_TIMEOUT) as response:
+    with urlopen(Request(url, headers={"User-Agent": FIREFOX_ON_LINUX}), timeout=TEST_TIMEOUT) as response:
         return cast(bytes, response.read())
 
 
