@@ -29,7 +29,7 @@ param allowedOrigins array = []
 param storageSku string = 'Standard_LRS'
 
 @description('Version of Python that the app runs on.')
-@allowed(['3.11', '3.12', '3.13'])
+@allowed(['3.11', '3.12', '3.13', '3.14'])
 param pythonVersion string = '3.12'
 
 // A table partition takes some 2,000 rows a second, an account ten times that (docs/operations.md).

@@ -1,0 +1,146 @@
+"""`python -m signin`: the exit code of each command, and which stream it writes to. The process itself is tested in
+tests/integration.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from signin.counting.table import PermanentError, VisitTable
+from signin.operators import commands
+from signin.settings import TableSettings
+
+from .table_service import TableService
+
+AT = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
+COMMANDS = ["audit", "adopt", "export"]
+
+
+@pytest.fixture(autouse=True)
+def level_of_urllib3() -> Iterator[None]:
+    """Restore the level that every command sets."""
+    logger = logging.getLogger("urllib3")
+    level = logger.level
+    yield
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> TableService:
+    """The table that the commands connect to: three visits in one shard, and two rows of the C# sample."""
+    service = TableService()
+    for _ in range(3):
+        service.commit_from_elsewhere("00")
+    for number in range(2):
+        service.put("SignIn", f"1b0e9ac5-4eb5-4b5f-9e52-00000000000{number}", at=AT, OS="Windows 10", Browser="IE")
+    monkeypatch.setenv("TableConnectionString", "UseDevelopmentStorage=true")
+    monkeypatch.setattr(TableSettings, "connect", lambda _: service.visit_table())
+    return service
+
+
+def run(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str, str]:
+    """A command's exit code, standard output and standard error."""
+    exit_code = commands.main([command])
+    output, errors = capsys.readouterr()
+    return exit_code, output, errors
+
+
+def test_audit_exits_with_1_until_rows_are_adopted(service: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code, output, errors = run(capsys, "audit")
+    assert (exit_code, errors) == (1, "")
+    assert "not counted: 2;" in output
+    assert run(capsys, "adopt")[0] == 0
+    assert run(capsys, "audit")[0] == 0
+
+
+def test_adopt_prints_what_it_counted(service: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = [run(capsys, "adopt")[1].split() for _ in range(2)]
+    assert [words[:5] for words in printed] == [
+        ["adopted", "2", "already", "adopted", "0"],
+        ["adopted", "0", "already", "adopted", "2"],
+    ]
+
+
+def test_export_writes_only_visits_to_standard_output(
+    service: TableService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_code, output, errors = run(capsys, "export")
+    assert (exit_code, errors, len(output.splitlines())) == (0, "", 1 + 3)
+
+
+def test_export_exits_with_1_if_rows_are_skipped(service: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    service.put("00", "0note", OS="Windows", Browser="Edge")
+    exit_code, output, errors = run(capsys, "export")
+    assert (exit_code, len(output.splitlines())) == (1, 1 + 3)
+    assert errors.startswith("export: rows skipped because they are not visits: 1;")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_missing_setting_exits_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.delenv("TableConnectionString", raising=False)
+    exit_code, output, errors = run(capsys, command)
+    assert (exit_code, output) == (2, "")
+    assert errors.startswith(f"{command}: TableConnectionString is not set")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("error", "exit_code", "message"),
+    [(PermanentError("no such table"), 2, "no such table. "), (KeyboardInterrupt(), 130, "interrupted. ")],
+    ids=["storage", "ctrl-c"],
+)
+def test_command_that_ends_early_reports_why(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    service: TableService,
+    command: str,
+    error: BaseException,
+    exit_code: int,
+    message: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(VisitTable, "rows", fail)
+    ended_with, _, errors = run(capsys, command)
+    assert ended_with == exit_code
+    assert errors.startswith(f"{command}: {message}")
+    assert errors.endswith(".\n")
+    assert errors.count("\n") == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("command", "progress"), [("audit", "5 rows"), ("adopt", "2 rows of 2 (100%)"), ("export", "3 rows of 3 (100%)")]
+)
+def test_terminal_shows_progress_and_clears_it(
+    monkeypatch: pytest.MonkeyPatch, service: TableService, command: str, progress: str
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(commands, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # a second for each row
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    commands.main([command])
+    assert f"\r\033[K{progress}, " in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\033[K")
+
+
+def test_export_to_a_terminal_shows_no_progress(monkeypatch: pytest.MonkeyPatch, service: TableService) -> None:
+    monkeypatch.setattr(sys, "stderr", errors := Terminal())
+    monkeypatch.setattr(sys, "stdout", output := Terminal())
+    assert commands.main(["export"]) == 0
+    assert errors.getvalue() == ""
+    assert output.getvalue().startswith("time,os,browser,device")
