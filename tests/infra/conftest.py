@@ -19,3 +19,9 @@ def checkers() -> Path:
 def azure_cli() -> Path:
     """The folder of the Azure CLI's Python."""
     return environment(HERE / "azure-cli.txt")
+
+
+@pytest.fixture(scope="session")
+def pre_commit() -> Path:
+    """The folder of pre-commit's program."""
+    return environment(HERE / "pre-commit.txt")
