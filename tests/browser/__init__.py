@@ -1,6 +1,5 @@
-"""The whole thing, as visitors see it: real pages in a real browser, on the app and services as run locally."""
+"""The whole system, as visitors see it: real pages in a real browser, on the local app and services."""
 
 import pytest
 
-# So that their assertions say what was compared, as those of the tests do.
-pytest.register_assert_rewrite(f"{__name__}.site", f"{__name__}.visitor")
+pytest.register_assert_rewrite(f"{__name__}.site", f"{__name__}.visitor")  # their assertions, too, report the values

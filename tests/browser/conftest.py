@@ -1,4 +1,4 @@
-"""A browser for all tests here, and visitors whose pages must be free of errors."""
+"""A browser for all tests, and visitors whose pages must be free of errors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .site import Site
 from .visitor import Visitors
 
 
-# Not for the whole session: as long as it runs, Playwright's event loop keeps asynchronous tests from running theirs.
+# Not for the whole session: while it runs, Playwright's event loop prevents those of asynchronous tests.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser; each visitor has a context of its own in it."""
+    """One browser, with a context for each visitor."""
     expect.set_options(timeout=30_000)  # ms
     with running_browser() as browser:
         yield browser
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def content(azurite: Azurite, unused_accounts: Iterator[str]) -> Account:
-    """A storage account with the content in it."""
+    """A storage account with the published content."""
     account = azurite.account(next(unused_accounts))
     account.publish().close()
     return account
@@ -39,7 +39,7 @@ def content(azurite: Azurite, unused_accounts: Iterator[str]) -> Account:
 
 @pytest.fixture
 def settings(settings: Mapping[str, str], content: Account) -> dict[str, str]:
-    """As for all tests, but with content."""
+    """The settings of all tests, with content."""
     return {**settings, "BlobHost": content.blob_url}
 
 
@@ -51,7 +51,7 @@ def site(app: RunningHost, signalr: SignalR) -> Site:
 
 @pytest.fixture(scope="package")
 def shared_site(content: Account) -> Iterator[Site]:
-    """The app for tests to which it does not matter who else visits."""
+    """The app for tests that do not depend on the number of visits."""
     content.create_table()
     with ExitStack() as stack:
         signalr = signalr_emulator()
@@ -64,7 +64,7 @@ def shared_site(content: Account) -> Iterator[Site]:
 
 @pytest.fixture
 def visitors(browser: Browser, tmp_path: Path) -> Iterator[Visitors]:
-    """Opens pages; the test fails if anything goes wrong in one that it did not expect."""
+    """Opens pages; an unexpected problem in one of them fails the test."""
     visitors = Visitors(browser, pictures=tmp_path)
     yield visitors
     visitors.leave()
@@ -72,7 +72,7 @@ def visitors(browser: Browser, tmp_path: Path) -> Iterator[Visitors]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object]:
-    """Check the pages at the end of a test, and picture them when it has failed."""
+    """Check the pages at the end of a test, and take screenshots if it has failed."""
     visitors = item.funcargs.get("visitors")
     if not isinstance(visitors, Visitors):
         return (yield)

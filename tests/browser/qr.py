@@ -1,6 +1,6 @@
-"""Reading a QR code as a scanner does, from a picture; written after ISO/IEC 18004.
+"""A reader of QR codes in screenshots, after ISO/IEC 18004.
 
-What is read is shown on a screen and has no errors, so the error correction is left aside.
+A screenshot has no errors, so error correction is not implemented.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Matrix = Sequence[Sequence[bool]]  # rows of modules, True is dark
 
 QUIET_ZONE = 4  # modules on each side
 
-# By the number of modules on a side: how many bytes of a code of level M are data. Larger ones have several blocks.
+# The number of data bytes in a code of level M, by its modules on a side. Larger codes have several blocks.
 _DATA_BYTES = {21: 16, 25: 28, 29: 44}
 _LEVEL_M = 0b00
 _BYTE_MODE = 0b0100
@@ -33,7 +33,7 @@ _MASKS: Sequence[Callable[[int, int], bool]] = (
 
 
 def scan(code: Locator) -> str:
-    """The text of the QR code that an element shows, dark on light; its `viewBox` counts modules."""
+    """The text of the QR code in an element, dark on light; its `viewBox` is in modules."""
     side = int(code.evaluate("svg => svg.viewBox.baseVal.width"))
     picture = photograph(code, side)
     inside = range(QUIET_ZONE, side - QUIET_ZONE)
@@ -45,7 +45,7 @@ def scan(code: Locator) -> str:
 
 
 def photograph(code: Locator, side: int) -> Matrix:
-    """Which modules are dark on the screen, `side` rows of as many; each is judged by the pixel in its middle."""
+    """Whether each module on the screen is dark, `side` rows of as many, by the pixel in its middle."""
     png = base64.b64encode(code.screenshot()).decode()
     is_dark: list[bool] = code.page.evaluate(
         """async ([png, side]) => {
@@ -81,7 +81,7 @@ def decode(matrix: Matrix) -> str:
 
 
 def _format(matrix: Matrix) -> tuple[int, int]:
-    """The level of error correction and the number of the mask, from beside the top left finder pattern."""
+    """The level of error correction and the number of the mask, beside the top left finder pattern."""
     row = [matrix[8][column] for column in (0, 1, 2, 3, 4, 5, 7, 8)]
     column = [matrix[row][8] for row in (7, 5, 4, 3, 2, 1, 0)]
     value = int("".join("01"[module] for module in row + column), 2) ^ _FORMAT_MASK

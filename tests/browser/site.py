@@ -1,4 +1,4 @@
-"""The running app as its callers see it, and what it has recorded."""
+"""The running app as its callers see it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from local.emulators.signalr.tokens import DEVELOPMENT_KEY
 from local.environment.services import signalr_emulator
 from signin.app import HUB
 from signin.live.broadcaster import TARGET
+from tests.support import TEST_TIMEOUT
 from tests.support.user_agents import FIREFOX_ON_LINUX
 
 
@@ -26,24 +27,24 @@ class Site:
     signalr_url: str
 
     def visit(self, user_agent: str = FIREFOX_ON_LINUX) -> None:
-        """Be counted as the page's script is, without a page."""
-        requests.post(f"{self.url}/signin", headers={"User-Agent": user_agent}, timeout=30).raise_for_status()
+        """Sign in like the page's script, without a page."""
+        requests.post(f"{self.url}/signin", headers={"User-Agent": user_agent}, timeout=TEST_TIMEOUT).raise_for_status()
 
     def broadcast(self, *arguments: object) -> None:
-        """Send every open page an update that no visits are behind."""
+        """Send an update without visits to every open page."""
         address = f"{self.signalr_url}/api/v1/hubs/{HUB}"
         token = jwt.encode({"aud": address, "exp": time.time() + 60}, DEVELOPMENT_KEY)
         requests.post(
             address,
             json={"target": TARGET, "arguments": arguments},
             headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
+            timeout=TEST_TIMEOUT,
         ).raise_for_status()
 
 
 @contextmanager
 def signalr_emulator_at(url: str) -> Iterator[None]:
-    """A SignalR emulator at the port where another one has been."""
+    """A SignalR emulator at the port of one that was stopped."""
     emulator = signalr_emulator(urlsplit(url).port or 0)
     try:
         emulator.wait_until_ready()

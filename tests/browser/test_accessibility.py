@@ -1,4 +1,4 @@
-"""Nobody is shut out: axe finds nothing to object to in any state of the page, and the keyboard reaches everything."""
+"""Accessibility: axe finds no violation in any state of the page, and the keyboard reaches everything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AXE = (NODE_MODULES / "axe-core/axe.min.js").read_text(encoding="utf-8")
 _SCREENS = {"phone": ViewportSize(width=390, height=844), "desktop": ViewportSize(width=1280, height=800)}
 
 _SERIES = {"start": "2026-11-23T11:35:00Z", "counts": [0] * 60}
-_NOBODY = {
+_EMPTY = {
     "totalNumber": 0,
     "byOS": {},
     "byBrowser": {},
@@ -44,7 +44,7 @@ def _loading(visitor: Visitor) -> None:
 def _empty(visitor: Visitor) -> None:
     visitor.tolerate("status of 500")
     visitor.page.route("**/signin", lambda route: route.fulfill(status=500))
-    visitor.page.route("**/stats", lambda route: route.fulfill(json=_NOBODY))
+    visitor.page.route("**/stats", lambda route: route.fulfill(json=_EMPTY))
     visitor.page.goto(visitor.url)
     visitor.expect_total(0)
 
@@ -52,7 +52,7 @@ def _empty(visitor: Visitor) -> None:
 def _error(visitor: Visitor) -> None:
     def refuse(route: Route) -> None:
         answer = {"error": "Table Storage cannot be reached.", "recorded": "no"}
-        # The page would try again by itself otherwise, and the button to do so be gone just when it is clicked.
+        # Otherwise the page might retry by itself, and the button disappear just before the click.
         route.fulfill(status=503, json=answer, headers={"Retry-After": "3600"})
 
     visitor.tolerate("status of 503")
@@ -73,7 +73,7 @@ def _reconnecting(visitor: Visitor) -> None:
     _live(visitor)
     visitor.tolerate("ERR_FAILED")
     visitor.page.route("**/negotiate", lambda route: route.abort())
-    visitor.page.evaluate("dispatchEvent(new Event('pagehide'))")  # gives the connection up
+    visitor.page.evaluate("dispatchEvent(new Event('pagehide'))")  # closes the connection
     visitor.expect_state("reconnecting")
 
 
@@ -95,7 +95,7 @@ STATES: Mapping[str, Callable[[Visitor], None]] = {
 
 
 def violations(page: Page) -> list[str]:
-    """What axe objects to: the rule, and the elements that break it."""
+    """The violations that axe finds: the rule, and the elements that break it."""
     found: list[str] = page.evaluate(
         """async () => (await axe.run()).violations.map(
           ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`
@@ -105,7 +105,7 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_axe_has_no_objection(shared_site: Site, visitors: Visitors, state: str) -> None:
+def test_axe_finds_no_violation(shared_site: Site, visitors: Visitors, state: str) -> None:
     visitor = visitors.enter(shared_site, reduced_motion="reduce")
     STATES[state](visitor)
     visitor.page.evaluate(_AXE)
@@ -114,11 +114,11 @@ def test_axe_has_no_objection(shared_site: Site, visitors: Visitors, state: str)
             visitor.page.set_viewport_size(size)
             visitor.page.emulate_media(color_scheme=color_scheme)
             assert violations(visitor.page) == [], f"{state}, {screen}, {color_scheme}"
-    _be_counted(visitor, state)
+    _sign_in(visitor, state)
 
 
-def _be_counted(visitor: Visitor, state: str) -> None:
-    """Let a page sign in that was kept from it: every visitor is counted in the end."""
+def _sign_in(visitor: Visitor, state: str) -> None:
+    """Let a page sign in that could not: every visitor is counted in the end."""
     visitor.page.unroute_all()
     if state == "loading":
         show(visitor.page)
@@ -128,7 +128,7 @@ def _be_counted(visitor: Visitor, state: str) -> None:
         expect(visitor.problem).to_be_hidden()
 
 
-def test_the_keyboard_reaches_everything_and_shows_where_it_is(shared_site: Site, visitors: Visitors) -> None:
+def test_keyboard_reaches_and_outlines_everything(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
     visitor.expect_state("live")
     reached: list[str] = []
@@ -142,12 +142,12 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(shared_site: Site
               return [ariaLabel || value || textContent, getComputedStyle(drawn).outlineStyle];
             }"""
         )
-        assert outline == "solid", f"Nobody can see that {name} has the focus."
+        assert outline == "solid", f"{name} has the focus without an outline."
         reached.append(name)
     assert reached == ["Present", f"{shared_site.url}", "Copy the link", "minutes", "Point in time", "As a table"]
 
 
-def test_the_page_can_be_read_aloud(shared_site: Site, visitors: Visitors) -> None:
+def test_screen_reader_gets_names_and_announcements(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
     visitor.expect_state("live")
     page = visitor.page

@@ -1,4 +1,4 @@
-"""The chart of visits over time can be read: by pointer, by keyboard and as a table."""
+"""The chart of visits over time is readable by pointer, by keyboard and as a table."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def visitor(shared_site: Site, visitors: Visitors) -> Visitor:
     return visitor
 
 
-def test_the_newest_minutes_have_the_visit_just_made(visitor: Visitor) -> None:
+def test_newest_minutes_include_the_last_visit(visitor: Visitor) -> None:
     assert len(visitor.columns) == 60
     assert sum(visitor.columns[-2:]) >= 1
 
 
-def test_the_period_can_be_chosen(visitor: Visitor) -> None:
+def test_period_can_be_chosen(visitor: Visitor) -> None:
     reading = visitor.page.get_by_test_id("reading")
     expect(reading).to_have_text(NO_TIME)
     for name, columns, text in (("2 days", 48, "in the last two days"), ("Year", 30, "in the last year")):
@@ -35,7 +35,7 @@ def test_the_period_can_be_chosen(visitor: Visitor) -> None:
         assert len(visitor.columns) == columns
 
 
-def test_a_column_is_read_out_under_the_pointer(visitor: Visitor) -> None:
+def test_pointer_shows_the_value_of_a_column(visitor: Visitor) -> None:
     reading = visitor.page.get_by_test_id("reading")
     visitor.page.get_by_test_id("plot").hover(position={"x": 40, "y": 40})
     expect(reading).to_have_text(A_TIME)
@@ -43,7 +43,7 @@ def test_a_column_is_read_out_under_the_pointer(visitor: Visitor) -> None:
     expect(reading).to_have_text(NO_TIME)
 
 
-def test_a_column_is_read_out_by_the_arrow_keys(visitor: Visitor) -> None:
+def test_arrow_keys_show_the_value_of_a_column(visitor: Visitor) -> None:
     cursor = visitor.page.get_by_role("slider", name="Point in time")
     cursor.press("End")
     cursor.press("ArrowLeft")
@@ -53,7 +53,7 @@ def test_a_column_is_read_out_by_the_arrow_keys(visitor: Visitor) -> None:
     assert cursor.input_value() == "58"
 
 
-def test_the_same_as_a_table_leaves_out_when_nobody_came(visitor: Visitor) -> None:
+def test_table_omits_intervals_without_visits(visitor: Visitor) -> None:
     table = visitor.page.get_by_test_id("history")
     expect(table).to_be_hidden()
     visitor.page.get_by_text("As a table").click()

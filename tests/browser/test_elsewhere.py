@@ -1,4 +1,4 @@
-"""What other sites may have of the app, and what its pages may not do."""
+"""The badge on other sites, and the limits of the content security policy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .site import Site
 from .visitor import Visitors
 
 
-def test_the_badge_is_a_picture_on_any_site(shared_site: Site, visitors: Visitors) -> None:
+def test_badge_is_an_image_on_any_site(shared_site: Site, visitors: Visitors) -> None:
     shared_site.visit()
     page = visitors.enter(shared_site).page
     page.set_content(f'<img src="{shared_site.url}/badge.svg" alt="Visits">')
@@ -21,7 +21,7 @@ def test_the_badge_is_a_picture_on_any_site(shared_site: Site, visitors: Visitor
     assert width > 80
 
 
-def test_no_text_of_the_badge_leaves_its_half(shared_site: Site, visitors: Visitors) -> None:
+def test_texts_of_the_badge_fit_their_halves(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.enter(shared_site)
     visitor.page.goto(f"{shared_site.url}/badge.svg")
     halves, texts = (
@@ -34,9 +34,9 @@ def test_no_text_of_the_badge_leaves_its_half(shared_site: Site, visitors: Visit
         assert left < begin < end < right, (halves, texts)
 
 
-def test_a_page_cannot_be_made_to_run_or_load_what_is_not_the_apps(shared_site: Site, visitors: Visitors) -> None:
+def test_page_blocks_inline_scripts_and_other_hosts(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
-    visitor.tolerate("Content Security Policy", "PermanentError to")
+    visitor.tolerate("Content Security Policy", "Refused to")
     visitor.expect_state("live")
     problems = len(visitor.problems)
     assert visitor.page.evaluate(

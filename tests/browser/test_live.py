@@ -1,4 +1,4 @@
-"""Every visit is counted once and shows on every open page."""
+"""Every visit is counted once and shown on every open page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .site import Site
 from .visitor import Visitors, prerender, show, visit_and_broadcast
 
 
-def test_each_of_two_pages_sees_the_others_visit(site: Site, account: Account, visitors: Visitors) -> None:
+def test_two_pages_show_each_others_visit(site: Site, account: Account, visitors: Visitors) -> None:
     first = visitors.open(site, user_agent=CHROME_ON_WINDOWS)
     first.expect_state("live")
     first.expect(audit(account).statistics)
@@ -30,7 +30,7 @@ def test_each_of_two_pages_sees_the_others_visit(site: Site, account: Account, v
     assert first.page.title() == "(2) Realtime Sign-in"
 
 
-def test_both_pages_follow_a_burst_of_visits_to_its_exact_end(site: Site, account: Account, visitors: Visitors) -> None:
+def test_pages_follow_a_burst_to_its_exact_total(site: Site, account: Account, visitors: Visitors) -> None:
     both = [visitors.open(site, user_agent=FIREFOX_ON_LINUX) for _ in range(2)]
     for visitor in both:
         visitor.expect_state("live")
@@ -44,10 +44,10 @@ def test_both_pages_follow_a_burst_of_visits_to_its_exact_end(site: Site, accoun
         visitor.expect(audit(account).statistics)
         assert sum(visitor.columns) == 102
         for numbers in (visitor.shown.totals, visitor.shown.numbers):
-            assert all(earlier < later for earlier, later in pairwise(numbers)), f"a number went back: {numbers}"
+            assert all(earlier < later for earlier, later in pairwise(numbers)), f"a number decreased: {numbers}"
 
 
-def test_a_reload_is_another_visit(site: Site, account: Account, visitors: Visitors) -> None:
+def test_reload_is_another_visit(site: Site, account: Account, visitors: Visitors) -> None:
     visitor = visitors.open(site)
     visitor.expect_state("live")
     visitor.page.reload()
@@ -56,9 +56,7 @@ def test_a_reload_is_another_visit(site: Site, account: Account, visitors: Visit
     assert audit(account).statistics.total == 2
 
 
-def test_a_page_that_comes_back_from_the_back_forward_cache_is_live_again_and_not_counted_again(
-    site: Site, account: Account, visitors: Visitors
-) -> None:
+def test_page_from_back_forward_cache_is_live_again(site: Site, account: Account, visitors: Visitors) -> None:
     visitor = visitors.open(site)
     visitor.expect_state("live")
     visitor.page.evaluate("globalThis.isTheSamePage = true")
@@ -66,14 +64,14 @@ def test_a_page_that_comes_back_from_the_back_forward_cache_is_live_again_and_no
     visit_and_broadcast(site, visitors)
 
     visitor.page.go_back(wait_until="commit")
-    assert visitor.page.evaluate("globalThis.isTheSamePage"), "the page was loaded again, not restored"
+    assert visitor.page.evaluate("globalThis.isTheSamePage"), "the page was reloaded instead of restored"
     visitor.expect_state("live")
     visitor.expect_total(3)
     assert audit(account).statistics.total == 3
     assert visitor.sign_ins == 1
 
 
-def test_a_prerendered_page_is_counted_when_it_is_shown(site: Site, account: Account, visitors: Visitors) -> None:
+def test_prerendered_page_is_counted_when_shown(site: Site, account: Account, visitors: Visitors) -> None:
     visitor = visitors.enter(site)
     prerender(visitor.page, site.url)
     assert visitor.sign_ins == 0

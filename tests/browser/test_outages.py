@@ -1,4 +1,4 @@
-"""Services and networks go away and come back; the page recovers by itself and is counted exactly once."""
+"""Outages of services and of the network: the page recovers by itself and is counted exactly once."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from tests.support.proxy import Proxy
 from .site import Site, signalr_emulator_at
 from .visitor import Visitors, visit_and_broadcast
 
-# What the browser and the SignalR library have to say when they cannot connect.
+# Messages of the browser and of the SignalR library when they cannot connect.
 CANNOT_CONNECT = ("/client/", "Failed to complete negotiation", "Failed to start the connection")
 
 
-def test_a_page_that_loses_its_connection_reconnects_and_catches_up(
-    site: Site, account: Account, signalr: SignalR, visitors: Visitors
-) -> None:
+def test_page_reconnects_and_catches_up(site: Site, account: Account, signalr: SignalR, visitors: Visitors) -> None:
     visitor = visitors.open(site)
     visitor.tolerate(*CANNOT_CONNECT)
     visitor.expect_state("live")
@@ -38,7 +36,7 @@ def test_a_page_that_loses_its_connection_reconnects_and_catches_up(
     assert visitor.sign_ins == 1
 
 
-def test_a_page_opened_while_signalr_is_down_shows_the_total_and_goes_live_later(
+def test_page_opened_without_signalr_goes_live_later(
     site: Site, account: Account, signalr: SignalR, visitors: Visitors
 ) -> None:
     signalr.process.stop()
@@ -55,9 +53,7 @@ def test_a_page_opened_while_signalr_is_down_shows_the_total_and_goes_live_later
         assert visitor.shown.states == ["connecting", "live"]
 
 
-def test_a_page_that_was_offline_catches_up_when_the_network_is_back(
-    site: Site, account: Account, visitors: Visitors
-) -> None:
+def test_page_that_was_offline_catches_up(site: Site, account: Account, visitors: Visitors) -> None:
     visitor = visitors.open(site)
     visitor.tolerate("ERR_INTERNET_DISCONNECTED")
     visitor.expect_state("live")
@@ -72,9 +68,7 @@ def test_a_page_that_was_offline_catches_up_when_the_network_is_back(
     assert visitor.sign_ins == 1
 
 
-def test_a_page_that_is_seen_again_reads_what_a_dead_connection_kept_from_it(
-    site: Site, account: Account, visitors: Visitors
-) -> None:
+def test_page_shown_again_heals_a_dead_connection(site: Site, account: Account, visitors: Visitors) -> None:
     visitor = visitors.enter(site)
     visitor.page.route_web_socket("**/client/**", connect_until_live)
     visitor.page.goto(site.url)
@@ -89,13 +83,13 @@ def test_a_page_that_is_seen_again_reads_what_a_dead_connection_kept_from_it(
 
 
 def connect_until_live(socket: WebSocketRoute) -> None:
-    """A connection that goes dead, without anybody being told, once the page has it."""
+    """A connection that silently goes dead when the page has it."""
     service = socket.connect_to_server()
     handshake = iter([socket.send])
     service.on_message(lambda message: next(handshake, lambda _: None)(message))
 
 
-def test_a_visit_that_storage_could_not_take_is_counted_once_when_it_is_back(
+def test_visit_during_storage_outage_is_counted_once(
     settings: Mapping[str, str], account: Account, signalr: SignalR, start_app: StartApp, visitors: Visitors
 ) -> None:
     with Proxy(account.table_url, listens=False) as table:

@@ -1,4 +1,4 @@
-"""What the page is like to look at, to read and to move around in, whatever the device."""
+"""The page's layout, colours, motion and requests, on screens of every width."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from signin.visits.statistics import Statistics
 from .site import Site
 from .visitor import Visitors, prerender, show
 
-# Every label there can be, and a number of eight digits: as wide and as long as the page gets.
+# All labels, and numbers of eight digits: the largest that the page becomes.
 LABELS_OF_SYSTEMS = ("Windows", "macOS", "iOS", "iPadOS", "Android", "ChromeOS", "Linux", "Other")
 LABELS_OF_BROWSERS = (
     *("Chrome", "Edge", "Safari", "Firefox", "Opera", "Samsung Internet", "Android Browser", "Brave", "DuckDuckGo"),
@@ -30,7 +30,7 @@ WIDTHS = (320, 390, 768, 1280, 1920)  # CSS pixels: the smallest phone, a phone,
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
+    """The number of pixels by which the page is wider than its window."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
@@ -41,13 +41,13 @@ def assert_fits_every_width(page: Page) -> None:
 
 
 def brightness(page: Page, selector: str, color: str) -> float:
-    """How bright a colour of an element is, 0 to 1; `color` is a CSS property."""
+    """The brightness of a colour of an element, 0 to 1; `color` is a CSS property."""
     rgb = page.locator(selector).evaluate(f"element => getComputedStyle(element)['{color}'].match(/\\d+/g).map(Number)")
     return float(sum(rgb[:3]) / 3 / 255)
 
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
-def test_the_page_fits_every_width(shared_site: Site, visitors: Visitors, color_scheme: str) -> None:
+def test_page_fits_every_width(shared_site: Site, visitors: Visitors, color_scheme: str) -> None:
     visitor = visitors.enter(shared_site, color_scheme=color_scheme)
     prerender(visitor.page, shared_site.url)
     assert_fits_every_width(visitor.page)
@@ -59,7 +59,7 @@ def test_the_page_fits_every_width(shared_site: Site, visitors: Visitors, color_
     assert_fits_every_width(visitor.page)
 
 
-def test_the_page_is_light_or_dark_as_the_visitor_prefers(shared_site: Site, visitors: Visitors) -> None:
+def test_page_follows_the_preferred_color_scheme(shared_site: Site, visitors: Visitors) -> None:
     page = visitors.open(shared_site, color_scheme="light").page
     assert brightness(page, "body", "backgroundColor") > 0.9
     assert brightness(page, "body", "color") < 0.2
@@ -68,7 +68,7 @@ def test_the_page_is_light_or_dark_as_the_visitor_prefers(shared_site: Site, vis
     assert brightness(page, "body", "color") > 0.8
 
 
-def test_the_number_counts_up(shared_site: Site, visitors: Visitors) -> None:
+def test_total_counts_up(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
     visitor.expect_state("live")
     shared_site.broadcast(*MILLIONS.summary())
@@ -77,7 +77,7 @@ def test_the_number_counts_up(shared_site: Site, visitors: Visitors) -> None:
     assert on_the_way, f"The page showed nothing between {visitor.shown.totals}."
 
 
-def test_for_visitors_who_want_less_motion_the_number_is_there_at_once(shared_site: Site, visitors: Visitors) -> None:
+def test_reduced_motion_shows_the_total_at_once(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site, reduced_motion="reduce")
     visitor.expect_state("live")
     shared_site.broadcast(*MILLIONS.summary())
@@ -86,9 +86,7 @@ def test_for_visitors_who_want_less_motion_the_number_is_there_at_once(shared_si
     assert visitor.page.evaluate("document.getAnimations().length") == 0
 
 
-def test_an_update_that_does_not_tell_the_devices_leaves_them_as_they_are(
-    shared_site: Site, visitors: Visitors
-) -> None:
+def test_update_without_devices_keeps_the_devices(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
     visitor.expect_state("live")
     shared_site.broadcast(*MILLIONS.summary())
@@ -98,24 +96,22 @@ def test_an_update_that_does_not_tell_the_devices_leaves_them_as_they_are(
     assert dict(visitor.bars("by-device")) == MILLIONS.by_device
 
 
-def test_the_numbers_show_after_few_requests(shared_site: Site, visitors: Visitors) -> None:
+def test_numbers_appear_after_few_requests(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
     visitor.expect_state("live")
     paths = [urlsplit(request.url).path for request in visitor.requests]
-    before_the_numbers = paths[: paths.index("/signin") + 1]
-    assert len(before_the_numbers) <= 8, f"Before it shows the numbers the page asks for {before_the_numbers}."
+    requests = paths[: paths.index("/signin") + 1]
+    assert len(requests) <= 8, f"The page needs {requests} to show the numbers."
 
 
-def test_everything_the_page_loads_comes_from_the_app_or_its_signalr_service(
-    shared_site: Site, visitors: Visitors
-) -> None:
+def test_page_loads_from_app_and_signalr_only(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.open(shared_site)
     visitor.expect_state("live")
     origins = Counter(urljoin(request.url, "/") for request in visitor.requests)
     assert origins.keys() == {f"{shared_site.url}/", f"{shared_site.signalr_url}/"}, f"Requests by origin: {origins}"
 
 
-def test_an_unknown_address_leads_back_to_the_counter(shared_site: Site, visitors: Visitors) -> None:
+def test_404_page_leads_back_to_the_counter(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.enter(shared_site, viewport={"width": 320, "height": 640})
     visitor.tolerate(r"status of 404 .*/no/such/page")
     answer = visitor.page.goto(f"{shared_site.url}/no/such/page")
@@ -123,7 +119,7 @@ def test_an_unknown_address_leads_back_to_the_counter(shared_site: Site, visitor
     assert answer.status == 404
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("There is no page at this address.")
     assert overflow(visitor.page) <= 0
-    assert brightness(visitor.page, "body", "backgroundColor") > 0.9, "the style sheet is missing"
+    assert brightness(visitor.page, "body", "backgroundColor") > 0.9, "The style sheet is missing."
 
     visitor.page.get_by_role("link").click()
     visitor.expect_state("live")

@@ -1,4 +1,4 @@
-"""The page on the big screen, and passed on to others."""
+"""The page on a big screen, and the link to share it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_presented(visitor: Visitor) -> bool:
 
 
 @pytest.mark.parametrize("leave", ["button", "Escape", "full screen ends"])
-def test_a_button_presents_the_page_in_full_screen(shared_site: Site, visitors: Visitors, leave: str) -> None:
+def test_button_presents_the_page_in_full_screen(shared_site: Site, visitors: Visitors, leave: str) -> None:
     visitor = visitors.open(shared_site)
     button = visitor.page.get_by_test_id("present")
     button.click()
@@ -40,7 +40,7 @@ def test_a_button_presents_the_page_in_full_screen(shared_site: Site, visitors: 
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1024, 768), (1280, 720), (1920, 1080)])
-def test_a_presentation_can_be_bookmarked_and_fits_the_screen(
+def test_bookmarked_presentation_fits_the_screen(
     shared_site: Site, visitors: Visitors, width: int, height: int
 ) -> None:
     visitor = visitors.enter(shared_site, viewport=ViewportSize(width=width, height=height))
@@ -54,7 +54,7 @@ def test_a_presentation_can_be_bookmarked_and_fits_the_screen(
     assert max(beyond) <= 0, f"The page is {beyond} px larger than the screen."
 
 
-def test_the_address_can_be_copied_and_that_is_said(shared_site: Site, visitors: Visitors) -> None:
+def test_button_copies_the_link_and_confirms_it(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.enter(shared_site, permissions=["clipboard-read", "clipboard-write"])
     visitor.page.goto(f"{shared_site.url}/?campaign=poster")
     button = visitor.page.get_by_test_id("share")

@@ -1,4 +1,4 @@
-"""The QR code leads others to the page on which it is shown."""
+"""The QR code contains the address of the page that shows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .visitor import Visitors
 
 
 @pytest.mark.parametrize(("color_scheme", "width"), [("light", 390), ("dark", 1440)])
-def test_the_code_can_be_scanned_and_leads_to_the_page(
+def test_qr_code_contains_the_address_of_the_page(
     shared_site: Site, visitors: Visitors, color_scheme: str, width: int
 ) -> None:
     visitor = visitors.open(shared_site, color_scheme=color_scheme, viewport={"width": width, "height": 900})
@@ -20,7 +20,7 @@ def test_the_code_can_be_scanned_and_leads_to_the_page(
     assert scan(code) == f"{shared_site.url}/"
 
 
-def test_the_code_leaves_out_what_belongs_to_one_visitor(shared_site: Site, visitors: Visitors) -> None:
+def test_qr_code_omits_query_and_fragment(shared_site: Site, visitors: Visitors) -> None:
     visitor = visitors.enter(shared_site)
     visitor.page.goto(f"{shared_site.url}/?campaign=poster#top")
     code = visitor.page.get_by_test_id("qr")

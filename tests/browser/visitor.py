@@ -1,4 +1,4 @@
-"""Visitors: each has a page in a browser context of its own, and notes whatever goes wrong in it."""
+"""Visitors: each has a page in its own browser context, and records the problems of the page."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from signin.visits.statistics import Statistics
 
 from .site import Site
 
-# Notes every state and every number that the page shows, in the page, where none can be missed.
+# Runs in the page and records every state and every number that it shows, so that none is missed.
 _RECORDER = """
 globalThis.shown = { states: [], totals: [], texts: [] };
-const note = (list, value) => value !== undefined && list.at(-1) !== value && list.push(value);
+const record = (list, value) => value !== undefined && list.at(-1) !== value && list.push(value);
 new MutationObserver(() => {
   const [status, total] = ["status", "total"].map((id) => document.querySelector(`[data-testid=${id}]`));
-  note(shown.states, status?.dataset.state);
-  note(shown.totals, total?.dataset.value);
-  note(shown.texts, total?.textContent);
+  record(shown.states, status?.dataset.state);
+  record(shown.totals, total?.dataset.value);
+  record(shown.texts, total?.textContent);
 }).observe(document, { subtree: true, childList: true, attributeFilter: ["data-state", "data-value"] });
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a page has shown since it was loaded: states of the connection, totals, the texts counting up to them."""
+    """The history of a page since it was loaded: states of the connection, totals, and texts that count up to them."""
 
     states: list[str]
     totals: list[int]
@@ -38,12 +38,12 @@ class Shown:
 
     @property
     def numbers(self) -> list[int]:
-        """The texts that are numbers: before the first there is a dash, or nothing while the page is being parsed."""
+        """The texts that are numbers: the first text is a dash, or empty while the page is being parsed."""
         return [int(text.replace(",", "")) for text in self.texts if text[:1].isdigit()]
 
 
 class Visitor:
-    """A page, the requests it has made and the problems it had; and what it is expected to show, within 30 s."""
+    """A page with its requests and its problems; an expectation fails after 30 s."""
 
     def __init__(self, page: Page, site: Site) -> None:
         self.page = page
@@ -63,7 +63,7 @@ class Visitor:
 
     @property
     def url(self) -> str:
-        """Of the homepage."""
+        """The url of the homepage."""
         return f"{self._site.url}/"
 
     @property
@@ -73,7 +73,7 @@ class Visitor:
 
     @property
     def sign_ins(self) -> int:
-        """How often the page has asked to be counted."""
+        """The number of sign-ins that the page has sent."""
         return len(self._requests_for("/signin"))
 
     def bars(self, by: str) -> list[tuple[str, int]]:
@@ -85,7 +85,7 @@ class Visitor:
 
     @property
     def columns(self) -> list[int]:
-        """The visits in each interval that the chart over time shows, the oldest first."""
+        """The visits of each interval in the chart over time, the oldest first."""
         counts = self.page.get_by_test_id("plot").get_attribute("data-counts") or ""
         return [int(count) for count in counts.split()]
 
@@ -108,7 +108,7 @@ class Visitor:
         self._tolerated += patterns
 
     def check(self) -> None:
-        """Fail if anything went wrong that was not expected, or if the page was not signed in once for each load.
+        """Fail if there was an unexpected problem, or if the page did not sign in once for each load.
 
         A sign-in that the app refused as not recorded may be repeated.
         """
@@ -119,7 +119,7 @@ class Visitor:
         assert self.sign_ins - refused == loads, f"{loads} page loads, {self.sign_ins} sign-ins, {refused} refused."
 
     def describe(self, screenshot: Path) -> str:
-        """What to know of the page when a test has failed, with a picture of it."""
+        """A description of the page for a failed test; takes a screenshot."""
         self.page.screenshot(path=screenshot, full_page=True)
         return "\n".join([f"{self.page.url}: {len(self.requests)} requests, see {screenshot}", *self.problems])
 
@@ -136,7 +136,7 @@ class Visitor:
             self.problems.append(f"request to another origin: {url}")
 
     def _on_failed_request(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # that is what leaving the page does
+        if request.failure != "net::ERR_ABORTED":  # as when the page is left
             self.problems.append(f"request failed: {request.method} {request.url} {request.failure}")
 
     def _on_console(self, message: ConsoleMessage) -> None:
@@ -145,18 +145,18 @@ class Visitor:
 
 
 class Visitors:
-    """Everybody who visits during a test."""
+    """The visitors of one test."""
 
     def __init__(self, browser: Browser, pictures: Path) -> None:
         self._browser = browser
         self._pictures = pictures
-        self._everybody: list[Visitor] = []
+        self._visitors: list[Visitor] = []
 
     def enter(self, site: Site, **options: Any) -> Visitor:
         """A visitor whose page is still blank. Options are those of a browser context: user_agent, viewport, …"""
         context = self._browser.new_context(**{"locale": "en-US", **options})
         visitor = Visitor(context.new_page(), site)
-        self._everybody.append(visitor)
+        self._visitors.append(visitor)
         return visitor
 
     def open(self, site: Site, **options: Any) -> Visitor:
@@ -166,17 +166,17 @@ class Visitors:
         return visitor
 
     def check(self) -> None:
-        for visitor in self._everybody:
+        for visitor in self._visitors:
             visitor.check()
 
     def describe(self) -> str:
         return "\n".join(
             visitor.describe(self._pictures / f"page-{number}.png")
-            for number, visitor in enumerate(self._everybody, start=1)
+            for number, visitor in enumerate(self._visitors, start=1)
         )
 
     def leave(self) -> None:
-        for visitor in self._everybody:
+        for visitor in self._visitors:
             visitor.page.context.close()
 
 
@@ -190,21 +190,21 @@ def _largest_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def prerender(page: Page, url: str) -> None:
-    """Load a page as if the browser prepared it in advance, up to where its script has nothing left to do."""
+    """Load a page as if the browser prerendered it, until its script waits to be shown."""
     page.add_init_script("Object.defineProperty(document, 'prerendering', { value: true, writable: true })")
     page.goto(url)
     expect(page.get_by_test_id("qr")).to_have_attribute("data-address", f"{url}/")
 
 
 def show(page: Page) -> None:
-    """Let the visitor see a prerendered page."""
+    """Show a prerendered page to the visitor."""
     page.evaluate("document.prerendering = false; document.dispatchEvent(new Event('prerenderingchange'))")
 
 
 def visit_and_broadcast(site: Site, visitors: Visitors) -> None:
-    """Two more visits; when this returns, all pages that can be reached have been told of them."""
+    """Make two more visits, and wait until they were broadcast."""
     witness = visitors.enter(site)
-    with witness.page.expect_response("**/stats"):  # once it is live; whatever it shows after that was broadcast
+    with witness.page.expect_response("**/stats"):  # when it is live; totals after that come from broadcasts
         witness.page.goto(site.url)
     total = int(witness.total.get_attribute("data-value") or 0)
     site.visit()
