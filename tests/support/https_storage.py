@@ -1,4 +1,4 @@
-"""What an Azurite needs that serves https and takes an identity's tokens: a certificate, and tokens that it accepts."""
+"""A certificate, and the tokens of an identity, for an Azurite that serves https."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENTRA = "https://sts.windows.net/tenant/"
 
 
 def certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key, in one file."""
+    """A self-signed certificate for 127.0.0.1 and its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
@@ -36,7 +36,7 @@ def certificate(folder: Path) -> Path:
 
 
 def storage_token(audience: str = "https://storage.azure.com", issuer: str = ENTRA) -> str:
-    """An access token as Azurite takes it: made out to storage, by Entra ID, not expired."""
+    """An access token that Azurite accepts: for storage, issued by Entra ID, not expired."""
     now = int(time.time())
     claims = {"aud": audience, "iss": issuer, "iat": now - 60, "nbf": now - 60, "exp": now + 86400}
-    return jwt.encode(claims, "nobody checks the signature in an emulator")
+    return jwt.encode(claims, "a key that Azurite does not check")

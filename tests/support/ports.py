@@ -1,4 +1,4 @@
-"""Ports for what a test starts again at the same address, or has to name before it is started."""
+"""Ports for servers that a test restarts at the same address, or whose address it needs before they start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from local.processes.child import Child
 from local.progress import StepFailed
 
-_PORTS = range(20_000, 32_000)  # below those that systems hand out, or anybody's next connection might take one
+_PORTS = range(20_000, 32_000)  # below the ephemeral ports, one of which any new connection might get
 _EACH = 1_000
 _TRIES = 3
 
@@ -21,12 +21,12 @@ _candidates = itertools.cycle(_own)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at, and that no other test is given."""
+    """Ports without a server, which no other test gets."""
     return list(itertools.islice(filter(_is_free, _candidates), count))
 
 
 def started_at_a_free_port(start: Callable[[int], Child]) -> tuple[Child, str]:
-    """A server and its URL. A port that somebody takes before the server listens there is passed over."""
+    """A server and its URL; tries another port if one is taken before the server listens."""
     for tries_left in reversed(range(_TRIES)):
         (port,) = free_ports(1)
         child = start(port)

@@ -106,7 +106,7 @@ class RunningHost:
         return self.process.wait(TEST_TIMEOUT)
 
     def wait_for_last_process(self) -> None:
-        """Wait until no process holds standard error any more: neither the host nor any of its workers."""
+        """Wait until the host and all of its workers have closed standard error."""
         self._pump.join(TEST_TIMEOUT)
         assert not self._pump.is_alive(), f"a worker outlives the host:\n{self.text}"
 

@@ -1,4 +1,4 @@
-"""SignalR clients that nobody here wrote, all driven in one way."""
+"""SignalR clients of other authors, all driven in one way."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TARGET = "updateSignInStats"
 
 
 class Client(ABC):
-    """A client that connects by itself, and says what happens to it."""
+    """A client that connects by itself, and reports its events."""
 
     @abstractmethod
     async def event(self) -> list[Any]:
@@ -44,7 +44,7 @@ class Client(ABC):
 
 
 class NodeClient(Client):
-    """A process."""
+    """A client in a process of its own."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -53,7 +53,7 @@ class NodeClient(Client):
         assert self._process.stdout
         async with asyncio.timeout(TEST_TIMEOUT):
             line = await self._process.stdout.readline()
-        assert line, "the client ended; what it said is above, in the captured stderr"
+        assert line, "the client ended; see the captured stderr"
         event: list[Any] = json.loads(line)
         return event
 
@@ -89,19 +89,19 @@ CONNECT = """async (options) => {
 
 
 class BrowserThread:
-    """A browser in a thread of its own: Playwright's event loop and pytest's do not get on in one."""
+    """A browser in a thread of its own: one thread cannot run the event loops of both Playwright and pytest."""
 
     def __init__(self, executor: ThreadPoolExecutor, browser: Browser) -> None:
         self._executor = executor
         self._browser = browser
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Have the thread do something."""
+        """Call a function in the thread."""
         async with asyncio.timeout(TEST_TIMEOUT):
             return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
     def open_page(self, url: str) -> Page:
-        """A page in a context of its own."""
+        """A page in a new context."""
         page = self._browser.new_context().new_page()
         page.goto(url)
         return page
@@ -120,7 +120,7 @@ def browser_thread() -> Iterator[BrowserThread]:
 
 
 class BrowserClient(Client):
-    """A page."""
+    """A client in a page."""
 
     def __init__(self, thread: BrowserThread, page: Page) -> None:
         self._thread = thread
@@ -138,7 +138,7 @@ class BrowserClient(Client):
 async def in_browser(
     thread: BrowserThread, page_url: str, url: str, token: str = "", transport: str = ""
 ) -> AsyncIterator[Client]:
-    """The JavaScript client that the page has; what comes after its URL is as in `javascript`."""
+    """The JavaScript client of a page; the parameters after the URL of the page are those of `javascript`."""
     page: Page = await thread.call(thread.open_page, page_url)
     try:
         await thread.call(page.evaluate, CONNECT, {"url": url, "token": token, "transport": transport})
@@ -151,7 +151,7 @@ async def in_browser(
 
 
 class PythonClient(Client):
-    """What the two Python clients report comes from their callbacks."""
+    """One of the two Python clients, which report events to callbacks."""
 
     def __init__(self, invoke: Callable[[], Any]) -> None:
         self._events: asyncio.Queue[list[Any]] = asyncio.Queue()
@@ -203,7 +203,7 @@ async def pysignalr(url: str, token: str = "") -> AsyncIterator[Client]:
     finally:
         others = asyncio.all_tasks() - {running}
         running.cancel()
-        # It leaves tasks behind that close its WebSocket.
+        # It leaves tasks that close its WebSocket.
         await asyncio.wait({running})
         if closing := asyncio.all_tasks() - others:
             await asyncio.wait(closing, timeout=10)
@@ -229,7 +229,7 @@ async def signalrcore(url: str, token: str = "", transport: str = "", protocol: 
         yield client
     finally:
         await asyncio.to_thread(connection.stop)
-        if connection.transport:  # it leaves its socket open where the service has ended the connection
+        if connection.transport:  # it leaves its socket open if the service has closed the connection
             connection.transport._client.sock.close()
 
 

@@ -1,6 +1,6 @@
-// A connection in Node: `node listener.mjs '{"url": …, "token": …, "transport": …, "protocol": …}'`, all but the first
-// may be missing. Every event becomes a line of JSON on standard output; every line of standard input calls a hub
-// method. It lasts as long as its standard input.
+// A connection in Node: `node listener.mjs '{"url": …, "token": …, "transport": …, "protocol": …}'`; only the url is
+// required. Every event becomes a line of JSON on standard output; every line of standard input calls a hub method. The
+// process ends with its standard input.
 
 import * as signalR from "@microsoft/signalr";
 import { MessagePackHubProtocol } from "@microsoft/signalr-protocol-msgpack";
