@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -189,3 +190,52 @@ def test_other_than_plain_http_function_is_refused(declare: Callable[[func.Funct
     declare(app)
     with pytest.raises(RoutingError, match=f"Function 'faulty' {complaint}"):
         RoutingTable.of(app)
+
+
+def none(req: func.HttpRequest) -> None: ...
+
+
+def optional(req: func.HttpRequest) -> str | None: ...
+
+
+def anything(req: func.HttpRequest) -> Any: ...
+
+
+def data(req: func.HttpRequest) -> bytes:
+    return b""
+
+
+@pytest.mark.parametrize(
+    ("function", "annotation"),
+    [(none, "NoneType"), (optional, "str | None"), (anything, "Any"), (data, "bytes")],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_invalid_result_annotation_is_refused(function: Callable[..., Any], annotation: str) -> None:
+    """The real worker raises FunctionLoadError, and the app has no functions at all."""
+    app = func.FunctionApp()
+    app.function_name("faulty")(app.route()(function))
+    complaint = f"Function 'faulty': annotate its result as HttpResponse or str, not as {annotation}."
+    with pytest.raises(RoutingError, match=re.escape(complaint)):
+        RoutingTable.of(app)
+
+
+def number(req: int) -> str:
+    return ""
+
+
+def text(req: str) -> str:
+    return ""
+
+
+@pytest.mark.parametrize(("function", "annotation"), [(number, "int"), (text, "str")])
+def test_invalid_parameter_annotation_is_refused(function: Callable[..., Any], annotation: str) -> None:
+    app = func.FunctionApp()
+    app.function_name("faulty")(app.route()(function))
+    with pytest.raises(RoutingError, match=f"Function 'faulty': annotate 'req' as HttpRequest, not as {annotation}"):
+        RoutingTable.of(app)
+
+
+def test_annotations_are_optional() -> None:
+    app = func.FunctionApp()
+    app.function_name("f")(app.route()(lambda req: "ok"))
+    assert [route.name for route in RoutingTable.of(app).routes] == ["f"]

@@ -11,14 +11,15 @@ from __future__ import annotations
 import codecs
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 from urllib.parse import unquote
 
-from azure.functions import AuthLevel, FunctionApp
+from azure.functions import AuthLevel, FunctionApp, HttpRequest, HttpResponse
 from azure.functions.decorators.function_app import Function
 from azure.functions.decorators.http import HttpOutput, HttpTrigger
+from azure.functions.http import HttpRequestConverter, HttpResponseConverter
 
 DEFAULT_PREFIX = "api"
 _PARAMETER = re.compile(r"\{(?P<star>\*{0,2})(?P<name>[^\W\d]\w*)(?P<optional>\??)\}")
@@ -97,6 +98,7 @@ def _route(function: Function, prefix: str) -> Route:
     call = function.get_user_function()
     if list(inspect.signature(call).parameters) != [trigger.name]:
         raise RoutingError(f"Function '{name}' must take exactly one parameter, '{trigger.name}'.")
+    _check_annotations(name, get_type_hints(call), trigger.name)
 
     template = (trigger.route or "").strip("/") or name
     if template.lower().startswith(("admin", "runtime")):
@@ -110,6 +112,23 @@ def _route(function: Function, prefix: str) -> Route:
         argument=trigger.name,
         function=call,
     )
+
+
+def _check_annotations(name: str, annotations: Mapping[str, Any], parameter: str) -> None:
+    """Refuse the annotations that the real worker refuses: there, a single one leaves the app without functions.
+
+    The real worker also accepts a parameter of type str or bytes, which this host does not support.
+    """
+    argument = annotations.get(parameter, HttpRequest)
+    if not isinstance(argument, type) or not HttpRequestConverter.check_input_type_annotation(argument):
+        raise RoutingError(f"Function '{name}': annotate '{parameter}' as HttpRequest, not as {_named(argument)}.")
+    result = annotations.get("return", HttpResponse)
+    if not isinstance(result, type) or not HttpResponseConverter.check_output_type_annotation(result):
+        raise RoutingError(f"Function '{name}': annotate its result as HttpResponse or str, not as {_named(result)}.")
+
+
+def _named(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else repr(annotation)
 
 
 def _compile(name: str, template: str) -> re.Pattern[str]:
