@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import files, requires
@@ -150,3 +151,12 @@ def test_example_settings_are_the_required_ones() -> None:
 def test_example_settings_are_valid() -> None:
     example = json.loads((REPOSITORY / "local.settings.json.example").read_text(encoding="utf-8"))["Values"]
     assert Settings.from_environment(example).blob_url == "http://127.0.0.1:10000/devstoreaccount1"
+
+
+def test_newest_release_of_the_changelog_is_the_project_version() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)", changelog, re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(project['version'])}\] - \d{{4}}-\d\d-\d\d", headings[1])
+    assert "version" not in json.loads((REPOSITORY / "package.json").read_text(encoding="utf-8"))
