@@ -1,7 +1,7 @@
-"""Run by the Azure CLI's own Python: let its argument parser judge commands, without running any.
+"""Check commands with the Azure CLI's own argument parser, without running them. The CLI's own Python runs this.
 
-Reads a JSON list of commands, each a list of arguments without `az`, from standard input, and writes a list with null
-for each that is accepted, and with what the CLI says of each other.
+Reads a JSON list of commands from standard input, each a list of arguments without `az`, and writes a list with null
+for each accepted command and the CLI's error message for each other one.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from knack.events import EVENT_INVOKER_POST_PARSE_ARGS
 
 
 class Accepted(Exception):
-    """The arguments are parsed; what would follow is the command itself."""
+    """The arguments are valid. Raised so that the command itself does not run."""
 
 
 def accept(*_: object, **__: object) -> None:
     raise Accepted
 
 
-def problem_of(arguments: list[str]) -> str | None:
+def error_of(arguments: list[str]) -> str | None:
     cli = get_default_cli()
     cli.register_event(EVENT_INVOKER_POST_PARSE_ARGS, accept)
     invocation: Any = cli.invocation_cls(
         cli_ctx=cli, parser_cls=cli.parser_cls, commands_loader_cls=cli.commands_loader_cls, help_cls=cli.help_cls
     )
     cli.invocation = invocation
-    complaint = io.StringIO()
+    message = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(complaint):
+        with contextlib.redirect_stderr(message), contextlib.redirect_stdout(message):
             invocation.execute(arguments)
     except Accepted:
         return None
     except SystemExit:
         pass
-    return complaint.getvalue() or "it printed nothing"
+    return message.getvalue() or "no message"
 
 
 if __name__ == "__main__":
-    json.dump([problem_of(arguments) for arguments in json.load(sys.stdin)], sys.stdout)
+    json.dump([error_of(arguments) for arguments in json.load(sys.stdin)], sys.stdout)

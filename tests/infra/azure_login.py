@@ -1,4 +1,4 @@
-"""A developer who is signed in to Azure, as programs see it: an `az` or `azd` that hands out tokens."""
+"""Stand-ins for an `az` or `azd` with a signed-in user: they print an access token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.https_storage import ENTRA, storage_token
 
 
 def signed_in(folder: Path, program: str, *, issuer: str = ENTRA) -> dict[str, str]:
-    """An environment whose `az` or `azd` answers every question with a token for storage from this issuer."""
+    """An environment whose `az` or `azd` prints a storage token of this issuer, whatever its arguments."""
     expires_on = time.time() + 3600
     token = storage_token(issuer=issuer)
     answer: dict[str, object]

@@ -1,5 +1,5 @@
-"""Reads Bicep files: what they declare, and with which values. The syntax only; there is no compiler outside Azure's
-own downloads.
+"""Reads the declarations of Bicep files and their values. Only the syntax: the Bicep compiler is no package of PyPI or
+npm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tree_sitter import Language, Node, Parser
 INFRA = Path(__file__).parents[2] / "infra"
 FILES = sorted(INFRA.glob("*.bicep"))
 
-# An object is a dict, an array a list, a literal str, int or bool, and all else the text of the expression.
+# An object as dict, an array as list, a literal as str, int or bool, and anything else as Expression.
 Value = Any
 
 
@@ -28,7 +28,7 @@ class Expression(str):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource, with its type in full: that of one declared inside another begins with the other's."""
+    """A resource. The type of a nested one begins with the type of its parent."""
 
     type: str
     version: str
@@ -38,7 +38,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """The file that a module is, and the parameters that it gets."""
+    """The file of a module, and the parameters that are passed to it."""
 
     file: str
     params: Mapping[str, Value]
@@ -49,13 +49,13 @@ class Bicep:
     """What a file declares, by symbolic name."""
 
     syntax_errors: list[str] = field(default_factory=list)
-    params: dict[str, bool] = field(default_factory=dict)  # name: whether it may be left out
+    params: dict[str, bool] = field(default_factory=dict)  # name: whether it has a default
     allowed: dict[str, list[Value]] = field(default_factory=dict)
     variables: dict[str, Value] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
     modules: dict[str, Module] = field(default_factory=dict)
     outputs: set[str] = field(default_factory=set)
-    referred_to: set[str] = field(default_factory=set)  # names that expressions begin with
+    referred_to: set[str] = field(default_factory=set)  # the first name of each expression
     members: set[tuple[str, ...]] = field(default_factory=set)  # e.g. ("storage", "outputs", "name")
 
 
@@ -118,7 +118,7 @@ def _declare_resource(bicep: Bicep, node: Node, parent: Resource) -> None:
 
 
 def _body(node: Node) -> Node:
-    """The object of a declaration that may have a condition or a loop before it."""
+    """The object of a declaration, without a condition or a loop before it."""
     while node.type in ("if_statement", "for_statement"):
         node = node.named_children[-1]
     return node
@@ -145,7 +145,7 @@ def _key(node: Node) -> str:
 
 
 def _refer(bicep: Bicep, node: Node) -> None:
-    """Note what an identifier refers to, where it is the beginning of an expression."""
+    """Record the reference of an identifier, if an expression begins with it."""
     parent = node.parent
     if node.type != "identifier" or parent is None:
         return
@@ -165,7 +165,7 @@ def _refer(bicep: Bicep, node: Node) -> None:
 
 
 def _in_loop_over(node: Node) -> bool:
-    """Whether the identifier is the variable of a loop that it stands in."""
+    """Whether the identifier is the variable of an enclosing loop."""
     parent = node.parent
     while parent is not None:
         if parent.type == "for_statement" and _text(parent.named_children[0]) == _text(node):

@@ -1,6 +1,6 @@
-"""A shell in which programs only write down what they are asked, and answer what the test says.
+"""A shell with stand-ins for programs: they record their arguments and print what the test sets.
 
-Only what Python is given with `-c` does run.
+The exception is `python3 -c`, which runs.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from local import REPOSITORY
 URL = "https://signin-abc.azurewebsites.net"
 BLOB_URL = "https://stdataabc.blob.core.windows.net"
 
-# What Azure answers where all is well: by how a command begins, what it prints and its exit code, or one for each time.
+# The outputs of a deployment without errors. Beginning of a command: its output and exit code, or one for each call.
 ANSWERS: Mapping[str, tuple[str, int | list[int]]] = {
     "az account show --query name": ("My subscription", 0),
     "az account get-access-token": (
-        jwt.encode({"oid": "who-is-signed-in"}, "a key of 32 bytes, never checked."),
+        jwt.encode({"oid": "object-id-of-the-user"}, "a key of 32 bytes, never checked."),
         0,
     ),
     "az deployment sub create": (f"rg-demo\nsignin-abc\n{URL}\n{BLOB_URL}", 0),
     "az group show --name rg-demo": ("demo", 0),
-    "az resource list": ("everything that there is", 0),
+    "az resource list": ("list of all resources", 0),
 }
 
 _STAND_IN = f"""#!{sys.executable}
@@ -36,8 +36,8 @@ import json, os, sys
 from pathlib import Path
 folder = Path(__file__).parent
 command = [Path(__file__).name, *sys.argv[1:]]
-with folder.joinpath("asked").open("a") as asked:
-    asked.write(json.dumps(command) + "\\n")
+with folder.joinpath("recorded").open("a") as recorded:
+    recorded.write(json.dumps(command) + "\\n")
 answers = json.loads(folder.joinpath("answers").read_text())
 for words, (answer, exit_code) in answers.items():
     if " ".join(command).startswith(words):
@@ -53,12 +53,12 @@ if command[:2] == ["python3", "-c"]:
 
 
 class Shell:
-    """A folder with stand-ins for programs, and nothing else to be found by a script."""
+    """A folder with stand-ins for programs. Scripts find no other programs than these and a few basic ones."""
 
     def __init__(self, folder: Path, *programs: str) -> None:
         self._folder = folder
         self.answers = dict(ANSWERS)
-        folder.joinpath("asked").touch()
+        folder.joinpath("recorded").touch()
         for name in programs:
             folder.joinpath(name).write_text(_STAND_IN)
             folder.joinpath(name).chmod(0o755)
@@ -68,11 +68,11 @@ class Shell:
             folder.joinpath(name).symlink_to(program)
 
     def remove(self, program: str) -> None:
-        """Make it a machine on which this was never installed."""
+        """Act as a machine without this program."""
         self._folder.joinpath(program).unlink()
 
     def run(self, *command: str, answer: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the repository, with what is typed when it asks."""
+        """Run a command in the repository; `answer` is its standard input."""
         self._folder.joinpath("answers").write_text(json.dumps(self.answers))
         return subprocess.run(
             command,
@@ -85,6 +85,6 @@ class Shell:
         )
 
     @property
-    def asked(self) -> list[list[str]]:
-        """Every command that a script has run, in order."""
-        return [json.loads(line) for line in self._folder.joinpath("asked").read_text().splitlines()]
+    def recorded(self) -> list[list[str]]:
+        """The recorded commands, in order."""
+        return [json.loads(line) for line in self._folder.joinpath("recorded").read_text().splitlines()]

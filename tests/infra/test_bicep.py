@@ -1,4 +1,4 @@
-"""The infrastructure, as far as it can be told without Azure: syntax, references, hardening, who has which role."""
+"""The Bicep files, as far as they can be checked without Azure: syntax, references, hardening and role assignments."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ def of_type(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_parses(name: str) -> None:
+def test_file_has_no_syntax_error(name: str) -> None:
     assert read(name).syntax_errors == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_whatever_is_referred_to_is_declared_and_the_other_way_round(name: str) -> None:
+def test_names_are_declared_and_used(name: str) -> None:
     file = read(name)
     declared = {*file.params, *file.variables, *file.resources, *file.modules}
     assert file.referred_to - declared == set(), "not declared"
-    last = {*file.resources, *file.modules}  # these do something even if nobody refers to them
+    last = {*file.resources, *file.modules}  # they have an effect without being referenced
     assert declared - file.referred_to - last == set(), "not used"
 
 
 @pytest.mark.parametrize(("symbol", "module"), MAIN.modules.items())
-def test_a_module_gets_the_parameters_that_it_needs_and_no_other(symbol: str, module: Module) -> None:
+def test_module_gets_the_parameters_it_declares(symbol: str, module: Module) -> None:
     params = read(module.file).params
-    needed = {name for name, may_be_left_out in params.items() if not may_be_left_out}
+    needed = {name for name, has_default in params.items() if not has_default}
     assert needed <= module.params.keys() <= params.keys()
 
 
 @pytest.mark.parametrize("path", sorted(path for path in MAIN.members if "outputs" in path))
-def test_an_output_that_is_referred_to_is_one_that_the_module_has(path: tuple[str, ...]) -> None:
+def test_referenced_output_exists(path: tuple[str, ...]) -> None:
     symbol, _, output = path
     assert output in read(MAIN.modules[symbol].file).outputs
 
@@ -65,13 +65,13 @@ def test_every_file_is_used() -> None:
     assert {"main.bicep", *(module.file for module in MAIN.modules.values())} == set(NAMES)
 
 
-def test_azd_gives_every_parameter_that_has_to_be_given_and_none_that_there_is_not() -> None:
+def test_azd_passes_every_required_parameter() -> None:
     given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
-    needed = {name for name, may_be_left_out in MAIN.params.items() if not may_be_left_out}
+    needed = {name for name, has_default in MAIN.params.items() if not has_default}
     assert needed <= given.keys() <= MAIN.params.keys()
 
 
-def test_azd_gives_as_default_what_the_template_has_as_default() -> None:
+def test_azd_has_the_defaults_of_the_template() -> None:
     text = (INFRA / "main.bicep").read_text()
     for name, parameter in json.loads((INFRA / "main.parameters.json").read_text())["parameters"].items():
         if "=" in parameter["value"]:
@@ -79,7 +79,7 @@ def test_azd_gives_as_default_what_the_template_has_as_default() -> None:
             assert f"param {name} string = '{default}'" in text, name
 
 
-# Of these versions the property names below are known.
+# The property names in the tests below are those of these versions.
 VERSIONS = {
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
     "Microsoft.Insights/components": "2020-02-02",
@@ -99,12 +99,12 @@ VERSIONS = {
 }
 
 
-def test_resources_are_of_one_version_each() -> None:
+def test_resource_type_has_one_api_version() -> None:
     everywhere = {(resource.type, resource.version) for name in NAMES for resource in read(name).resources.values()}
     assert everywhere == set(VERSIONS.items())
 
 
-def test_storage_takes_no_keys_shows_nothing_and_speaks_tls_only() -> None:
+def test_storage_allows_no_keys_no_public_access_and_only_tls() -> None:
     assert of_type("Microsoft.Storage/storageAccounts")["properties"] == {
         "allowBlobPublicAccess": False,
         "allowCrossTenantReplication": False,
@@ -118,14 +118,14 @@ def test_storage_takes_no_keys_shows_nothing_and_speaks_tls_only() -> None:
     }
 
 
-def test_the_table_and_the_container_are_those_of_the_app() -> None:
+def test_table_and_container_have_the_names_of_the_app() -> None:
     storage = MAIN.modules["storage"].params
     assert (storage["containers"], storage["tables"]) == ([CONTAINER], [TABLE_NAME])
     access = read("access.bicep").resources
     assert (access["content"].body["name"], access["visits"].body["name"]) == (CONTAINER, TABLE_NAME)
 
 
-def test_signalr_is_serverless_without_keys_and_for_pages_of_the_app_only() -> None:
+def test_signalr_is_serverless_and_allows_no_keys() -> None:
     properties = of_type("Microsoft.SignalRService/signalR")["properties"]
     assert properties["features"] == [{"flag": "ServiceMode", "value": "Serverless"}]
     assert properties["disableLocalAuth"] is True
@@ -134,13 +134,13 @@ def test_signalr_is_serverless_without_keys_and_for_pages_of_the_app_only() -> N
     assert "https://${siteName}.azurewebsites.net" in origins
 
 
-def test_the_app_is_reached_by_https_and_deployed_without_passwords() -> None:
+def test_app_allows_only_https_and_no_passwords() -> None:
     assert of_type("Microsoft.Web/sites")["properties"]["httpsOnly"] is True
     policies = [resource.body for _, resource in resources() if resource.type.endswith("CredentialsPolicies")]
     assert policies == [{"name": name, "properties": {"allow": False}} for name in ("ftp", "scm")]
 
 
-def test_the_app_has_one_identity_and_its_deployment_uses_it() -> None:
+def test_app_and_its_deployment_use_one_identity() -> None:
     site = of_type("Microsoft.Web/sites")
     assert site["identity"] == {"type": "UserAssigned", "userAssignedIdentities": {"${identityId}": {}}}
     deployment = site["properties"]["functionAppConfig"]["deployment"]["storage"]
@@ -152,30 +152,30 @@ def test_the_app_has_one_identity_and_its_deployment_uses_it() -> None:
     assert MAIN.modules["app"].params["packagesUrl"].endswith(f"/{container}'")
 
 
-def test_the_pipeline_has_every_parameter_that_azd_takes_from_its_environment() -> None:
-    """Those with a default are not set by azd itself; without them, each push would undo what was chosen."""
+def test_pipeline_keeps_parameters_with_defaults() -> None:
+    """azd does not set these in the pipeline by itself; without them, each push would restore the defaults."""
     chosen = set(re.findall(r"\$\{(\w+)=", (INFRA / "main.parameters.json").read_text()))
     assert f"\npipeline:\n  variables: [{', '.join(sorted(chosen))}]\n" in (REPOSITORY / "azure.yaml").read_text()
     workflow = (REPOSITORY / ".github/workflows/azure-dev.yml").read_text()
     assert {f"{name}: ${{{{ vars.{name} }}}}" for name in chosen} <= {line.strip() for line in workflow.splitlines()}
 
 
-def test_the_app_is_deployed_where_azd_looks_for_it() -> None:
+def test_app_has_the_tag_that_azd_looks_for() -> None:
     service = "app"
     assert f"\n  {service}:\n    project: .\n" in (REPOSITORY / "azure.yaml").read_text()
     assert f"{{ 'azd-service-name': '{service}' }}" in of_type("Microsoft.Web/sites")["tags"]
 
 
-def test_application_insights_lets_nobody_in_by_its_connection_string() -> None:
+def test_application_insights_requires_an_identity() -> None:
     assert of_type("Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
 
 
-def test_a_python_that_can_be_chosen_is_one_that_ci_tests() -> None:
+def test_every_allowed_python_is_tested_in_ci() -> None:
     workflow = (REPOSITORY / ".github/workflows/test.yml").read_text()
     assert f"python: {json.dumps(MAIN.allowed['pythonVersion'])}" in workflow
 
 
-# What the roles are called in Azure, and their ids, which are the same in every tenant.
+# Built-in roles with their ids, which are the same in every tenant.
 ROLES = {
     "MonitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",
     "SignalRRestApiOwner": "fd53cd77-2268-407a-8f46-7e7863d0f521",
@@ -185,7 +185,7 @@ ROLES = {
     "StorageTableDataContributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
 }
 
-# Everybody who may do anything: who, which role, where.
+# All role assignments: principal, role, scope.
 GRANTS = {
     ("appPrincipalId", "StorageBlobDataOwner", "hostStorage"),
     ("appPrincipalId", "StorageTableDataContributor", "storage::tableService::visits"),
@@ -200,11 +200,11 @@ def assignments() -> list[Resource]:
     return [resource for _, resource in resources() if resource.type == "Microsoft.Authorization/roleAssignments"]
 
 
-def test_the_roles_have_the_ids_that_azure_gave_them() -> None:
+def test_roles_have_the_ids_of_azure() -> None:
     assert json.loads((INFRA / "roles.json").read_text()) == ROLES
 
 
-def test_these_roles_are_given_and_no_other() -> None:
+def test_only_these_roles_are_assigned() -> None:
     granted = {
         (
             str(assignment.body["properties"]["principalId"]),
@@ -217,20 +217,20 @@ def test_these_roles_are_given_and_no_other() -> None:
     assert len(assignments()) == len(GRANTS)
 
 
-def test_an_assignment_is_named_after_all_that_makes_it_another() -> None:
-    """Its name must be the same each time, and differ from all others."""
+def test_assignment_name_is_unique_and_stable() -> None:
+    """The name must stay the same with each deployment, and differ from all others."""
     for assignment in assignments():
         who, role = (str(assignment.body["properties"][name]) for name in ("principalId", "roleDefinitionId"))
         role_id = role.rpartition(", ")[2].rstrip(")")
         assert assignment.body["name"] == f"guid({assignment.body['scope']}.id, {who}, {role_id})"
 
 
-def test_the_account_of_the_visits_is_not_the_one_that_the_host_owns() -> None:
+def test_host_does_not_own_the_account_of_the_visits() -> None:
     names = [MAIN.modules[symbol].params["name"] for symbol in ("storage", "hostStorage")]
     assert len(set(names)) == 2
 
 
 @pytest.mark.parametrize("name", [*NAMES, "main.parameters.json"])
-def test_nothing_is_a_secret_or_asks_for_one(name: str) -> None:
+def test_file_contains_no_secret(name: str) -> None:
     text = Path(INFRA / name).read_text()
     assert [word for word in ("listKeys", "AccountKey", "AccessKey", "@secure") if word in text] == []

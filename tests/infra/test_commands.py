@@ -1,7 +1,7 @@
-"""Every command of the scripts and of the documentation is one that there is.
+"""Every command in the scripts and in the documents exists and has valid arguments.
 
-They are run where programs only write down what they are asked, so that the shell does to them what it will do to the
-reader's; what was asked of `az` is put before the Azure CLI's own argument parser, and so on.
+The commands run in a shell with stand-ins that record their arguments, so that quotes and variables are expanded as on
+a reader's machine. The Azure CLI's own argument parser then checks those of `az`, and so on.
 """
 
 from __future__ import annotations
@@ -20,84 +20,86 @@ from signin.operators import commands
 
 from .shell import Shell
 
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
 
-# What the documents take for set.
-TAKEN_FOR_SET = {"TableConnectionString": "AccountName=account"}
+PROGRAMS = ("az", "azd", "curl", "pre-commit", "python", "python3", "uv")
 
-Asked = Mapping[str, list[list[str]]]
+# Variables that the documents assume to be set.
+VARIABLES = {"TableConnectionString": "AccountName=account"}
+
+Recorded = Mapping[str, list[list[str]]]
 
 
 def script_of(document: Path) -> str:
-    """All that a document tells to type, in order: its blocks of shell, and `az` with options where the text has it."""
+    """The commands of a document: its shell blocks in order, then each `az` command with options in its text."""
     text = document.read_text(encoding="utf-8")
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     return "\n".join([*blocks, *re.findall(r"`(az [^`]* --[^`]*)`", text)])
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
-    """What each document, and each script, asks of the programs."""
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """The recorded commands of each document and script."""
 
     def shell() -> Shell:
-        return Shell(tmp_path_factory.mktemp("shell"), "az", "azd", "curl", "python", "python3")
+        return Shell(tmp_path_factory.mktemp("shell"), *PROGRAMS)
 
     everything = {}
     for document in DOCUMENTS:
         here = shell()
-        result = here.run("bash", "-eu", "-c", script_of(document), **TAKEN_FOR_SET)
+        result = here.run("bash", "-eu", "-c", script_of(document), **VARIABLES)
         assert result.returncode == 0, f"{document.name}: {result.stderr}"
-        everything[document.name] = here.asked
+        everything[document.name] = here.recorded
     for user_type in ("user", "servicePrincipal"):
         here = shell()
         here.answers["az account show --query user.type"] = (user_type, 0)
         assert here.run("infra/deploy.sh", "demo", "westeurope").returncode == 0
         assert here.run("infra/destroy.sh", "demo", answer="demo\n").returncode == 0
-        everything[f"the scripts, as a {user_type}"] = here.asked
+        everything[f"the scripts, as a {user_type}"] = here.recorded
     return everything
 
 
-def of(asked: Asked, *beginning: str) -> list[tuple[str, ...]]:
-    """What follows in each different command that begins so."""
+def of(recorded: Recorded, *beginning: str) -> list[tuple[str, ...]]:
+    """The remaining arguments of each distinct command that begins with these words."""
     following = {
         tuple(command[len(beginning) :])
-        for document in asked.values()
+        for document in recorded.values()
         for command in document
         if tuple(command[: len(beginning)]) == beginning
     }
     return sorted(following)
 
 
-def test_every_az_command_is_accepted_by_the_azure_cli(asked: Asked, azure_cli: Path, tmp_path: Path) -> None:
-    questions = of(asked, "az")
-    assert ("deployment", "sub", "create") in {words[:3] for words in questions}
+def test_azure_cli_accepts_every_az_command(recorded: Recorded, azure_cli: Path, tmp_path: Path) -> None:
+    invocations = of(recorded, "az")
+    assert ("deployment", "sub", "create") in {words[:3] for words in invocations}
     result = subprocess.run(
         [azure_cli / "python", Path(__file__).with_name("accepted_by_az.py")],
-        input=json.dumps(questions),
+        input=json.dumps(invocations),
         env={"AZURE_CONFIG_DIR": str(tmp_path), "AZURE_CORE_COLLECT_TELEMETRY": "false", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert result.returncode == 0, result.stderr
-    verdicts = zip(questions, json.loads(result.stdout), strict=True)
+    verdicts = zip(invocations, json.loads(result.stdout), strict=True)
     assert [f"az {' '.join(words)}: {problem}" for words, problem in verdicts if problem] == []
 
 
-def test_every_command_of_dev_py_is_one_that_it_understands(asked: Asked) -> None:
-    for arguments in of(asked, "python3", "dev.py"):
-        parse(arguments)
+def test_dev_py_accepts_every_command(recorded: Recorded) -> None:
+    for arguments in of(recorded, "python3", "dev.py"):
+        parse(list(arguments))
 
 
-def test_every_operators_command_exists(asked: Asked) -> None:
-    assert of(asked, "python", "-m", "signin")
-    for arguments in of(asked, "python", "-m", "signin"):
+def test_every_operator_command_exists(recorded: Recorded) -> None:
+    assert of(recorded, "python", "-m", "signin")
+    for arguments in of(recorded, "python", "-m", "signin"):
         with pytest.raises(SystemExit, match=r"^0$"):
             commands.main([*arguments, "--help"])
 
 
 @pytest.mark.parametrize("system", ["posix", "windows"])
-def test_azd_publishes_by_a_command_that_dev_py_understands(system: str) -> None:
+def test_dev_py_accepts_the_command_of_azd(system: str) -> None:
     hooks = (REPOSITORY / "azure.yaml").read_text().split(f"    {system}:\n")[1].split("    windows:\n")[0]
     (command,) = re.findall(r"dev\.py (.*)", hooks)
     address = "https://account.blob.core.windows.net"
@@ -107,7 +109,7 @@ def test_azd_publishes_by_a_command_that_dev_py_understands(system: str) -> None
 @pytest.mark.parametrize(
     "task", json.loads((REPOSITORY / ".vscode/tasks.json").read_text())["tasks"], ids=lambda t: t["label"]
 )
-def test_a_task_of_vs_code_is_a_command_that_dev_py_understands(task: dict[str, str]) -> None:
+def test_dev_py_accepts_the_tasks_of_vs_code(task: dict[str, str]) -> None:
     command = task["command"]
     if command == "host start":
         assert task["type"] == "func"
@@ -116,8 +118,9 @@ def test_a_task_of_vs_code_is_a_command_that_dev_py_understands(task: dict[str, 
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_a_path_that_a_document_names_is_there(document: Path) -> None:
+def test_documented_path_exists(document: Path) -> None:
     named = re.findall(
-        r"`((?:infra|signin|local|docs|\.github|content)/[\w./-]*\w)`", document.read_text(encoding="utf-8")
+        r"`((?:benchmarks|content|docs|infra|local|signin|tests|\.github)/[\w./-]*\w)`",
+        document.read_text(encoding="utf-8"),
     )
     assert [path for path in named if not (REPOSITORY / path).exists()] == []

@@ -94,7 +94,7 @@ def selected(root: Path, ignores: Ignores) -> list[str]:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_funcignore_selects_the_files_of_the_package(zip_file: Path, reader: Callable[[str], Ignores]) -> None:
-    """Of all that is in this folder now."""
+    """Of all files that are in this folder now."""
     assert selected(REPOSITORY, reader(".funcignore")) == names(zip_file)
 
 

@@ -1,4 +1,4 @@
-"""`python3 dev.py publish`: into an account in Azure, by an identity or a connection string."""
+"""`python3 dev.py publish` to an account in Azure, by an identity or a connection string."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from local.progress import StepFailed
 from local.publishing import azure
 from local.publishing.publisher import assets
 from signin.website.site import CONTAINER
+from tests.support import TEST_TIMEOUT
 from tests.support.https_storage import certificate
 
 from .azure_login import signed_in
 
-PATIENCE = 60  # seconds
 SITE = "https://app.example"
 
 
@@ -35,7 +35,7 @@ def publish(*arguments: str, environment: Mapping[str, str]) -> subprocess.Compl
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TEST_TIMEOUT,
     )
 
 
@@ -46,7 +46,7 @@ def tls(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def private_account(tmp_path: Path, tls: Path) -> Iterator[Account]:
-    """A storage account that is reached by https and takes tokens."""
+    """A storage account that is served over https and accepts tokens."""
     azurite = Azurite(tmp_path / "azurite", certificate=tls)
     try:
         yield azurite.account()
@@ -55,7 +55,7 @@ def private_account(tmp_path: Path, tls: Path) -> Iterator[Account]:
 
 
 @pytest.mark.parametrize("program", ["az", "azd"])
-def test_whoever_is_signed_in_publishes_into_a_container_that_nobody_else_may_read(
+def test_signed_in_user_publishes_to_a_private_container(
     private_account: Account, tls: Path, tmp_path: Path, program: str
 ) -> None:
     environment = signed_in(tmp_path, program) | {"REQUESTS_CA_BUNDLE": str(tls)}
@@ -64,7 +64,7 @@ def test_whoever_is_signed_in_publishes_into_a_container_that_nobody_else_may_re
     names = {asset.name for asset in assets()}
     assert {f"Published {name}" for name in names} <= set(result.stdout.splitlines())
     anonymous = requests.get(f"{private_account.blob_url}/{CONTAINER}/index.html", verify=str(tls), timeout=10)
-    assert anonymous.status_code in (401, 403, 404), "anybody may read it"
+    assert anonymous.status_code in (401, 403, 404), "the container is public"
     with ContainerClient.from_connection_string(
         private_account.connection_string, CONTAINER, connection_verify=str(tls)
     ) as container:
@@ -75,69 +75,69 @@ def test_whoever_is_signed_in_publishes_into_a_container_that_nobody_else_may_re
     assert "Published" not in again.stdout
 
 
-def test_a_connection_string_in_the_environment_does_too(account: Account) -> None:
+def test_connection_string_publishes_to_its_account(account: Account) -> None:
     result = publish(environment={azure.CONNECTION_STRING: account.connection_string})
     assert result.returncode == 0, result.stderr
     with ContainerClient.from_connection_string(account.connection_string, CONTAINER) as container:
         assert set(container.list_blob_names()) == {asset.name for asset in assets()}
 
 
-def complaint(result: subprocess.CompletedProcess[str]) -> str:
-    """The one line that a command ends with, whose exit code tells that it has failed."""
+def error_line(result: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a failed command writes to standard error."""
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     return line
 
 
-def test_without_an_address_it_says_what_to_give() -> None:
-    assert "Give --blob-url" in complaint(publish(environment={azure.CONNECTION_STRING: ""}))
+def test_missing_url_names_the_option() -> None:
+    assert "Give --blob-url" in error_line(publish(environment={azure.CONNECTION_STRING: ""}))
 
 
-def test_without_a_sign_in_it_says_how_to_sign_in(tmp_path: Path) -> None:
+def test_missing_sign_in_names_the_command(tmp_path: Path) -> None:
     environment = signed_in(tmp_path, "az")
     (tmp_path / "bin/az").write_text("#!/bin/sh\necho 'Please run: az login' >&2\nexit 1\n")
-    assert "`az login`" in complaint(publish("--blob-url", "https://account.invalid", environment=environment))
+    assert "`az login`" in error_line(publish("--blob-url", "https://account.invalid", environment=environment))
 
 
-def test_a_kind_of_sign_in_that_there_is_not_is_named() -> None:
+def test_unknown_kind_of_credential_is_named() -> None:
     environment = {"AZURE_TOKEN_CREDENTIALS": "NoSuchCredential"}
-    assert "AZURE_TOKEN_CREDENTIALS" in complaint(publish("--blob-url", "https://a.invalid", environment=environment))
+    assert "AZURE_TOKEN_CREDENTIALS" in error_line(publish("--blob-url", "https://a.invalid", environment=environment))
 
 
-def test_a_sign_in_to_another_cloud_is_named_as_such(private_account: Account, tls: Path, tmp_path: Path) -> None:
+def test_sign_in_of_another_issuer_is_reported(private_account: Account, tls: Path, tmp_path: Path) -> None:
     environment = signed_in(tmp_path, "az", issuer="https://elsewhere.example/") | {"REQUESTS_CA_BUNDLE": str(tls)}
     result = publish("--blob-url", private_account.blob_url, environment=environment)
-    assert "does not accept the sign-in" in complaint(result)
+    assert "does not accept the sign-in" in error_line(result)
 
 
-def test_a_malformed_connection_string_is_told_without_repeating_it() -> None:
-    line = complaint(publish(environment={azure.CONNECTION_STRING: "AccountName=account;AccountKey=secret"}))
+def test_malformed_connection_string_is_not_repeated() -> None:
+    line = error_line(publish(environment={azure.CONNECTION_STRING: "AccountName=account;AccountKey=secret"}))
     assert azure.CONNECTION_STRING in line
     assert "secret" not in line
 
 
-def test_an_account_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
+def test_unreachable_account_is_reported(tmp_path: Path) -> None:
     result = publish("--blob-url", "https://127.0.0.1:9/account", environment=signed_in(tmp_path, "az"))
-    assert "is the address right?" in complaint(result)
+    assert "is the address right?" in error_line(result)
 
 
 @pytest.mark.parametrize("url", ["http://account.blob.core.windows.net", "account", "https://account/content/x"])
-def test_an_address_to_which_no_token_may_be_sent_is_refused(url: str) -> None:
+def test_url_that_must_get_no_token_is_rejected(url: str) -> None:
     result = publish("--blob-url", url, environment={})
     assert result.returncode == 2
     assert "is not like https://" in result.stderr
 
 
-class Refusals:
-    """A storage account that refuses a number of times before it gives in."""
+class Rejections:
+    """A storage account that rejects a number of requests before it accepts one."""
 
     def __init__(self, code: str, times: int) -> None:
         self.code, self.times = code, times
-        self.asked = 0
+        self.requests = 0
 
-    def __call__(self, blob_url: str | None, site: str) -> Refusals:
-        self.asked += 1
-        if self.asked <= self.times:
+    def __call__(self, blob_url: str | None, site: str) -> Rejections:
+        self.requests += 1
+        if self.requests <= self.times:
             error = HttpResponseError(response=SimpleNamespace(status_code=403, reason="Forbidden"))
             error.error_code = self.code  # type: ignore[attr-defined]
             raise error
@@ -150,18 +150,18 @@ class Refusals:
         pass
 
 
-def test_a_role_that_was_given_a_moment_ago_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(azure, "_publisher", refusals := Refusals("AuthorizationPermissionMismatch", times=3))
+def test_publish_waits_for_a_new_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azure, "_publisher", rejections := Rejections("AuthorizationPermissionMismatch", times=3))
     pauses: list[float] = []
     notes: list[str] = []
     assert azure.publish("https://account", "", notes.append, pauses.append) == ["index.html"]
-    assert refusals.asked == 4
+    assert rejections.requests == 4
     assert len(pauses) == 3
     assert notes == ["waiting for the role to take effect"] * 3
 
 
-def test_a_role_that_never_comes_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(azure, "_publisher", Refusals("AuthorizationPermissionMismatch", times=10**9))
+def test_wait_for_a_role_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azure, "_publisher", Rejections("AuthorizationPermissionMismatch", times=10**9))
     clock = 0.0
 
     def sleep(seconds: float) -> None:
@@ -176,8 +176,8 @@ def test_a_role_that_never_comes_is_not_waited_for_for_ever(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("code", "words"), [("PublicAccessNotPermitted", "give --blob-url"), ("AccountIsDisabled", "403 AccountIsDisabled")]
 )
-def test_what_waiting_would_not_help_is_told_at_once(monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
-    monkeypatch.setattr(azure, "_publisher", refusals := Refusals(code, times=1))
+def test_permanent_error_is_reported_at_once(monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
+    monkeypatch.setattr(azure, "_publisher", rejections := Rejections(code, times=1))
     with pytest.raises(StepFailed, match=words):
         azure.publish("https://account", "", lambda _: None, lambda _: None)
-    assert refusals.asked == 1
+    assert rejections.requests == 1

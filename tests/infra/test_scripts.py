@@ -1,4 +1,4 @@
-"""deploy.sh and destroy.sh, without Azure: what they check, in which order they do what, and that they ask first."""
+"""deploy.sh and destroy.sh without Azure: their checks, the order of their steps, and the confirmation."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def option(command: list[str], name: str) -> list[str]:
     return values[: ends[0]] if ends else values
 
 
-def test_deploy_makes_the_infrastructure_publishes_deploys_and_waits_until_all_is_well(shell: Shell) -> None:
+def test_deploy_runs_its_steps_in_order(shell: Shell) -> None:
     result = shell.run("infra/deploy.sh", "demo", "westeurope", "signalRSku=Standard_S1")
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == f"Deployed: {URL}/"
 
-    *_, provision, publish, package, deploy, wait = shell.asked
+    *_, provision, publish, package, deploy, wait = shell.recorded
     assert provision[:4] == ["az", "deployment", "sub", "create"]
     assert option(provision, "--parameters") == [
-        *("environmentName=demo", "location=westeurope", "principalId=who-is-signed-in", "signalRSku=Standard_S1")
+        *("environmentName=demo", "location=westeurope", "principalId=object-id-of-the-user", "signalRSku=Standard_S1")
     ]
     assert publish == ["python3", "dev.py", "publish", "--blob-url", BLOB_URL, "--site", URL]
     assert package[:3] == ["python3", "dev.py", "package"]
@@ -40,18 +40,18 @@ def test_deploy_makes_the_infrastructure_publishes_deploys_and_waits_until_all_i
     assert (wait[0], wait[-1]) == ("curl", f"{URL}/health")
 
 
-def test_deploy_does_the_same_again(shell: Shell) -> None:
+def test_deploy_can_be_repeated(shell: Shell) -> None:
     for _ in range(2):
         assert shell.run("infra/deploy.sh", "demo", "westeurope").returncode == 0
-    half = len(shell.asked) // 2
-    assert shell.asked[:half] == shell.asked[half:]
+    half = len(shell.recorded) // 2
+    assert shell.recorded[:half] == shell.recorded[half:]
 
 
-def test_deploy_waits_until_the_role_of_the_app_has_effect(shell: Shell) -> None:
+def test_deploy_retries_until_the_role_has_effect(shell: Shell) -> None:
     shell.answers["az functionapp deployment"] = ("", [1, 1, 0])
     result = shell.run("infra/deploy.sh", "demo", "westeurope")
     assert result.returncode == 0, result.stderr
-    assert [command[0] for command in shell.asked[-6:]] == ["az", "sleep", "az", "sleep", "az", "curl"]
+    assert [command[0] for command in shell.recorded[-6:]] == ["az", "sleep", "az", "sleep", "az", "curl"]
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_deploy_waits_until_the_role_of_the_app_has_effect(shell: Shell) -> None
         "curl",
     ],
 )
-def test_deploy_ends_with_the_first_step_that_fails(shell: Shell, step: str) -> None:
+def test_deploy_stops_at_the_first_failed_step(shell: Shell, step: str) -> None:
     shell.answers |= {step: ("", 1)}
     result = shell.run("infra/deploy.sh", "demo", "westeurope")
     assert result.returncode != 0
     assert "Deployed" not in result.stdout
-    assert " ".join(shell.asked[-1]).startswith(step)
+    assert " ".join(shell.recorded[-1]).startswith(step)
 
 
-def test_deploy_tells_all_that_is_missing_before_it_does_anything(shell: Shell) -> None:
+def test_deploy_lists_all_problems_before_it_starts(shell: Shell) -> None:
     shell.remove("az")
     shell.remove("curl")
     shell.answers["python3 -c"] = ("", 1)
@@ -84,58 +84,58 @@ def test_deploy_tells_all_that_is_missing_before_it_does_anything(shell: Shell) 
     assert len(complaints) == len(expected), result.stderr
     for complaint, words in zip(complaints, expected, strict=True):
         assert complaint.startswith(words)
-    assert [command[:2] for command in shell.asked] == [["python3", "-c"]]
+    assert [command[:2] for command in shell.recorded] == [["python3", "-c"]]
 
 
-def test_deploy_tells_how_to_sign_in(shell: Shell) -> None:
+def test_deploy_without_sign_in_names_the_command(shell: Shell) -> None:
     shell.answers["az account show --query name"] = ("", 1)
     result = shell.run("infra/deploy.sh", "demo", "westeurope")
     assert (result.returncode, result.stderr) == (1, "Nobody is signed in to Azure: az login\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["demo"]])
-def test_deploy_tells_how_to_use_it(shell: Shell, arguments: list[str]) -> None:
+def test_deploy_without_arguments_shows_its_usage(shell: Shell, arguments: list[str]) -> None:
     result = shell.run("infra/deploy.sh", *arguments)
     assert result.returncode != 0
     assert "usage: infra/deploy.sh NAME REGION" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["ab", "signin-demo", "a" * 40])
-def test_a_name_that_deploy_accepts_is_one_that_the_template_accepts(shell: Shell, name: str) -> None:
+def test_deploy_accepts_names_of_the_template(shell: Shell, name: str) -> None:
     assert shell.run("infra/deploy.sh", name, "westeurope").returncode == 0
 
 
 @pytest.mark.parametrize("name", ["a", "-demo", "demo-", "a" * 41, "Demo", "de mo", "demo;az"])
-def test_a_name_that_azure_would_refuse_is_refused_at_once(shell: Shell, name: str) -> None:
+def test_deploy_rejects_names_that_azure_rejects(shell: Shell, name: str) -> None:
     assert shell.run("infra/deploy.sh", name, "westeurope").returncode == 1
 
 
-def test_deploy_reads_outputs_that_the_template_has(shell: Shell) -> None:
+def test_deploy_reads_outputs_of_the_template(shell: Shell) -> None:
     shell.run("infra/deploy.sh", "demo", "westeurope")
-    (provision,) = (command for command in shell.asked if "sub" in command)
+    (provision,) = (command for command in shell.recorded if "sub" in command)
     (query,) = option(provision, "--query")
     outputs = query.partition("[")[2].rstrip("]").split(", ")
     assert {output.removesuffix(".value") for output in outputs} <= read("main.bicep").outputs
 
 
-def test_destroy_deletes_once_the_name_is_typed(shell: Shell) -> None:
+def test_destroy_deletes_after_confirmation(shell: Shell) -> None:
     result = shell.run("infra/destroy.sh", "demo", answer="demo\n")
     assert result.returncode == 0, result.stderr
-    assert "everything that there is" in result.stdout
-    assert shell.asked[-1] == ["az", "group", "delete", "--name", "rg-demo", "--yes"]
+    assert "list of all resources" in result.stdout
+    assert shell.recorded[-1] == ["az", "group", "delete", "--name", "rg-demo", "--yes"]
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "y\n", "yes\n", "demo2\n"])
-def test_destroy_deletes_nothing_on_any_other_answer(shell: Shell, answer: str) -> None:
+def test_destroy_deletes_nothing_without_confirmation(shell: Shell, answer: str) -> None:
     result = shell.run("infra/destroy.sh", "demo", answer=answer)
     assert result.returncode == 1
-    assert "delete" not in [word for command in shell.asked for word in command]
+    assert "delete" not in [word for command in shell.recorded for word in command]
 
 
 @pytest.mark.parametrize("tag", [("", 0), ("other", 0), ("", 3)])
-def test_destroy_deletes_only_what_deploy_has_made(shell: Shell, tag: tuple[str, int]) -> None:
+def test_destroy_deletes_only_groups_of_deploy(shell: Shell, tag: tuple[str, int]) -> None:
     shell.answers["az group show --name rg-demo"] = tag
     result = shell.run("infra/destroy.sh", "demo", answer="demo\n")
     assert result.returncode == 1
     assert "nothing was deleted" in result.stderr
-    assert "delete" not in [word for command in shell.asked for word in command]
+    assert "delete" not in [word for command in shell.recorded for word in command]

@@ -1,4 +1,4 @@
-"""Settings and parameters are the same everywhere: infrastructure, app, documentation, example."""
+"""Settings and parameters agree in infrastructure, app, documents and example."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SETTINGS_DOCUMENT = (REPOSITORY / "docs/settings.md").read_text(encoding="utf-8"
 
 
 def documented(heading: str) -> set[str]:
-    """The names in the first column of the tables under a heading of docs/settings.md, and in that column's order."""
+    """The names in the first column of the tables under a heading of docs/settings.md."""
     section = SETTINGS_DOCUMENT.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     return set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
 
 
-OWN = documented("Table Storage") | documented("Content") | documented("SignalR Service")
+OF_THE_APP = documented("Table Storage") | documented("Content") | documented("SignalR Service")
 OF_THE_HOST = documented("Functions host")
 
 
@@ -43,41 +43,41 @@ def asked_for() -> set[str]:
 
 
 def base(name: str) -> str:
-    """The connection that a setting is a part of."""
+    """The connection that a setting belongs to."""
     return name.partition("__")[0]
 
 
-def test_what_is_deployed_is_documented() -> None:
-    assert DEPLOYED.keys() <= OWN | OF_THE_HOST
+def test_deployed_settings_are_documented() -> None:
+    assert DEPLOYED.keys() <= OF_THE_APP | OF_THE_HOST
     assert DEPLOYED.keys() >= OF_THE_HOST
 
 
-def test_what_the_app_reads_is_documented_and_deployed() -> None:
+def test_settings_of_the_app_are_documented_and_deployed() -> None:
     connections = {base(name) for name in asked_for()}
-    assert {base(name) for name in OWN} == connections
+    assert {base(name) for name in OF_THE_APP} == connections
     assert {base(name) for name in DEPLOYED.keys() - OF_THE_HOST} == connections
 
 
-def test_the_example_is_documented() -> None:
-    assert {base(name) for name in EXAMPLE} - {base(name) for name in OWN} == {
+def test_example_settings_are_documented() -> None:
+    assert {base(name) for name in EXAMPLE} - {base(name) for name in OF_THE_APP} == {
         "AzureWebJobsStorage",
         "FUNCTIONS_WORKER_RUNTIME",
     }
 
 
-def test_no_setting_is_one_that_flex_consumption_refuses() -> None:
-    refused = {"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_PROCESS_COUNT", "FUNCTIONS_WORKER_RUNTIME"}
-    refused |= {
+def test_no_setting_is_invalid_on_flex_consumption() -> None:
+    invalid = {"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_PROCESS_COUNT", "FUNCTIONS_WORKER_RUNTIME"}
+    invalid |= {
         "ENABLE_ORYX_BUILD",
         "SCM_DO_BUILD_DURING_DEPLOYMENT",
         "WEBSITE_CONTENTSHARE",
         "WEBSITE_RUN_FROM_PACKAGE",
     }
-    assert DEPLOYED.keys() & refused == set()
+    assert DEPLOYED.keys() & invalid == set()
 
 
 def deployed_values() -> dict[str, str]:
-    """The settings as a deployment makes them, with values of the kind that it fills in."""
+    """The settings of a deployment, with examples for the values that Azure fills in."""
     values = {
         "storage.outputs.tableUrl": "https://stdataabc.table.core.windows.net",
         "storage.outputs.blobUrl": "https://stdataabc.blob.core.windows.net",
@@ -94,7 +94,7 @@ def deployed_values() -> dict[str, str]:
     return evaluated
 
 
-def test_the_deployed_settings_are_for_an_identity_and_hold_no_key() -> None:
+def test_deployed_settings_contain_no_key() -> None:
     values = deployed_values()
     assert re.fullmatch(
         r"Endpoint=https://[\w.-]+;AuthType=azure\.msi;ClientId=[\w-]+;Version=1\.0;",
@@ -106,13 +106,13 @@ def test_the_deployed_settings_are_for_an_identity_and_hold_no_key() -> None:
     assert [value for value in values.values() if "Key=" in value and "InstrumentationKey=" not in value] == []
 
 
-def test_the_app_understands_the_deployed_settings() -> None:
+def test_app_accepts_the_deployed_settings() -> None:
     settings = Settings.from_environment(deployed_values())
     assert settings.blob_url == "https://stdataabc.blob.core.windows.net"
     assert settings.signalr.endpoint == "https://signalr-abc.service.signalr.net"
 
 
-def test_every_parameter_of_the_infrastructure_is_documented_with_its_default() -> None:
+def test_parameters_are_documented_with_defaults() -> None:
     assert documented("Parameters of the infrastructure") == MAIN.params.keys()
     text = (REPOSITORY / "infra/main.bicep").read_text()
     rows = re.findall(r"^\| `(\w+)` \| `?([\w.]+)`? \|", SETTINGS_DOCUMENT.split("## Parameters")[1], re.MULTILINE)
@@ -121,18 +121,18 @@ def test_every_parameter_of_the_infrastructure_is_documented_with_its_default() 
             assert re.search(rf"^param {name} \w+ = (''|\[\])$", text, re.MULTILINE), name
         else:
             assert re.search(rf"^param {name} \w+ = '?{re.escape(default)}'?$", text, re.MULTILINE), name
-    assert len(rows) >= len([name for name, may_be_left_out in MAIN.params.items() if may_be_left_out])
+    assert len(rows) >= len([name for name, has_default in MAIN.params.items() if has_default])
 
 
-def test_the_roles_of_the_security_model_are_those_that_are_given() -> None:
+def test_documented_roles_are_the_assigned_ones() -> None:
     text = (REPOSITORY / "docs/security.md").read_text(encoding="utf-8")
     section = text.split("## Roles\n")[1].split("\n## ")[0]
     roles = re.findall(r"^\| (The app's identity|The publisher) \| ([\w ]+) \|", section, re.MULTILINE)
-    given = re.findall(
+    assigned = re.findall(
         r"principalId: (\w+)PrincipalId\n.*?roles\.(\w+)\)", (REPOSITORY / "infra/access.bicep").read_text(), re.DOTALL
     )
     names = {"app": "The app's identity", "publisher": "The publisher"}
     assert {(who, role.replace(" ", "").lower()) for who, role in roles} == {
-        (names[who], role.lower()) for who, role in given
+        (names[who], role.lower()) for who, role in assigned
     }
-    assert len(roles) == len(given)
+    assert len(roles) == len(assigned)
