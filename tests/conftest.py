@@ -8,9 +8,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
@@ -18,7 +18,6 @@ import pytest
 from local import REPOSITORY
 from local.emulators.azurite import Account, Azurite
 from local.environment.services import settings_for, signalr_emulator
-from local.processes.child import Child
 from tests.support.ports import started_at_a_free_port
 from tests.support.running_host import RunningHost, write_app
 
@@ -59,22 +58,26 @@ def account(azurite: Azurite, unused_accounts: Iterator[str]) -> Account:
     return account
 
 
-@dataclass(frozen=True, slots=True)
 class SignalR:
-    """A running SignalR emulator."""
+    """A SignalR emulator, which can be stopped, and started again at the same port."""
 
-    process: Child
-    url: str
+    def __init__(self) -> None:
+        self._process, self.url = started_at_a_free_port(signalr_emulator)
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def start(self) -> None:
+        self._process = signalr_emulator(urlsplit(self.url).port or 0)
+        self._process.wait_until_ready()
 
 
 @pytest.fixture
 def signalr() -> Iterator[SignalR]:
-    """A SignalR emulator of the test's own, at a port where another one can follow it."""
-    process, url = started_at_a_free_port(signalr_emulator)
-    try:
-        yield SignalR(process, url)
-    finally:
-        process.stop()
+    """A SignalR emulator of the test's own."""
+    signalr = SignalR()
+    yield signalr
+    signalr.stop()
 
 
 @pytest.fixture

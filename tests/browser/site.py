@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import jwt
 import requests
 
 from local.emulators.signalr.tokens import DEVELOPMENT_KEY
-from local.environment.services import signalr_emulator
 from signin.app import HUB
 from signin.live.broadcaster import TARGET
 from tests.support import TEST_TIMEOUT
@@ -40,14 +36,3 @@ class Site:
             headers={"Authorization": f"Bearer {token}"},
             timeout=TEST_TIMEOUT,
         ).raise_for_status()
-
-
-@contextmanager
-def signalr_emulator_at(url: str) -> Iterator[None]:
-    """A SignalR emulator at the port of one that was stopped."""
-    emulator = signalr_emulator(urlsplit(url).port or 0)
-    try:
-        emulator.wait_until_ready()
-        yield
-    finally:
-        emulator.stop()

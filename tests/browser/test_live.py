@@ -7,7 +7,7 @@ from itertools import cycle, islice, pairwise
 
 from local.emulators.azurite import Account
 from tests.support.audit import audit
-from tests.support.user_agents import CHROME_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
+from tests.support.user_agents import BROWSERS, CHROME_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
 
 from .site import Site
 from .visitor import Visitors, prerender, show, visit_and_broadcast
@@ -35,7 +35,7 @@ def test_pages_follow_a_burst_to_its_exact_total(site: Site, account: Account, v
     for visitor in both:
         visitor.expect_state("live")
 
-    user_agents = islice(cycle([CHROME_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX]), 100)
+    user_agents = islice(cycle(BROWSERS), 100)
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(site.visit, user_agents))
 

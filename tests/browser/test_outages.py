@@ -11,7 +11,7 @@ from tests.conftest import SignalR, StartApp
 from tests.support.audit import audit
 from tests.support.proxy import Proxy
 
-from .site import Site, signalr_emulator_at
+from .site import Site
 from .visitor import Visitors, visit_and_broadcast
 
 # Messages of the browser and of the SignalR library when they cannot connect.
@@ -23,14 +23,14 @@ def test_page_reconnects_and_catches_up(site: Site, account: Account, signalr: S
     visitor.tolerate(*CANNOT_CONNECT)
     visitor.expect_state("live")
 
-    signalr.process.stop()
+    signalr.stop()
     visitor.expect_state("reconnecting")
     site.visit()
-    with signalr_emulator_at(signalr.url):
-        visitor.expect_state("live")
-        visitor.expect_total(2)
-        site.visit()
-        visitor.expect_total(3)
+    signalr.start()
+    visitor.expect_state("live")
+    visitor.expect_total(2)
+    site.visit()
+    visitor.expect_total(3)
     visitor.expect(audit(account).statistics)
     assert visitor.shown.states[:4] == ["connecting", "live", "reconnecting", "live"]
     assert visitor.sign_ins == 1
@@ -39,18 +39,18 @@ def test_page_reconnects_and_catches_up(site: Site, account: Account, signalr: S
 def test_page_opened_without_signalr_goes_live_later(
     site: Site, account: Account, signalr: SignalR, visitors: Visitors
 ) -> None:
-    signalr.process.stop()
+    signalr.stop()
     visitor = visitors.open(site)
     visitor.tolerate(*CANNOT_CONNECT)
     visitor.expect_total(1)
     visitor.expect(audit(account).statistics)
     visitor.expect_state("connecting")
 
-    with signalr_emulator_at(signalr.url):
-        visitor.expect_state("live")
-        site.visit()
-        visitor.expect_total(2)
-        assert visitor.shown.states == ["connecting", "live"]
+    signalr.start()
+    visitor.expect_state("live")
+    site.visit()
+    visitor.expect_total(2)
+    assert visitor.shown.states == ["connecting", "live"]
 
 
 def test_page_that_was_offline_catches_up(site: Site, account: Account, visitors: Visitors) -> None:

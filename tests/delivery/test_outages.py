@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
-from urllib.parse import urlsplit
 
 from local.emulators.azurite import Account
-from local.environment.services import settings_for, signalr_emulator
+from local.environment.services import settings_for
 from tests.conftest import SignalR, StartApp
 from tests.support.visitors import visiting
 
@@ -24,16 +22,14 @@ async def test_pages_catch_up_after_a_signalr_outage(
     account: Account, signalr: SignalR, settings: dict[str, str], start_app: StartApp
 ) -> None:
     host = start_app(settings, workers=2)
-    async with AsyncExitStack() as stack:
-        pages = await stack.enter_async_context(open_pages(host.url, PAGES))
+    async with open_pages(host.url, PAGES) as pages:
         await pages.until_live()
         async with visiting(host.url, per_second=50) as load:
             await load.until_answered(50)
-            await asyncio.to_thread(signalr.process.stop)
+            await asyncio.to_thread(signalr.stop)
             await pages.until(lambda page: page.states[-1] == "reconnecting", "reconnecting")
             await load.until_answered(50)
-            again = signalr_emulator(urlsplit(signalr.url).port or 0)
-            stack.callback(again.stop)
+            await asyncio.to_thread(signalr.start)
             await pages.until_live()
             await load.until_answered(50)
         assert load.statuses == {200}

@@ -20,6 +20,7 @@ from signin.counting.table import StorageError, VisitTable
 from signin.visits.visit import Visit
 from tests.support.audit import rows_of
 from tests.support.faults import FAULTS, FaultyProxy
+from tests.support.user_agents import BROWSERS
 
 from .conftest import Report
 from .history import History, Shown, Tally
@@ -27,7 +28,6 @@ from .history import History, Shown, Tally
 SEED = 20261123
 READ_SECONDS = 0.3  # the read timeout; 5 s in the app
 LARGEST_BURST = 20
-USER_AGENTS = ["Mozilla/5.0 (Windows NT 10.0; rv:127.0) Gecko/20100101 Firefox/127.0", "curl/8.5.0", ""]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ class Writer:
         began = time.monotonic()
         visitors: dict[str, Future[None]] = {}
         for _ in range(burst):
-            visit = Visit.now(self._chance.choice(USER_AGENTS))
+            visit = Visit.now(self._chance.choice([*BROWSERS, "curl/8.5.0", ""]))
             self._history.attempt(visit.key)
             visitors[visit.key] = self.committer.submit(visit)
         wait(visitors.values())

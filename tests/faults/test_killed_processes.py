@@ -22,7 +22,8 @@ from tests.conftest import SignalR, StartApp
 from tests.support.audit import rows_of
 from tests.support.faults import FaultyProxy
 from tests.support.running_host import PROCESS_HEADER, RunningHost
-from tests.support.visitors import USER_AGENTS, unlimited_session, visit
+from tests.support.user_agents import BROWSERS
+from tests.support.visitors import unlimited_session, visit
 
 from .conftest import Report
 from .history import History, Shown
@@ -76,7 +77,7 @@ class Visitors:
         """Make one visit; whether the host had a worker for it."""
         key = uuid4().hex
         self.history.attempt(key)
-        answer = await visit(http, self.url, self._chance.choice(USER_AGENTS), {"Visit-Key": key})
+        answer = await visit(http, self.url, self._chance.choice(BROWSERS), {"Visit-Key": key})
         if answer.status == 200:
             self.history.outcomes[key] = "acknowledged"
             self.history.shown.append(

@@ -7,13 +7,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
-from local.environment.services import settings_for, signalr_emulator
+from local.environment.services import settings_for
 from tests.conftest import SignalR, StartApp
 from tests.support import TEST_TIMEOUT
 from tests.support.audit import audit
@@ -155,11 +154,8 @@ async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize("key", [WRONG_KEY, "a1b2c"], ids=["wrong", "not Base64"])
-def test_wrong_storage_key_is_reported_at_once(
-    account: Account, signalr: SignalR, key: str, start_app: StartApp
-) -> None:
-    settings = settings_for(account, signalr.url)
-    settings["TableConnectionString"] = account.connection_string.replace(DEVELOPMENT_KEY, key)
+def test_wrong_storage_key_is_reported_at_once(settings: dict[str, str], key: str, start_app: StartApp) -> None:
+    settings["TableConnectionString"] = settings["TableConnectionString"].replace(DEVELOPMENT_KEY, key)
     host = start_app(settings)
     reply = host.request("/signin")
     assert reply.status == 503
@@ -174,33 +170,32 @@ def test_wrong_storage_key_is_reported_at_once(
 # SignalR
 
 
-async def test_pages_catch_up_after_a_signalr_outage(account: Account, signalr: SignalR, start_app: StartApp) -> None:
-    host = start_app(settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"})
+async def test_pages_catch_up_after_a_signalr_outage(
+    signalr: SignalR, settings: dict[str, str], start_app: StartApp
+) -> None:
+    host = start_app(settings | {"BroadcastIntervalSeconds": "0.1"})
     url = host.url
     async with aiohttp.ClientSession() as http, javascript(url) as page:
         assert await page.event() == ["connected", None]
-        await asyncio.to_thread(signalr.process.stop)
+        await asyncio.to_thread(signalr.stop)
         assert await page.event() == ["reconnecting", None]
         for total in range(1, 6):
             assert (await visit(http, url)).total == total
         await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
-        again = signalr_emulator(urlsplit(signalr.url).port or 0)
-        try:
-            await asyncio.to_thread(host.wait_for_log, "broadcasts work again")
-            assert (await page.event())[0] == "reconnected"
-            assert (await visit(http, url)).total == 6
+        await asyncio.to_thread(signalr.start)
+        await asyncio.to_thread(host.wait_for_log, "broadcasts work again")
+        assert (await page.event())[0] == "reconnected"
+        assert (await visit(http, url)).total == 6
+        event, arguments = await page.event()
+        if arguments[0] == 5:  # the page was connected before the first broadcast that succeeded
             event, arguments = await page.event()
-            if arguments[0] == 5:  # the page was connected before the first broadcast that succeeded
-                event, arguments = await page.event()
-        finally:
-            await asyncio.to_thread(again.stop)
     assert (event, arguments[0]) == ("updateSignInStats", 6)
     assert len(lines_with(host, "broadcasts fail")) == len(lines_with(host, "broadcasts work again")) == 1
     assert_no_traceback(host)
 
 
-async def test_failed_broadcast_is_repeated(account: Account, signalr: SignalR, start_app: StartApp) -> None:
-    settings = settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"}
+async def test_failed_broadcast_is_repeated(signalr: SignalR, settings: dict[str, str], start_app: StartApp) -> None:
+    settings["BroadcastIntervalSeconds"] = "0.1"
     with Proxy(signalr.url) as rest_api:
         settings["AzureSignalRConnectionString"] += f"ServerEndpoint={rest_api.url};"
         host = start_app(settings)
@@ -216,8 +211,10 @@ async def test_failed_broadcast_is_repeated(account: Account, signalr: SignalR, 
         assert_no_traceback(host)
 
 
-async def test_wrong_signalr_key_is_logged_once(account: Account, signalr: SignalR, start_app: StartApp) -> None:
-    settings = settings_for(account, signalr.url) | {"BroadcastIntervalSeconds": "0.1"}
+async def test_wrong_signalr_key_is_logged_once(
+    signalr: SignalR, settings: dict[str, str], start_app: StartApp
+) -> None:
+    settings["BroadcastIntervalSeconds"] = "0.1"
     settings["AzureSignalRConnectionString"] = f"Endpoint={signalr.url};AccessKey={WRONG_KEY};Version=1.0;"
     host = start_app(settings)
     async with aiohttp.ClientSession() as http:

@@ -11,4 +11,6 @@ SAFARI_ON_IPHONE = (
     " Version/18.6 Mobile/15E148 Safari/604.1"
 )
 FIREFOX_ON_LINUX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+BROWSERS = [CHROME_ON_WINDOWS, EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX]
+
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"

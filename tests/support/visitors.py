@@ -14,9 +14,8 @@ from typing import Any
 import aiohttp
 
 from tests.support import TEST_TIMEOUT
-from tests.support.user_agents import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
+from tests.support.user_agents import BROWSERS, FIREFOX_ON_LINUX
 
-USER_AGENTS = [EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX]
 _NO_RESPONSE = 0
 
 
@@ -64,7 +63,7 @@ async def visit(
 async def visits(urls: Sequence[str], count: int, connections: int) -> list[Answered]:
     """Many visits to several apps in turn, over so many connections; on each, one after the other."""
     ahead = iter([url for _, url in zip(range(count), cycle(urls), strict=False)])
-    user_agents = cycle(USER_AGENTS)
+    user_agents = cycle(BROWSERS)
     answers: list[Answered] = []
 
     async def keep_visiting() -> None:
