@@ -1,4 +1,4 @@
-// Who may do what: every role that is given, at the narrowest scope that works.
+// All role assignments, each with the narrowest scope that works.
 param appPrincipalId string
 param publisherPrincipalId string
 param hostStorageName string
@@ -92,7 +92,7 @@ resource appLogs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// A person, or the identity of a pipeline: that the type is left out lets Azure find out.
+// A user, or the identity of a pipeline: Azure finds out the type if it is left out.
 resource publisherWritesContent 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(publisherPrincipalId)) {
   scope: storage::blobService::content
   name: guid(storage::blobService::content.id, publisherPrincipalId, roles.StorageBlobDataContributor)

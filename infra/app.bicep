@@ -1,4 +1,4 @@
-// The Functions app, on Flex Consumption: from no instance at all to as many as are allowed.
+// The Functions app on Flex Consumption, which scales between zero and the maximum number of instances.
 param name string
 param location string
 param tags object
@@ -9,10 +9,10 @@ param alwaysReadyInstances int
 param instanceMemory int
 param perInstanceConcurrency int
 
-@description('Url of the blob container that holds the deployed package.')
+@description('URL of the blob container with the deployed package.')
 param packagesUrl string
 
-@description('The app settings. How many worker processes there are is not among them: Flex Consumption decides.')
+@description('The app settings. Without the number of worker processes, which Flex Consumption decides.')
 param settings object
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
@@ -27,7 +27,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
-  tags: union(tags, { 'azd-service-name': 'app' }) // by which azd finds where to deploy
+  tags: union(tags, { 'azd-service-name': 'app' }) // azd deploys to the resource with this tag
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
@@ -65,7 +65,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     properties: settings
   }
 
-  // Deployments are made as an identity too; these would let them be made with a password.
+  // Deployments use an identity; these policies would allow them with a password.
   resource passwordsByFtp 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
     properties: { allow: false }

@@ -3,8 +3,8 @@
 #
 #     infra/deploy.sh NAME REGION [PARAMETER=VALUE ...]
 #
-# NAME names the environment, and its resource group rg-NAME; PARAMETER is one of infra/main.bicep. What is there
-# already is brought up to date: run it again after every change.
+# NAME is the name of the environment, with the resource group rg-NAME; PARAMETER is one of infra/main.bicep. Existing
+# resources are updated: run it again after every change.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ name=${1:?$usage}
 region=${2:?$usage}
 shift 2
 
-# Everything that is missing is told at once, before anything is done.
+# Report all problems together, before the first step.
 problems=()
 [[ $name =~ ^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$ ]] ||
   problems+=("NAME must be 2 to 40 lower-case letters, digits and hyphens, not '$name'.")
@@ -29,15 +29,15 @@ command -v curl >/dev/null ||
 if ! command -v az >/dev/null; then
   problems+=("The Azure CLI is needed: https://learn.microsoft.com/cli/azure/install-azure-cli")
 elif ! subscription=$(az account show --query name --output tsv 2>/dev/null); then
-  problems+=("Nobody is signed in to Azure: az login")
+  problems+=("Not signed in to Azure: run az login")
 fi
 if ((${#problems[@]})); then
   printf '%s\n' "${problems[@]}" >&2
   exit 1
 fi
 
-# Who publishes the content: whoever is signed in, as the claim `oid` of a token says. Of a pipeline's service principal
-# nothing else does without a permission to read the directory.
+# The signed-in user or service principal gets the role that publishes the content. Its object id is the claim `oid` of
+# a token: to look it up, the service principal of a pipeline would need a permission to read the directory.
 token=$(az account get-access-token --query accessToken --output tsv)
 principal=$(python3 -c '
 import base64, json
@@ -60,7 +60,7 @@ AZURE_TOKEN_CREDENTIALS=AzureCliCredential python3 dev.py publish --blob-url "$b
 
 echo "Deploying the app to $app ..."
 python3 dev.py package --output .local/app.zip
-# The app's identity stores the package, and its role may take ten minutes to have effect.
+# The app's identity stores the package, and its role may take ten minutes to take effect.
 tries=0
 until az functionapp deployment source config-zip \
   --resource-group "$group" \
@@ -69,7 +69,7 @@ until az functionapp deployment source config-zip \
   --build-remote true \
   --output none; do
   ((++tries < 10)) || exit 1
-  echo "Again in a minute ..."
+  echo "Not yet; the next attempt is in a minute ..."
   sleep 60
 done
 

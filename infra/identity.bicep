@@ -1,5 +1,5 @@
-// Who the app is, wherever it asks for something. Of its own, and not the app's, so that it has its roles before the
-// app exists, and keeps them when the app is made anew.
+// The identity of the app. User-assigned, so that it has its roles before the app exists, and keeps them if the app is
+// created again.
 param name string
 param location string
 param tags object

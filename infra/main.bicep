@@ -1,16 +1,16 @@
-// Everything the app needs, for one environment: `azd up` and infra/deploy.sh both deploy this file. No resource has a
-// key that anybody could use or lose: whoever does something does it as an identity with a role (see access.bicep).
+// All resources of one environment. `azd up` and infra/deploy.sh both deploy this file. No resource accepts a key: all
+// access is by identities with roles (see access.bicep).
 targetScope = 'subscription'
 
-@description('Name of the environment: it names the resource group, and makes all other names unique.')
+@description('Name of the environment. The names of the resource group and of all resources are derived from it.')
 @minLength(2)
 @maxLength(40)
 param environmentName string
 
-@description('Azure region of everything.')
+@description('Azure region of all resources.')
 param location string
 
-@description('Object id of who publishes the content. Empty: nobody is given the role.')
+@description('Object id of the user or identity that publishes the content. Empty: the role is not assigned.')
 param principalId string = ''
 
 @description('Free_F1 holds 20 connections; a unit of Standard_S1 holds 1,000.')
@@ -24,31 +24,31 @@ param signalRUnits int = 1
 @description('Origins, besides the app itself, of pages that may connect to SignalR, e.g. https://www.example.com.')
 param allowedOrigins array = []
 
-@description('How often the visits are stored: three times in one data centre, or in three zones of the region.')
+@description('Redundancy of visits and content: three copies in one data centre, or in three zones.')
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageSku string = 'Standard_LRS'
 
-@description('Version of Python that the app runs on.')
+@description('Python version of the app.')
 @allowed(['3.11', '3.12', '3.13', '3.14'])
 param pythonVersion string = '3.12'
 
 // A table partition takes some 2,000 rows a second, an account ten times that (docs/operations.md).
-@description('The most instances that the app may run on.')
+@description('Maximum number of instances of the app.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstances int = 10
 
-@description('Instances that are kept warm. Each is billed around the clock.')
+@description('Number of instances that are always ready. Each is billed around the clock.')
 @minValue(0)
 @maxValue(1000)
 param alwaysReadyInstances int = 0
 
-@description('Memory of an instance, in MB. It decides on its share of a processor, too.')
+@description('Memory of an instance in MB. Its share of a processor depends on it.')
 @allowed([512, 2048, 4096])
 param instanceMemory int = 2048
 
-// Flex Consumption would give Python one request at a time: then no two visits could ever share a transaction.
-@description('Requests that an instance takes at once, before another is added.')
+// The default for Python is one request at a time: then no two visits could share a transaction.
+@description('Concurrent requests of an instance, before another instance is added.')
 @minValue(1)
 @maxValue(1000)
 param perInstanceConcurrency int = 100
@@ -86,7 +86,7 @@ module monitoring 'monitoring.bicep' = {
   }
 }
 
-// Two accounts: the Functions host must own the one it works in, and so must not share it with the visits.
+// Two accounts: the Functions host must own the account of its own data, and must not own that of the visits.
 module hostStorage 'storage.bicep' = {
   name: 'host-storage'
   scope: resourceGroup
@@ -140,7 +140,7 @@ module access 'access.bicep' = {
 module app 'app.bicep' = {
   name: 'app'
   scope: resourceGroup
-  dependsOn: [access] // the host reads its storage as soon as there is one
+  dependsOn: [access] // the host reads its storage as soon as the app exists
   params: {
     name: siteName
     location: location
@@ -153,7 +153,7 @@ module app 'app.bicep' = {
     perInstanceConcurrency: perInstanceConcurrency
     packagesUrl: '${hostStorage.outputs.blobUrl}/packages'
     settings: {
-      // The app's own: docs/settings.md.
+      // Settings of the app: docs/settings.md.
       TableConnectionString__tableServiceUri: storage.outputs.tableUrl
       TableConnectionString__credential: 'managedidentity'
       TableConnectionString__clientId: identity.outputs.clientId
@@ -162,7 +162,7 @@ module app 'app.bicep' = {
       BlobHost__clientId: identity.outputs.clientId
       AzureSignalRConnectionString: 'Endpoint=https://${signalR.outputs.hostName};AuthType=azure.msi;ClientId=${identity.outputs.clientId};Version=1.0;'
       BroadcastIntervalSeconds: broadcastIntervalSeconds
-      // The Functions host's.
+      // Settings of the Functions host.
       AzureWebJobsStorage__blobServiceUri: hostStorage.outputs.blobUrl
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: identity.outputs.clientId
@@ -172,8 +172,8 @@ module app 'app.bicep' = {
   }
 }
 
-// azd keeps these as variables of its environment; azure.yaml and deploy.sh read them. Not in capitals, whose case
-// Azure changes on the way (apP_URL).
+// azd stores these as variables of its environment; azure.yaml and deploy.sh read them. They are in lower case, since
+// Azure changes the case of names in capitals (apP_URL).
 output resourceGroupName string = resourceGroup.name
 output appName string = siteName
 output appUrl string = app.outputs.url

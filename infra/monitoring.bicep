@@ -1,9 +1,9 @@
-// Application Insights, on a workspace with a limit: what is logged is billed by its size.
+// Application Insights, with a daily limit: logs are billed by size.
 param name string
 param location string
 param tags object
 
-@description('GB a day; what is beyond is not recorded.')
+@description('GB a day. Logs beyond it are dropped.')
 param dailyQuota int = 1
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
@@ -12,7 +12,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   tags: tags
   properties: {
     sku: { name: 'PerGB2018' }
-    retentionInDays: 30 // nothing to pay for
+    retentionInDays: 30 // included in the price
     workspaceCapping: { dailyQuotaGb: dailyQuota }
   }
 }
@@ -25,7 +25,7 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
   properties: {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
-    DisableLocalAuth: true // the connection string tells where, it does not let anybody in
+    DisableLocalAuth: true // the connection string alone grants no access
   }
 }
 

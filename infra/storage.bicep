@@ -1,4 +1,4 @@
-// A storage account without keys, without anonymous access, and only by TLS.
+// A storage account without keys and without anonymous access, reached only by TLS.
 param name string
 param location string
 param tags object
@@ -27,7 +27,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   resource blobService 'blobServices' = {
     name: 'default'
     properties: {
-      deleteRetentionPolicy: { enabled: true, days: 7 } // a week to bring back what was overwritten or deleted
+      deleteRetentionPolicy: { enabled: true, days: 7 } // a week to restore overwritten or deleted blobs
     }
   }
 

@@ -90,7 +90,7 @@ def test_deploy_lists_all_problems_before_it_starts(shell: Shell) -> None:
 def test_deploy_without_sign_in_names_the_command(shell: Shell) -> None:
     shell.answers["az account show --query name"] = ("", 1)
     result = shell.run("infra/deploy.sh", "demo", "westeurope")
-    assert (result.returncode, result.stderr) == (1, "Nobody is signed in to Azure: az login\n")
+    assert (result.returncode, result.stderr) == (1, "Not signed in to Azure: run az login\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["demo"]])
