@@ -1,17 +1,17 @@
-"""The benchmark, `python3 dev.py bench`: what a visit costs and how many a process takes, beside plain alternatives.
+"""The benchmark, `python3 dev.py bench`: cost of a visit and throughput of a process, compared with plain alternatives.
 
     __main__.py  the program: prints the figures and writes results.md
-    suite.py     the run: every measurement, one after the other
-    measures.py  the measurements: each a function that gives figures
-    delivery.py  those of delivery: how soon all open pages show a visit, and what that costs
-    figures.py   a figure with what it must reach, and the table of them
-    bench.py     what is measured on: Azurite with fresh accounts, the proxy that counts, the SignalR emulator
-    process.py   a process that does one load after the other
+    suite.py     the run: all measurements in sequence
+    measures.py  the measurements: each a function that returns figures
+    delivery.py  the measurements of delivery: the delay until all open pages show a visit, and its cost
+    figures.py   a figure with its target, and the table of figures
+    bench.py     the test bench: Azurite with fresh accounts, the counting proxy, the SignalR emulator
+    process.py   a process that runs loads
     loads.py     the loads: visits to the app, bare transactions, visits to the C# sample's algorithm
-    viewers.py   open pages, as light as they can be
+    viewers.py   open pages, as lightweight as possible
     constant/    an app whose only function returns the same bytes each time
-    proxy.py     storage requests, counted on the wire
+    proxy.py     counts storage requests on the wire
 
-Whatever is compared is measured alternating in the same run, since a machine is not equally fast all the time, and on
-equally old storage accounts, since Azurite slows down as a table grows.
+Compared values are measured alternately in the same run, because the speed of a machine varies, and on storage
+accounts with equally many rows, because Azurite slows down as a table grows.
 """

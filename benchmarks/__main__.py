@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick]`: measure, print the figures, and write them to results.md unless quick."""
+"""`python -m benchmarks [--quick]`: measure and print the figures. Without `--quick`, write them to results.md too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local.processes.program import main_program
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the app.")
-    parser.add_argument("--quick", action="store_true", help="measure a little of each, and write nothing")
+    parser.add_argument("--quick", action="store_true", help="take few measurements, and write nothing")
     quick = parser.parse_args().quick
     with main_program():
         figures = suite.measure(measures.QUICK if quick else measures.Plan())

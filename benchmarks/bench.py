@@ -1,4 +1,4 @@
-"""What is measured on: fresh storage accounts, a proxy that counts, a SignalR emulator, processes of the app."""
+"""The test bench: fresh storage accounts, a counting proxy, a SignalR emulator, processes of the app."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ACCOUNTS = [f"account{number}" for number in range(100)]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Running services, and what a measurement needs of them."""
+    """Running services, as the measurements use them."""
 
     azurite: Azurite
     proxy: CountingProxy
@@ -35,7 +35,7 @@ class Bench:
         account.create_table()
         return account
 
-    def counted(self, account: Account) -> Account:
+    def behind_proxy(self, account: Account) -> Account:
         """The same account behind the proxy."""
         return replace(account, table_url=f"{self.proxy.url}/{account.name}")
 
@@ -45,7 +45,7 @@ class Bench:
 
     @contextmanager
     def processes(self, count: int, account: Account, broadcast_interval: float = 1.0) -> Iterator[list[Process]]:
-        """So many processes of the app on an account, until the context ends."""
+        """Run `count` processes of the app on an account while the context lasts."""
         with ExitStack() as stack:
             settings = self.settings(account, broadcast_interval)
             processes = [Process(settings) for _ in range(count)]
@@ -55,14 +55,14 @@ class Bench:
 
     @contextmanager
     def process(self, account: Account, broadcast_interval: float = 1.0) -> Iterator[Process]:
-        """A process of the app on an account, until the context ends."""
+        """Run a process of the app on an account while the context lasts."""
         with self.processes(1, account, broadcast_interval) as (process,):
             yield process
 
 
 @contextmanager
 def running_bench(log: Path) -> Iterator[Bench]:
-    """A bench for as long as the context lasts; all that its processes log goes to a file. Raises StepFailed."""
+    """Run a bench while the context lasts. The logs of its processes go to a file. Raises StepFailed."""
     allow_connections(_CONNECTIONS)
     with ExitStack() as stack:
         stack.enter_context(_standard_error_to(log))
@@ -78,7 +78,7 @@ def running_bench(log: Path) -> Iterator[Bench]:
 
 @contextmanager
 def _standard_error_to(path: Path) -> Iterator[None]:
-    """Have this process and those that it starts write their standard error to a file."""
+    """Redirect standard error of this process and its children to a file."""
     path.parent.mkdir(exist_ok=True)
     sys.stderr.flush()
     ours = os.dup(2)

@@ -1,4 +1,4 @@
-"""The measurements of delivery: from an answered visit to the message at the last of all open pages, and its price."""
+"""The measurements of delivery: from the response to a visit until the last open page shows it, and the price."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from statistics import median, quantiles
 
 from benchmarks import loads, viewers
 from benchmarks.bench import Bench
-from benchmarks.figures import Figure, processes_in_words, ratio
+from benchmarks.figures import Figure, process_count, ratio
 from benchmarks.measures import Plan
 from benchmarks.process import Process
 
-_FAR = 10**9  # totals that no visitor is shown: those of bare broadcasts
+_FAR = 10**9  # bare broadcasts have totals from here on, which the app never reaches
 _SETTLING_VISITS = 50  # of each process
 _SECONDS_A_DAY = 86_400
 _VISITS_A_DAY = 1_000_000
 
-# Azure SignalR Service, Standard, in US dollars: as quoted by others in 2025 and 2026.
+# Azure SignalR Service, Standard, in US dollars; secondary sources of 2025 and 2026.
 _UNIT_DAY = 1.61
 _CONNECTIONS_OF_UNIT = 1_000
 _MESSAGES_OF_UNIT = 1_000_000  # a day
@@ -33,7 +33,7 @@ _FURTHER_MILLION = 1.00
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    """What became of many visits: the seconds until all pages showed each, and what the service did for them."""
+    """Results of a load: the seconds until all pages showed each visit, and the counters of the service."""
 
     delays: Sequence[float]
     broadcasts: int
@@ -46,7 +46,7 @@ class _Load:
 
 
 def lone_visits(bench: Bench, plan: Plan) -> list[Figure]:
-    """Visits that are alone, and broadcasts with nothing before them, in lease."""
+    """Single visits, alternately with bare broadcasts, which have no visit before them."""
     figures: list[Figure] = []
     for count in (1, plan.processes):
         delays: list[float] = []
@@ -54,12 +54,12 @@ def lone_visits(bench: Bench, plan: Plan) -> list[Figure]:
         with _environment(bench, plan, count) as (processes, pages, bare):
             for number in range(plan.broadcasts):
                 visit = processes[number % count].run(loads.visit)
-                delays.append(max(0.0, pages.run(viewers.told_all, visit.total) - visit.answered_at))
+                delays.append(max(0.0, pages.run(viewers.wait_for_total, visit.total) - visit.acknowledged_at))
                 time.sleep(plan.quiet_seconds / 2)
                 began = bare.run(loads.broadcast, _FAR + number)
-                bare_delays.append(pages.run(viewers.told_all, _FAR + number) - began)
+                bare_delays.append(pages.run(viewers.wait_for_total, _FAR + number) - began)
                 time.sleep(plan.quiet_seconds / 2)
-        measure = f"a lone visit, {processes_in_words(count)}: answer to the last of {plan.viewers:,} pages"
+        measure = f"a lone visit, {process_count(count)}: response to the last of {plan.viewers:,} pages"
         figures += [
             ratio(f"{measure} / bare broadcast", 1000 * median(delays), 1000 * median(bare_delays), "ms", at_most=2),
             *_percentiles(measure, delays),
@@ -68,18 +68,20 @@ def lone_visits(bench: Bench, plan: Plan) -> list[Figure]:
 
 
 def under_load(bench: Bench, plan: Plan) -> list[Figure]:
-    """Many visits a second; what the service bills for them, and would bill for a broadcast on every visit."""
+    """Many visits per second, and the messages billed for them; compared with a broadcast on every visit."""
     figures: list[Figure] = []
     for count in (1, plan.processes):
         with _environment(bench, plan, count) as (processes, pages, bare):
             load = _load(bench, plan, processes, pages)
             messages_of_broadcast = _messages_of_broadcast(bench, plan, bare, pages)
-        measure = f"{plan.visits_per_second} visits/s, {processes_in_words(count)}"
-        of = f"{load.broadcasts} for {load.visits:,} visits"
+        measure = f"{plan.visits_per_second} visits/s, {process_count(count)}"
+        basis = f"{load.broadcasts} for {load.visits:,} visits"
         figures += [
-            Figure(f"{measure}: broadcasts per interval", load.broadcasts_per_interval, of=of, at_most=1.1),
+            Figure(f"{measure}: broadcasts per interval", load.broadcasts_per_interval, basis=basis, at_most=1.1),
             *_percentiles(
-                f"{measure}: answer to the last of {plan.viewers:,} pages", load.delays, p95_at_most=plan.interval + 0.3
+                f"{measure}: response to the last of {plan.viewers:,} pages",
+                load.delays,
+                p95_at_most=plan.interval + 0.3,
             ),
             ratio(
                 f"{measure}: messages per 1,000 visits, a broadcast on every visit / ours",
@@ -102,7 +104,7 @@ def under_load(bench: Bench, plan: Plan) -> list[Figure]:
 
 @contextmanager
 def _environment(bench: Bench, plan: Plan, count: int) -> Iterator[tuple[Sequence[Process], Process, Process]]:
-    """So many processes of the app that know each other, one that has all the pages, and one for bare broadcasts."""
+    """Run `count` processes of the app that share the counting, one with all pages, and one for bare broadcasts."""
     account = bench.account()
     with (
         bench.process(account) as pages,
@@ -118,48 +120,48 @@ def _environment(bench: Bench, plan: Plan, count: int) -> Iterator[tuple[Sequenc
 
 
 def _load(bench: Bench, plan: Plan, processes: Sequence[Process], pages: Process) -> _Load:
-    before, told_before = _counters(bench), len(pages.run(viewers.told_so_far))
+    before, received_before = _counters(bench), len(pages.run(viewers.totals_received))
     total_before = processes[0].run(loads.total)
     share = plan.visits_per_second / len(processes)
     results = [process.start(loads.visit_steadily, share, plan.load_seconds) for process in processes]
-    answered = sorted(visit.answered_at for result in results for visit in result())
-    pages.run(viewers.told_all, total_before + len(answered))
-    after, told = _counters(bench), pages.run(viewers.told_so_far)[told_before:]
-    totals = list(accumulate((total for _, total in told), max))
+    acknowledged = sorted(visit.acknowledged_at for result in results for visit in result())
+    pages.run(viewers.wait_for_total, total_before + len(acknowledged))
+    after, received = _counters(bench), pages.run(viewers.totals_received)[received_before:]
+    totals = list(accumulate((total for _, total in received), max))
     delays = [
-        max(0.0, told[bisect_left(totals, total_before + number)][0] - moment)
-        for number, moment in enumerate(answered, start=1)
+        max(0.0, received[bisect_left(totals, total_before + number)][0] - moment)
+        for number, moment in enumerate(acknowledged, start=1)
     ]
-    intervals = (told[-1][0] - told[0][0]) / plan.interval
+    intervals = (received[-1][0] - received[0][0]) / plan.interval
     broadcasts = after["broadcasts"] - before["broadcasts"]
     return _Load(delays, broadcasts, (broadcasts - 1) / intervals, after["messages"] - before["messages"])
 
 
 def _messages_of_broadcast(bench: Bench, plan: Plan, bare: Process, pages: Process) -> float:
-    """How many messages are billed for a broadcast, as the C# sample sends one on every visit."""
+    """The number of messages billed for one broadcast. The C# sample sends one on every visit."""
     before = _counters(bench)["messages"]
     for number in range(plan.broadcasts):
         bare.run(loads.broadcast, _FAR + number)
-        pages.run(viewers.told_all, _FAR + number)
+        pages.run(viewers.wait_for_total, _FAR + number)
     return (_counters(bench)["messages"] - before) / plan.broadcasts
 
 
 def _counters(bench: Bench) -> Mapping[str, int]:
-    """What the SignalR emulator has done so far."""
-    with urllib.request.urlopen(f"{bench.signalr_url}/emulator/counters") as answer:  # noqa: S310
-        counters: dict[str, int] = json.load(answer)
+    """The counters of the SignalR emulator since its start."""
+    with urllib.request.urlopen(f"{bench.signalr_url}/emulator/counters") as response:  # noqa: S310
+        counters: dict[str, int] = json.load(response)
     return counters
 
 
 def _price(pages: int, messages: float) -> float:
-    """What a day costs, in dollars."""
+    """The price of a day in dollars."""
     units = math.ceil(pages / _CONNECTIONS_OF_UNIT)
     further = max(0.0, messages - units * _MESSAGES_OF_UNIT)
     return units * _UNIT_DAY + further / 1_000_000 * _FURTHER_MILLION
 
 
 def _percentiles(measure: str, seconds: Sequence[float], p95_at_most: float | None = None) -> list[Figure]:
-    parts = quantiles([*seconds, *seconds], n=100, method="inclusive")  # of one value, too
+    parts = quantiles([*seconds, *seconds], n=100, method="inclusive")  # also of a single value
     limits = {50: None, 95: p95_at_most, 99: None}
     return [Figure(f"{measure}: p{part}", parts[part - 1], "s", at_most=limit) for part, limit in limits.items()]
 

@@ -1,4 +1,4 @@
-"""What was measured, and whether it reaches what it must."""
+"""Measured values with their targets, and the table of them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
-_HEAD = ("measure", "measured", "must reach", "")
+_HEAD = ("measure", "measured", "target", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value with its unit; `of` tells what it was made of, the limits what it must reach."""
+    """A measured value with its unit. `basis` names the values it was computed from; the limits are its target."""
 
     measure: str
     value: float
     unit: str = ""
-    of: str = ""
+    basis: str = ""
     at_most: float | None = None
     at_least: float | None = None
 
@@ -33,7 +33,7 @@ class Figure:
     @property
     def cells(self) -> tuple[str, str, str, str]:
         """The figure as a row of the table."""
-        measured = quantity(self.value, self.unit) + (f" ({self.of})" if self.of else "")
+        measured = quantity(self.value, self.unit) + (f" ({self.basis})" if self.basis else "")
         if self.at_most is not None:
             target = f"≤ {quantity(self.at_most, self.unit)}"
         elif self.at_least is not None:
@@ -52,24 +52,24 @@ def ratio(
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> Figure:
-    """One value by another of the same unit."""
-    of = f"{quantity(value, unit)} / {quantity(base, unit)}"
-    return Figure(measure, value / base, _TIMES, of, at_most=at_most, at_least=at_least)
+    """The ratio of two values of the same unit."""
+    basis = f"{quantity(value, unit)} / {quantity(base, unit)}"
+    return Figure(measure, value / base, _TIMES, basis, at_most=at_most, at_least=at_least)
 
 
 def quantity(value: float, unit: str = "") -> str:
-    """A number with three significant digits, whole where it has more, and its unit."""
+    """A number with its unit. Three significant digits, or all digits of the integer part if there are more."""
     rounded = f"{value:,.0f}" if abs(value) >= 100 else f"{float(f'{value:.3g}'):g}"
     return f"{rounded} {unit}".rstrip()
 
 
-def processes_in_words(count: int) -> str:
-    """1 process, 4 processes."""
+def process_count(count: int) -> str:
+    """The count with its noun: "1 process", "4 processes"."""
     return f"{count} process{'es' if count > 1 else ''}"
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """A Markdown table that is readable on a terminal, too."""
+    """A Markdown table whose columns are aligned on a terminal."""
     rows = [_HEAD, *(figure.cells for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = [

@@ -1,6 +1,6 @@
-"""What a measured process does. Each of these is called in a process of its own, see process.py.
+"""The loads: functions that a measured process runs, see process.py.
 
-The app is called as the Functions worker calls it: the decorated function, awaited on one event loop, many at once.
+They call the app like the Functions worker does: the decorated function, awaited concurrently on one event loop.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ USER_AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
 )
 
-ONE_YEAR = sum(resolution.kept for resolution in RESOLUTIONS.values())  # visits that make the history full
+ONE_YEAR = sum(resolution.kept for resolution in RESOLUTIONS.values())  # this many visits fill the history
 
 _SAMPLE_PARTITION = "SignIn"
 _SAMPLE_BATCH = 100  # rows
@@ -46,14 +46,14 @@ _SAMPLE_BATCH = 100  # rows
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a load took in all, in seconds, and each part of it."""
+    """The duration of a load and of each of its parts, in seconds."""
 
     seconds: float
     each: tuple[float, ...]
 
 
 def sign_in(count: int, at_once: int = 1) -> Timing:
-    """Visits to the app, so many at once; whoever is answered makes room for the next."""
+    """Send visits to the app, at most `at_once` concurrently."""
     return asyncio.run(_sign_in(count, at_once))
 
 
@@ -65,7 +65,7 @@ async def _sign_in(count: int, at_once: int) -> Timing:
     async def visitor() -> None:
         for _ in visits:
             began = time.perf_counter()
-            await _answered(next(user_agents))
+            await _respond(next(user_agents))
             each.append(time.perf_counter() - began)
 
     began = time.perf_counter()
@@ -75,19 +75,19 @@ async def _sign_in(count: int, at_once: int) -> Timing:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A visit that was answered: the total it was shown, and when, by time.monotonic()."""
+    """An acknowledged visit: the total in its response, and the time of the response by time.monotonic()."""
 
     total: int
-    answered_at: float
+    acknowledged_at: float
 
 
 def visit() -> Counted:
-    """A visit to the app."""
+    """Send one visit to the app."""
     return asyncio.run(_visit(USER_AGENTS[0]))
 
 
 def visit_steadily(per_second: float, seconds: float) -> list[Counted]:
-    """So many visits a second to the app, however long it takes to answer them."""
+    """Send visits to the app at a fixed rate, without waiting for their responses."""
     return asyncio.run(_visit_steadily(per_second, seconds))
 
 
@@ -102,26 +102,26 @@ async def _visit_steadily(per_second: float, seconds: float) -> list[Counted]:
 
 
 async def _visit(user_agent: str) -> Counted:
-    response = await _answered(user_agent)
-    answered_at = time.monotonic()
-    return Counted(json.loads(response.get_body())["stats"]["totalNumber"], answered_at)
+    response = await _respond(user_agent)
+    acknowledged_at = time.monotonic()
+    return Counted(json.loads(response.get_body())["stats"]["totalNumber"], acknowledged_at)
 
 
-async def _answered(user_agent: str) -> func.HttpResponse:
+async def _respond(user_agent: str) -> func.HttpResponse:
     request = func.HttpRequest("GET", "/signin", headers={"User-Agent": user_agent}, body=b"")
     response: func.HttpResponse = await function_app.signin(request)
     if response.status_code != 200:
-        raise RuntimeError(f"a visit was answered {response.status_code}: {response.get_body().decode()}")
+        raise RuntimeError(f"status {response.status_code} for a visit: {response.get_body().decode()}")
     return response
 
 
 def total() -> int:
-    """The total that the app tells whoever asks for the statistics."""
+    """The total in the statistics of the app."""
     return asyncio.run(current().statistics()).total
 
 
 def broadcast(total: int) -> float:
-    """A broadcast and nothing else; when it was begun, by time.monotonic()."""
+    """Send a broadcast without a visit. Returns its start by time.monotonic()."""
     counts = dict.fromkeys(("Windows", "macOS", "Linux"), total // 3)
     began = time.monotonic()
     _hub().broadcast(TARGET, (total, counts, counts, {"byDevice": counts}))
@@ -134,13 +134,13 @@ def _hub() -> Hub:
 
 
 def peak_memory() -> list[float]:
-    """The most memory that this process has had so far, in MB; nothing where the system is not Linux."""
+    """The peak memory of this process in MB, as a list of one value; empty if the system is not Linux."""
     status = Path("/proc/self/status")
     return [int(kb) / 1024 for kb in re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())] if status.exists() else []
 
 
 def fill(connection_string: str, count: int) -> None:
-    """Add earlier visits to the app's table, spread over the last year so that its history is full."""
+    """Add earlier visits to the app's table, spread over the last year so that the history is full."""
     table = VisitTable.from_connection_string(connection_string)
     now = datetime.now(UTC)
     times = cycle(
@@ -150,19 +150,19 @@ def fill(connection_string: str, count: int) -> None:
             for number in reversed(range(kept))
         ]
     )
-    head = table.read(0)
+    state = table.read(0)
     for size in _batches(count, MAX_VISITS):
         visits = [Visit(uuid4().hex, "Windows", "Chrome", next(times), "Desktop") for _ in range(size)]
-        head = table.commit(0, head, visits)
+        state = table.commit(0, state, visits)
 
 
 def transact(connection_string: str, count: int, visits: int) -> Timing:
-    """Transactions with the rows of so many visits and the stats row, as the app writes them and nothing else."""
+    """Submit `count` transactions with the rows of `visits` visits and the stats row, like the app's, one by one."""
     return _Transactions.of(connection_string).submit(count, visits)
 
 
 class _Transactions:
-    """The SDK in a bare loop on a table that the app has filled: the stats row is only handed on."""
+    """The SDK in a loop on a table that the app has filled. The stats row is written back unchanged."""
 
     def __init__(self, connection_string: str) -> None:
         self._client = TableClient.from_connection_string(connection_string, TABLE_NAME)
@@ -200,7 +200,10 @@ def fill_sample(connection_string: str, count: int) -> None:
 
 
 def sign_in_to_sample(connection_string: str) -> float:
-    """A visit to the C# sample's algorithm, without its broadcast: insert a row, read all and aggregate; in seconds."""
+    """Run the C# sample's algorithm for one visit, without its broadcast: insert a row, read and aggregate all rows.
+
+    Returns the seconds that it took.
+    """
     client = _sample_client(connection_string)
     began = time.perf_counter()
     client.create_entity(_sample_row())
@@ -222,5 +225,5 @@ def _sample_row() -> Mapping[str, str]:
 
 
 def _batches(count: int, most: int) -> list[int]:
-    """Sizes of at most so much each that add up to the count."""
+    """Batch sizes of at most `most` that add up to `count`."""
     return [min(most, count - done) for done in range(0, count, most)]

@@ -1,4 +1,4 @@
-"""The measurements: each gives its figures. What is compared is measured in lease."""
+"""The measurements: each returns its figures. Compared values are measured alternately."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import aiohttp
 
 from benchmarks import loads
 from benchmarks.bench import Bench
-from benchmarks.figures import Figure, processes_in_words, ratio
+from benchmarks.figures import Figure, process_count, ratio
 from benchmarks.process import Process
 from local import REPOSITORY
 from local.emulators.azurite import Account
@@ -27,8 +27,8 @@ from local.processes.child import Child
 from signin.counting.table import MAX_VISITS
 from signin.visits.user_agent import identify
 
-_SHORT_INTERVAL = 0.1  # seconds between broadcasts, where many quiet visits are needed
-_AT_ONCE = 1000  # visits under way, where as many as possible are to be answered
+_SHORT_INTERVAL = 0.1  # seconds between broadcasts, for measurements with many quiet visits
+_AT_ONCE = 1000  # concurrent visits, for the maximum throughput
 _CONNECTIONS = 200  # over HTTP
 _SETTLING_ROUNDS = 20
 _SETTLING_VISITS = 50  # of each process, in a round
@@ -37,28 +37,28 @@ _DEPENDENCIES = "azure.functions, azure.data.tables, jwt, requests, user_agents"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured."""
+    """The size of each measurement."""
 
     interval: float = 1.0  # seconds between broadcasts
     rounds: int = 5  # of a comparison
     quiet_visits: int = 5
     burst: int = 1000  # visits at once
     many_earlier_visits: int = 20_000
-    earlier_visits: Sequence[int] = (0, 1_000, 10_000)  # where the C# sample's algorithm is compared
-    transactions: int = 50  # full ones, in a round
+    earlier_visits: Sequence[int] = (0, 1_000, 10_000)  # for the comparison with the C# sample's algorithm
+    transactions: int = 50  # with 99 visits each, in a round
     processes: int = 4
     commits: int = 1000  # of all processes together
     warm_up: int = 1000  # visits over HTTP
     lone_visits: int = 40
     imports: int = 7
     viewers: int = 1000  # open pages
-    broadcasts: int = 30  # each seen through to all of them
+    broadcasts: int = 30  # each until all pages have received it
     visits_per_second: int = 200
     load_seconds: int = 20
 
     @property
     def quiet_seconds(self) -> float:
-        """The time between two visits that are further apart than the broadcast interval."""
+        """The pause between two quiet visits: longer than the broadcast interval."""
         return 1.2 * self.interval
 
 
@@ -77,13 +77,13 @@ QUICK = Plan(
 
 
 def requests_of_a_visit(bench: Bench, plan: Plan) -> list[Figure]:
-    """Storage requests of quiet visits and of a burst, with an empty table and with a full one."""
+    """Storage requests per visit, of quiet visits and of a burst, with an empty table and with many earlier visits."""
     figures: list[Figure] = []
     for earlier in (0, plan.many_earlier_visits):
-        account = bench.counted(bench.account())
+        account = bench.behind_proxy(bench.account())
         with bench.process(account, plan.interval) as app:
             app.run(loads.fill, account.connection_string, earlier)
-            _visit_quietly(app, 2, plan.quiet_seconds)  # the first ones look for other processes
+            _visit_quietly(app, 2, plan.quiet_seconds)  # the first ones read all shards
             bench.proxy.take(account.name)
             _visit_quietly(app, plan.quiet_visits, plan.quiet_seconds)
             quiet = bench.proxy.take(account.name)
@@ -105,9 +105,9 @@ def _visit_quietly(app: Process, count: int, pause: float) -> None:
 
 
 def the_sample(bench: Bench, plan: Plan) -> list[Figure]:
-    """A quiet visit and one to the C# sample's algorithm, as their tables grow."""
+    """A quiet visit compared with the C# sample's algorithm, as the tables grow."""
     figures: list[Figure] = []
-    ours, sample = bench.counted(bench.account()), bench.counted(bench.account())
+    ours, sample = bench.behind_proxy(bench.account()), bench.behind_proxy(bench.account())
     with bench.processes(2, ours, plan.interval) as (app, other):
         held = 0
         for earlier in plan.earlier_visits:
@@ -117,7 +117,7 @@ def the_sample(bench: Bench, plan: Plan) -> list[Figure]:
             our_seconds: list[float] = []
             sample_seconds: list[float] = []
             for number in range(-2, plan.quiet_visits):
-                if number == 0:  # the ones before were to open connections, and to look for other processes
+                if number == 0:  # the previous ones opened connections and read all shards
                     for account in (ours, sample):
                         bench.proxy.take(account.name)
                     our_seconds, sample_seconds = [], []
@@ -137,7 +137,7 @@ def the_sample(bench: Bench, plan: Plan) -> list[Figure]:
 
 
 def one_process(bench: Bench, plan: Plan) -> list[Figure]:
-    """Visits per second of one process, beside a bare loop of the same transactions; and its memory."""
+    """Visits per second of one process, compared with a bare loop of the same transactions; and its memory."""
     visits = plan.transactions * MAX_VISITS
     ours, bare = _one_year_old(bench), _one_year_old(bench)
     our_rates: list[float] = []
@@ -157,10 +157,10 @@ def one_process(bench: Bench, plan: Plan) -> list[Figure]:
 
 
 def several_processes(bench: Bench, plan: Plan) -> list[Figure]:
-    """Visits per second of several processes beside one, and their conflicts once they have settled."""
+    """Visits per second of several processes compared with one, and their conflicts after they have settled."""
     visits = plan.transactions * MAX_VISITS
     share = visits // plan.processes
-    together, alone = (bench.counted(_one_year_old(bench)) for _ in range(2))
+    together, alone = (bench.behind_proxy(_one_year_old(bench)) for _ in range(2))
     several_rates: list[float] = []
     one_rate: list[float] = []
     with bench.processes(plan.processes, together) as several, bench.process(alone) as one:
@@ -179,7 +179,7 @@ def several_processes(bench: Bench, plan: Plan) -> list[Figure]:
         Figure(
             f"conflicts per 1,000 commits, {plan.processes} processes that have settled",
             1000 * tally.conflicts / tally.commits,
-            of=f"{tally.conflicts} in {tally.commits:,}",
+            basis=f"{tally.conflicts} in {tally.commits:,}",
             at_most=0,
         ),
         ratio(
@@ -189,7 +189,7 @@ def several_processes(bench: Bench, plan: Plan) -> list[Figure]:
 
 
 def _in_all(processes: Sequence[Process], count: int, at_once: int) -> float:
-    """So many visits to each of the processes at the same time; the seconds that the slowest took."""
+    """Send `count` visits to each process at the same time. Returns the seconds of the slowest process."""
     results = [process.start(loads.sign_in, count, at_once) for process in processes]
     return max(result().seconds for result in results)
 
@@ -209,13 +209,13 @@ def http_host(bench: Bench, plan: Plan) -> list[Figure]:
             for workers, rate in rates.items():
                 rate.append(visits / asyncio.run(_request(f"{urls[workers]}/signin", visits)))
     return [
-        Figure(f"visits/s through the local HTTP host, {processes_in_words(workers)}", median(rate))
+        Figure(f"visits/s through the local HTTP host, {process_count(workers)}", median(rate))
         for workers, rate in rates.items()
     ]
 
 
 def static_content(bench: Bench, plan: Plan) -> list[Figure]:
-    """The homepage through the local Functions host, beside a function that does nothing but return its bytes."""
+    """The homepage through the local Functions host, compared with a function that only returns its bytes."""
     account = bench.account()
     account.publish().close()
     requests = plan.transactions * MAX_VISITS
@@ -230,7 +230,7 @@ def static_content(bench: Bench, plan: Plan) -> list[Figure]:
         for _ in range(plan.rounds):
             our_rates.append(requests / asyncio.run(_request(app.addresses[0], requests)))
             constant_rates.append(requests / asyncio.run(_request(constant.addresses[0], requests)))
-    measure = "homepages/s / answers/s of a function that returns the same bytes"
+    measure = "homepages/s / responses/s of a function that returns the same bytes"
     return [ratio(measure, median(our_rates), median(constant_rates), at_least=0.7)]
 
 
@@ -242,7 +242,7 @@ def _constant_host() -> Child:
 
 
 async def _request(url: str, count: int) -> float:
-    """So many requests over HTTP, at some connections at once; the seconds that they took."""
+    """Send `count` requests over several HTTP connections. Returns the seconds that they took."""
     visits = iter(range(count))
     user_agents = cycle(loads.USER_AGENTS)
 
@@ -261,7 +261,7 @@ async def _request(url: str, count: int) -> float:
 
 
 def latency(bench: Bench, plan: Plan) -> list[Figure]:
-    """The time of a visit that is alone, beside a bare transaction of the same two rows."""
+    """The time of a single visit, compared with a bare transaction of the same two rows."""
     ours, bare = _one_year_old(bench), _one_year_old(bench)
     our_seconds: list[float] = []
     bare_seconds: list[float] = []
@@ -277,14 +277,14 @@ def latency(bench: Bench, plan: Plan) -> list[Figure]:
 
 
 def user_agents(_: Bench, plan: Plan) -> list[Figure]:
-    """The cost of a User-Agent that has been seen before."""
+    """The time to parse a User-Agent that is in the cache."""
     calls = 1000
     seconds = min(timeit.repeat(lambda: identify(loads.USER_AGENTS[0]), number=calls, repeat=plan.rounds))
     return [Figure("parsing a User-Agent, repeated", seconds / calls * 1e6, "µs", at_most=20)]
 
 
 def imports(_: Bench, plan: Plan) -> list[Figure]:
-    """The time to import the app, beside that of what it depends on; each in an interpreter of its own."""
+    """The time to import the app, compared with its dependencies alone; each in a new interpreter."""
     app: list[float] = []
     dependencies: list[float] = []
     for _round in range(plan.imports):
@@ -299,7 +299,7 @@ def _import(modules: str) -> float:
 
 
 def _one_year_old(bench: Bench) -> Account:
-    """An account whose statistics have a full history."""
+    """A storage account with a full history."""
     account = bench.account()
     loads.fill(account.connection_string, loads.ONE_YEAR)
     return account

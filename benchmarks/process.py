@@ -1,4 +1,4 @@
-"""A process that does one load after the other, as its parent says."""
+"""A process that runs loads on request."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from local.progress import StepFailed
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_EXIT_SECONDS = 15.0  # the app takes up to ten to finish its work
+_EXIT_SECONDS = 15.0  # the app takes up to 10 s to finish its work
 
 
 class Process:
-    """A fresh Python with these settings in its environment. It ends when its parent does."""
+    """A new Python process with these settings in its environment. It ends with its parent."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         context = get_context("spawn")
@@ -29,14 +29,14 @@ class Process:
         theirs.close()
 
     def start(self, load: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Callable[[], T]:
-        """Have the process call one of loads.py; what is returned waits for the result, or raises StepFailed."""
+        """Run a load in the process. The returned function waits for its result, or raises StepFailed."""
         self._ours.send((load, arguments, options))
 
         def result() -> T:
             try:
                 outcome = self._ours.recv()
             except EOFError:
-                raise StepFailed(f"The process has ended in the middle of {load.__name__}.") from None
+                raise StepFailed(f"The process ended during {load.__name__}.") from None
             if isinstance(outcome, StepFailed):
                 raise outcome
             return outcome  # type: ignore[no-any-return]
@@ -44,11 +44,11 @@ class Process:
         return result
 
     def run(self, load: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """Call one of loads.py in the process. Raises StepFailed."""
+        """Run a load in the process and return its result. Raises StepFailed."""
         return self.start(load, *arguments, **options)()
 
     def stop(self) -> None:
-        """Let the process leave by the interpreter's normal exit, and kill it if it does not."""
+        """Let the process exit normally, and kill it if it does not within 15 s."""
         self._ours.close()
         self._process.join(_EXIT_SECONDS)
         self._process.kill()
@@ -56,9 +56,9 @@ class Process:
 
 
 def _serve(connection: Connection, settings: Mapping[str, str]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end we notice
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops the parent, and this process ends with it
     os.environ.update(settings)
-    with suppress(EOFError, BrokenPipeError):  # the parent has let go, or is gone
+    with suppress(EOFError, BrokenPipeError):  # the parent has closed the connection, or has ended
         while True:
             load, arguments, options = connection.recv()
             try:

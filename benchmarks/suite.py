@@ -1,4 +1,4 @@
-"""The run: every measurement, one after the other."""
+"""The run: all measurements in sequence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RESULTS = Path(__file__).with_name("results.md")
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """All figures, with progress on standard output. Raises StepFailed."""
+    """Run all measurements, with progress on standard output. Raises StepFailed."""
     figures: list[Figure] = []
     with running_bench(LOG) as bench:
         for title, measurement in MEASURES.items():
@@ -31,7 +31,7 @@ def measure(plan: Plan) -> list[Figure]:
 
 
 def summary(figures: Sequence[Figure]) -> str:
-    """The table, and how many of the figures do not reach what they must."""
+    """The table, and the number of missed targets."""
     targets = [figure for figure in figures if figure.has_target]
     missed = sum(figure.is_missed for figure in targets)
     return f"{table(figures)}\n{missed or 'None'} of {len(targets)} targets missed.\n"
@@ -44,21 +44,21 @@ def document(figures: Sequence[Figure]) -> str:
 
 {made}; made by `python3 dev.py bench`.
 
-The app, the storage emulator Azurite and all load share one machine. Figures are medians, what is compared was measured
-in lease, and storage requests were counted on the wire.
+The app, the storage emulator Azurite and all load share one machine. Figures are medians. Compared values were measured
+alternately, and storage requests were counted on the wire.
 
 {summary(figures)}
-- *Quiet* visits come one after the other, further apart than the broadcast interval; a *burst* comes at once.
-- The *C# sample's algorithm* inserts a row, then reads the whole table and aggregates: here in Python, with the same
+- *Quiet* visits come one after the other, further apart than the broadcast interval. A *burst* comes at once.
+- The *C# sample's algorithm* inserts a row, then reads the whole table and aggregates it: here in Python, with the same
   SDK, and without the broadcast that the sample then sends.
-- *Bare transactions* are those of the app, the rows of 99 visits (or of a lone one) and the statistics, submitted one
-  after the other by nothing but the SDK.
-- *Pages* are WebSockets in a process of their own, and a visit has arrived when the last of them has been sent a total
-  that counts it in. A *bare broadcast* is the request to SignalR alone. Broadcasts and messages are those that the
-  emulator counted; a message is what Azure bills, 2 KB to one page.
-- *SignalR a day* is the price of so many messages: a unit of the Standard tier for $1.61 a day has 1,000 connections
-  and 1 million messages, each further million is $1 (secondary sources, 2025 and 2026). With so many visits there is a
-  broadcast in every interval of 1 s; `BroadcastIntervalSeconds` makes it cheaper.
-- A process is measured without an HTTP server, its function called as the Functions worker calls it, except where it
-  says otherwise. The local HTTP host stands in for that of Azure, where none of this runs.
+- *Bare transactions* are those of the app: the rows of 99 visits (or of a single one) and the stats row, submitted one
+  after the other by the SDK alone.
+- *Pages* are WebSockets in a process of their own. A visit has arrived when the last of them has received a total that
+  includes it. A *bare broadcast* is the request to SignalR alone. The emulator counted broadcasts and messages; Azure
+  bills a message for each page and each 2 KB.
+- *SignalR a day* is the price of that many messages: a unit of the Standard tier costs $1.61 a day and has 1,000
+  connections and 1 million messages; each further million costs $1 (secondary sources, 2025 and 2026). With that many
+  visits there is a broadcast in every interval of 1 s; a longer `BroadcastIntervalSeconds` costs less.
+- Unless a measure names the local HTTP host, a process is measured without an HTTP server: its function is called like
+  the Functions worker calls it. The local HTTP host replaces that of Azure; nothing here was measured in Azure.
 """

@@ -1,4 +1,4 @@
-"""The least that a function can do: the bytes of the homepage, from memory."""
+"""The simplest possible function: it returns the bytes of the homepage from memory."""
 
 from pathlib import Path
 
@@ -11,5 +11,5 @@ _HOMEPAGE = (Path(__file__).parents[2] / "content" / "index.html").read_bytes()
 
 @app.route("{*path}")
 async def constant(req: func.HttpRequest) -> func.HttpResponse:
-    """The homepage, whatever is asked for."""
+    """The homepage, for every path."""
     return func.HttpResponse(_HOMEPAGE, headers={"Content-Type": "text/html; charset=utf-8"})

@@ -12,7 +12,7 @@ from benchmarks.suite import document, summary
     ("value", "unit", "text"),
     [(0, "", "0"), (0.0131, "", "0.0131"), (1, "", "1"), (12.345, "ms", "12.3 ms"), (20000, "MB", "20,000 MB")],
 )
-def test_a_quantity_has_three_significant_digits_and_its_unit(value: float, unit: str, text: str) -> None:
+def test_quantity_has_three_digits_and_its_unit(value: float, unit: str, text: str) -> None:
     assert quantity(value, unit) == text
 
 
@@ -26,23 +26,23 @@ def test_a_quantity_has_three_significant_digits_and_its_unit(value: float, unit
         (Figure("", 0.7), "", ""),
     ],
 )
-def test_a_figure_is_judged_by_what_it_must_reach(figure: Figure, target: str, verdict: str) -> None:
+def test_figure_is_compared_with_its_target(figure: Figure, target: str, verdict: str) -> None:
     assert figure.cells[2:] == (target, verdict)
 
 
-def test_the_table_shows_a_figure_a_line_with_what_it_was_made_of() -> None:
-    assert table([Figure("speed", 2, "MB", of="4 / 2"), Figure("depth", 1, at_most=0)]) == (
-        "| measure | measured     | must reach |        |\n"
-        "|---------|--------------|------------|--------|\n"
-        "| speed   | 2 MB (4 / 2) |            |        |\n"
-        "| depth   | 1            | ≤ 0        | missed |\n"
+def test_table_has_a_line_for_each_figure() -> None:
+    assert table([Figure("speed", 2, "MB", basis="4 / 2"), Figure("depth", 1, at_most=0)]) == (
+        "| measure | measured     | target |        |\n"
+        "|---------|--------------|--------|--------|\n"
+        "| speed   | 2 MB (4 / 2) |        |        |\n"
+        "| depth   | 1            | ≤ 0    | missed |\n"
     )
 
 
 @pytest.mark.parametrize(
     ("values", "words"), [([1, 9], "1 of 2 targets missed."), ([1, 1], "None of 2 targets missed.")]
 )
-def test_the_summary_says_how_many_targets_are_missed(values: list[float], words: str) -> None:
+def test_summary_counts_missed_targets(values: list[float], words: str) -> None:
     figures = [Figure("untargeted", 1), *(Figure("targeted", value, at_most=2) for value in values)]
     assert summary(figures).endswith(f"|\n\n{words}\n")
     assert words in document(figures)

@@ -1,3 +1,5 @@
+"""The limit of open files, which each connection counts towards."""
+
 from __future__ import annotations
 
 import subprocess
@@ -20,8 +22,8 @@ print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 @pytest.mark.parametrize(
     ("soft", "hard", "expected"),
     [(256, 1000, "700 1000"), (800, 1000, "800 1000"), (256, 600, "600 600")],
-    ids=["raised", "high enough", "as far as the system lets us"],
+    ids=["raised", "already high enough", "raised to the maximum of the system"],
 )
-def test_so_many_connections_are_allowed(soft: int, hard: int, expected: str) -> None:
+def test_limit_of_open_files_is_raised_if_needed(soft: int, hard: int, expected: str) -> None:
     program = PROGRAM.format(soft=soft, hard=hard)
     assert subprocess.check_output([sys.executable, "-c", program], text=True).split() == expected.split()
