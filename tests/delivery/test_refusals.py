@@ -14,7 +14,7 @@ from tests.support.faults import Fault, closed_before
 from tests.support.proxy import Proxy
 from tests.support.running_host import RunningHost
 from tests.support.visitors import visiting
-from tests.support.web_server import HANG_UP, Answer, Asked
+from tests.support.web_server import CLOSE, Request, Response
 
 from .pages import open_pages
 
@@ -22,35 +22,35 @@ PAGES = 10
 
 
 class RestApi(Proxy):
-    """SignalR's REST API, which a test may break and repair; `asked` are the requests since it was broken."""
+    """SignalR's REST API, which a test may break and repair; `requests` are the requests since it was broken."""
 
     def __init__(self, upstream: str) -> None:
         self.is_repaired = threading.Event()
         super().__init__(upstream)
 
     def break_with(self, fault: RestFault) -> None:
-        self.asked.clear()
-        self.handler = lambda asked: self.pass_on(asked) if self.is_repaired.is_set() else fault(self, asked)
+        self.requests.clear()
+        self.handler = lambda request: self.forward(request) if self.is_repaired.is_set() else fault(self, request)
 
     async def until_fault(self) -> None:
         """Wait until a request has met the fault."""
-        await asyncio.to_thread(self.wait_for, lambda: bool(self.asked))
+        await asyncio.to_thread(self.wait_for, lambda: bool(self.requests))
 
     def repair(self) -> None:
         self.is_repaired.set()
 
-    def hang(self, asked: Asked) -> Answer | None:
+    def hang(self, request: Request) -> Response | None:
         """A fault: no response before the repair, and none after it."""
         self.is_repaired.wait()
-        return HANG_UP
+        return CLOSE
 
-    def be_slow(self, asked: Asked) -> Answer | None:
+    def be_slow(self, request: Request) -> Response | None:
         """A fault: the response comes after the repair."""
         self.is_repaired.wait()
-        return self.pass_on(asked)
+        return self.forward(request)
 
 
-RestFault = Callable[[RestApi, Asked], Answer | None]
+RestFault = Callable[[RestApi, Request], Response | None]
 
 
 @pytest.fixture
@@ -66,15 +66,15 @@ def host(api: RestApi, settings: dict[str, str], start_app: StartApp) -> Running
     return start_app(settings, workers=2)
 
 
-def answering(status: int, **headers: str) -> Fault:
-    answer = Answer(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    return lambda proxy, asked: answer
+def responding(status: int, **headers: str) -> Fault:
+    response = Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return lambda proxy, request: response
 
 
 REFUSALS = {
-    "401": answering(401, WWW_Authenticate='Bearer error="invalid_token"'),
-    "429": answering(429, Retry_After="2"),
-    "503": answering(503),
+    "401": responding(401, WWW_Authenticate='Bearer error="invalid_token"'),
+    "429": responding(429, Retry_After="2"),
+    "503": responding(503),
     "closed": closed_before,
 }
 

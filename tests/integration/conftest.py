@@ -16,7 +16,7 @@ from local.emulators.azurite import Account, Azurite
 from local.environment.services import settings_for, signalr_emulator
 from tests.support.proxy import Proxy
 from tests.support.running_host import Reply, RunningHost
-from tests.support.web_server import Answer
+from tests.support.web_server import Response
 
 
 @dataclass(slots=True)
@@ -53,11 +53,11 @@ class Site:
         which are left out.
         """
         end = f"EndOfLog{next(self._ends)}"
-        self.blob.handler = lambda asked: Answer(503, headers={"x-ms-error-code": end})
+        self.blob.handler = lambda request: Response(503, headers={"x-ms-error-code": end})
         try:
             self.request(f"/{end}")
         finally:
-            self.blob.handler = self.blob.pass_on
+            self.blob.handler = self.blob.forward
         self.request(f"/{end}")
         first, second = self.host.wait_for_log(end), self.host.wait_for_log("served again")
         seen, until = self._seen, self.host.log.index(first)

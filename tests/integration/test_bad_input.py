@@ -69,21 +69,21 @@ def send(site: Site, data: bytes, *, half: bool = False) -> int | None:
     return int(status_line[1]) if status_line else None
 
 
-def assert_stays_inside(site: Site, asked_before: int) -> None:
+def assert_stays_inside(site: Site, earlier: int) -> None:
     """Only blobs of the container were requested from Blob Storage, however their names are decoded."""
     container = f"/{site.account.name}/content/"
-    for asked in site.blob.asked[asked_before:]:
-        assert asked.method in ("GET", "HEAD")
-        path = asked.target
+    for request in site.blob.requests[earlier:]:
+        assert request.method in ("GET", "HEAD")
+        path = request.target
         while path != (path := unquote(path).replace("\\", "/")):
             pass
-        assert posixpath.normpath(path).startswith(container), asked.target
-        assert "?" not in asked.target, asked.target
+        assert posixpath.normpath(path).startswith(container), request.target
+        assert "?" not in request.target, request.target
 
 
 @pytest.mark.parametrize("slash", SLASHES)
 def test_no_path_leaves_the_container(site: Site, slash: str) -> None:
-    before = len(site.blob.asked)
+    before = len(site.blob.requests)
     for up in UP:
         for target in (
             f"/{slash.join([up, up, 'etc', 'passwd'])}",
@@ -126,7 +126,7 @@ def test_no_path_leaves_the_container(site: Site, slash: str) -> None:
     ids=lambda target: target[:32],
 )
 def test_strange_target_is_a_page_or_refused(site: Site, target: str) -> None:
-    before = len(site.blob.asked)
+    before = len(site.blob.requests)
     is_a_page = target.split("?")[0] in ("/", "/index.html")
     reply = site.request(target)
     assert (reply.status == 200) if is_a_page else (reply.status in (400, 404))

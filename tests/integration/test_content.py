@@ -19,7 +19,7 @@ from signin.website.cache import FRESH_SECONDS
 from signin.website.site import CONTAINER
 from tests.support import TEST_TIMEOUT
 from tests.support.running_host import Reply
-from tests.support.web_server import Answer
+from tests.support.web_server import Response
 
 from .conftest import Site
 from .test_bad_input import SLASHES, UP, assert_stays_inside
@@ -36,9 +36,9 @@ def upload(site: Site, name: str, data: bytes, content_type: str = "text/html; c
 def down(site: Site) -> Iterator[None]:
     """Blob Storage responds to every request with 503."""
     site.logged()
-    site.blob.handler = lambda asked: Answer(503, headers={"x-ms-error-code": "ServerBusy"})
+    site.blob.handler = lambda request: Response(503, headers={"x-ms-error-code": "ServerBusy"})
     yield
-    site.blob.handler = site.blob.pass_on
+    site.blob.handler = site.blob.forward
     site.request(f"/after-{time.monotonic_ns()}")
     site.host.wait_for_log("content can be served again")
 
@@ -88,12 +88,12 @@ def test_large_file_is_read_from_storage_in_ranges(site: Site) -> None:
     data = random.Random(1).randbytes(MAX_BUFFERED + 1000)
     upload(site, "large.bin", data, "application/octet-stream")
     assert site.request("/large.bin").body == data
-    before = len(site.blob.asked)
+    before = len(site.blob.requests)
     part = site.request("/large.bin", headers={"Range": f"bytes={MAX_BUFFERED}-{MAX_BUFFERED + 9}"})
     assert (part.status, part.body) == (206, data[MAX_BUFFERED : MAX_BUFFERED + 10])
     assert site.request("/large.bin", "HEAD").headers["Content-Length"] == str(len(data))
-    assert "range" in site.blob.asked[-1].headers
-    assert len(site.blob.asked) - before <= 2
+    assert "range" in site.blob.requests[-1].headers
+    assert len(site.blob.requests) - before <= 2
 
 
 def test_directory_serves_its_index(site: Site) -> None:
@@ -116,7 +116,7 @@ def test_every_page_has_security_headers(site: Site, target: str) -> None:
 
 async def test_crowd_on_cold_file_shares_one_request(site: Site) -> None:
     upload(site, "cold.html", b"<p>Cold")
-    before = len(site.blob.asked)
+    before = len(site.blob.requests)
     # The entry is fresh from the response on, so a crowd that arrives slowly causes further requests.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100)) as http:
 
@@ -128,7 +128,7 @@ async def test_crowd_on_cold_file_shares_one_request(site: Site) -> None:
         began = time.monotonic()
         assert set(await asyncio.gather(*(visit() for _ in range(1000)))) == {b"<p>Cold"}
     most = 1 + (time.monotonic() - began) // FRESH_SECONDS
-    assert 1 <= len(site.blob.asked) - before <= most
+    assert 1 <= len(site.blob.requests) - before <= most
 
 
 def test_new_version_replaces_a_stale_page(site: Site) -> None:
@@ -168,7 +168,7 @@ def test_any_target_stays_inside_the_container(site: Site) -> None:
     chance = random.Random(2026)
     pieces = [*UP, *SLASHES, "canary", "index.html", "a" * 300, "%0d%0a", "%ff", "@", ":", "//evil.example", "%c3%a9"]
     site.logged()
-    before = len(site.blob.asked)
+    before = len(site.blob.requests)
     for _ in range(300):
         target = "/" + "".join(chance.choices(pieces, k=chance.randint(1, 6)))
         reply = site.request(target.replace("\\", "%5c" if chance.random() < 0.5 else "\\"))

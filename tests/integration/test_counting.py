@@ -41,7 +41,7 @@ def recorded_settings(proxied: Account, signalr: SignalR, signalr_proxy: Proxy) 
 
 def broadcasts(proxy: WebServer) -> list[list[Any]]:
     """The arguments of each broadcast so far."""
-    return [json.loads(asked.body)["arguments"] for asked in proxy.asked if asked.method == "POST"]
+    return [json.loads(request.body)["arguments"] for request in proxy.requests if request.method == "POST"]
 
 
 async def until_broadcast(proxy: WebServer, total: int) -> None:
@@ -52,7 +52,7 @@ async def until_broadcast(proxy: WebServer, total: int) -> None:
 async def until_totals_are_sent(table_proxy: WebServer, totals: list[int]) -> None:
     """Wait until the lease has the totals that a broadcast covered: the last request for it, if there may be peers."""
     row = json.dumps({"Told": json.dumps(totals)})[1:-1].encode()
-    await asyncio.to_thread(table_proxy.wait_for, lambda: any(row in asked.body for asked in table_proxy.asked))
+    await asyncio.to_thread(table_proxy.wait_for, lambda: any(row in request.body for request in table_proxy.requests))
 
 
 async def stats(app: RunningHost) -> Any:
@@ -83,7 +83,7 @@ async def test_concurrent_visits_share_requests(
     statistics = assert_counted(account, answers)
     assert await stats(app) == as_in_stats(statistics)
     assert audit(account).shards == ["00"], "a lone process needs one shard"
-    assert len(table_proxy.asked) <= MANY / 4, f"{MANY} visits took {len(table_proxy.asked)} storage requests"
+    assert len(table_proxy.requests) <= MANY / 4, f"{MANY} visits took {len(table_proxy.requests)} storage requests"
 
 
 async def test_total_includes_own_and_all_earlier_visits(settings: Mapping[str, str], start_app: StartApp) -> None:
@@ -104,11 +104,11 @@ async def test_visit_within_an_interval_costs_one_request(
         assert (await visit(http, app.url)).total == 1
         await until_broadcast(signalr_proxy, total=1)
         await until_totals_are_sent(table_proxy, [1])
-        to_start = len(table_proxy.asked)
+        to_start = len(table_proxy.requests)
         for total in range(2, 22):
             assert (await visit(http, app.url)).total == total
     assert len(table_proxy.commits) == 21
-    assert len(table_proxy.asked) == to_start + 20, "each visit is one request, within one interval"
+    assert len(table_proxy.requests) == to_start + 20, "each visit is one request, within one interval"
 
 
 async def test_broadcast_costs_at_most_two_reads(

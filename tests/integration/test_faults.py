@@ -23,7 +23,7 @@ from tests.support.running_host import RunningHost
 from tests.support.signalr_clients import javascript
 from tests.support.user_agents import CRAWLER
 from tests.support.visitors import visit, visiting
-from tests.support.web_server import HANG_UP
+from tests.support.web_server import CLOSE
 
 from .conftest import Site
 
@@ -200,12 +200,12 @@ async def test_failed_broadcast_is_repeated(signalr: SignalR, settings: dict[str
         settings["AzureSignalRConnectionString"] += f"ServerEndpoint={rest_api.url};"
         host = start_app(settings)
         url = host.url
-        rest_api.handler = lambda asked: HANG_UP
+        rest_api.handler = lambda request: CLOSE
         async with aiohttp.ClientSession() as http, javascript(url) as page:
             assert await page.event() == ["connected", None]
             await visit(http, url)
             await asyncio.to_thread(host.wait_for_log, "broadcasts fail")
-            rest_api.handler = rest_api.pass_on
+            rest_api.handler = rest_api.forward
             event, arguments = await page.event()  # without another visit
         assert (event, arguments[0]) == ("updateSignInStats", 1)
         assert_no_traceback(host)

@@ -26,7 +26,7 @@ from tests.support.https_storage import storage_token
 from tests.support.identity_endpoint import IdentityEndpoint, identity_endpoint
 from tests.support.running_host import RunningHost
 from tests.support.signalr_clients import pysignalr
-from tests.support.web_server import Answer
+from tests.support.web_server import Response
 
 SIGNALR_TOKEN = "the identity's token for SignalR"
 
@@ -109,7 +109,7 @@ def test_each_token_is_requested_once(keyless: Keyless) -> None:
 
 
 def test_visit_without_token_is_reported_as_not_recorded(keyless: Keyless) -> None:
-    keyless.identity.failure = Answer(400, json.dumps({"error": "no such identity"}).encode())
+    keyless.identity.failure = Response(400, json.dumps({"error": "no such identity"}).encode())
     reply = keyless.host.request("/signin")
     assert reply.status == 503
     answer = json.loads(reply.body)

@@ -28,7 +28,7 @@ from tests.support.proxy import Proxy
 from tests.support.running_host import RunningHost
 from tests.support.user_agents import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
 from tests.support.visitors import visits
-from tests.support.web_server import HANG_UP, Answer, Asked, nothing_listening
+from tests.support.web_server import CLOSE, Request, Response, nothing_listening
 
 SAMPLE_VISITS = 1500
 WRONG_KEY = "d3Jvbmcga2V5"
@@ -190,10 +190,10 @@ def test_audit_finds_gap_unknown_and_sample_rows(
 def before_each_page_of(proxy: Proxy, partition: str, happens: Callable[[], object]) -> None:
     """Let something happen whenever rows of a partition are about to be read."""
 
-    def handler(asked: Asked) -> Answer:
-        if f"PartitionKey eq '{partition}'" in unquote_plus(asked.target):
+    def handler(request: Request) -> Response:
+        if f"PartitionKey eq '{partition}'" in unquote_plus(request.target):
             happens()
-        return proxy.pass_on(asked)
+        return proxy.forward(request)
 
     proxy.handler = handler
 
@@ -262,20 +262,20 @@ def kill_at(proxy: Proxy, transaction: int, moment: Moment, command: Callable[[]
     """
     ahead = transaction
 
-    def handler(asked: Asked) -> Answer | None:
+    def handler(request: Request) -> Response | None:
         nonlocal ahead
-        if not asked.target.endswith("/$batch"):
-            return proxy.pass_on(asked)
+        if not request.target.endswith("/$batch"):
+            return proxy.forward(request)
         ahead -= 1
         if ahead > 0:
-            return proxy.pass_on(asked)
+            return proxy.forward(request)
         if moment == "after":
-            proxy.pass_on(asked)
+            proxy.forward(request)
         command().kill()
         command().wait()
         if moment == "on its way":
-            proxy.pass_on(asked)
-        return HANG_UP
+            proxy.forward(request)
+        return CLOSE
 
     proxy.handler = handler
 
@@ -334,9 +334,9 @@ async def test_adopting_while_a_busy_app_counts_comes_to_an_end_and_loses_nothin
     table_proxy: Proxy,
     distance: float,
 ) -> None:
-    def from_afar(asked: Asked) -> Answer:
+    def from_afar(request: Request) -> Response:
         time.sleep(distance)  # seconds that a request is on its way
-        return table_proxy.pass_on(asked)
+        return table_proxy.forward(request)
 
     record_in_the_sample(client, SAMPLE_VISITS)
     table_proxy.handler = from_afar
@@ -465,12 +465,12 @@ def test_missing_table_is_one_line(operator: Operator, azurite: Azurite, unused_
 
 def test_failed_page_is_retried(operator: Operator, table: VisitTable, proxied: Account, table_proxy: Proxy) -> None:
     add(table, 0, 5)
-    failures = [Answer(503, headers={"Retry-After": "0"}), HANG_UP]
+    failures = [Response(503, headers={"Retry-After": "0"}), CLOSE]
 
-    def handler(asked: Asked) -> Answer | None:
-        if failures and "eq '00'" in unquote_plus(asked.target):
+    def handler(request: Request) -> Response | None:
+        if failures and "eq '00'" in unquote_plus(request.target):
             return failures.pop()
-        return table_proxy.pass_on(asked)
+        return table_proxy.forward(request)
 
     table_proxy.handler = handler
     export = operator.run(proxied, "export")
@@ -498,10 +498,10 @@ def test_ctrl_c_ends_command_without_loss(
     record_in_the_sample(client, 120)
     is_asked, may_answer = threading.Event(), threading.Event()
 
-    def handler(asked: Asked) -> Answer | None:
+    def handler(request: Request) -> Response | None:
         is_asked.set()
         assert may_answer.wait(TEST_TIMEOUT)
-        return table_proxy.pass_on(asked)
+        return table_proxy.forward(request)
 
     table_proxy.handler = handler
     process = operator.start(proxied, command)

@@ -72,7 +72,7 @@ def test_99_visits_are_one_request(proxied: Account, table_proxy: Proxy, account
     visits = [Visit.now(user_agent) for user_agent in (EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX) * 33]
     assert len(visits) == MAX_VISITS
     table_of(proxied).commit(0, NOTHING, visits)
-    assert len(table_proxy.asked) == 1
+    assert len(table_proxy.requests) == 1
     assert audit(account).statistics == Statistics.of(visits)
 
 
@@ -193,7 +193,7 @@ def test_lost_request_is_sent_once(proxied: Account, table_proxy: Proxy, table: 
     break_commits(table_proxy, fault)
     with pytest.raises(OutcomeUnknown):
         table_of(proxied).commit(0, NOTHING, [Visit.now()])
-    assert len(table_proxy.asked) == 1, "the SDK sent the commit again"
+    assert len(table_proxy.requests) == 1, "the SDK sent the commit again"
     assert table.read(0) == NOTHING
 
 
@@ -205,7 +205,7 @@ def test_commit_with_lost_response_is_sent_once(
     break_commits(table_proxy, fault)
     with pytest.raises(OutcomeUnknown):
         table_of(proxied).commit(0, NOTHING, [visit])
-    assert len(table_proxy.asked) == 1, "the SDK sent the commit again"
+    assert len(table_proxy.requests) == 1, "the SDK sent the commit again"
     assert table.holds(0, visit)
 
 

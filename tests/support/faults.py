@@ -13,66 +13,66 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.support.proxy import Proxy
-from tests.support.web_server import HANG_UP, Answer, Asked
+from tests.support.web_server import CLOSE, Request, Response
 
-_BUSY = Answer(503, headers={"Retry-After": "0"})
+_BUSY = Response(503, headers={"Retry-After": "0"})
 _CONFLICTS = ["EntityAlreadyExists", "UpdateConditionNotSatisfied"]
 _ARRIVAL = 1 / 6  # the chance that a late request arrives before the next one
 
-Fault = Callable[[Proxy, Asked], Answer | None]
+Fault = Callable[[Proxy, Request], Response | None]
 
 
-def closed_before(proxy: Proxy, asked: Asked) -> Answer | None:
-    return HANG_UP
+def closed_before(proxy: Proxy, request: Request) -> Response | None:
+    return CLOSE
 
 
-def closed_after(proxy: Proxy, asked: Asked) -> Answer | None:
-    proxy.pass_on(asked)
-    return HANG_UP
+def closed_after(proxy: Proxy, request: Request) -> Response | None:
+    proxy.forward(request)
+    return CLOSE
 
 
-def reset_after(proxy: Proxy, asked: Asked) -> Answer | None:
-    proxy.pass_on(asked)
-    asked.reset()
-    return HANG_UP
+def reset_after(proxy: Proxy, request: Request) -> Response | None:
+    proxy.forward(request)
+    request.reset()
+    return CLOSE
 
 
-def busy_before(proxy: Proxy, asked: Asked) -> Answer | None:
+def busy_before(proxy: Proxy, request: Request) -> Response | None:
     return _BUSY
 
 
-def busy_after(proxy: Proxy, asked: Asked) -> Answer | None:
-    proxy.pass_on(asked)
+def busy_after(proxy: Proxy, request: Request) -> Response | None:
+    proxy.forward(request)
     return _BUSY
 
 
-def error_after(proxy: Proxy, asked: Asked) -> Answer | None:
-    proxy.pass_on(asked)
-    return Answer(500)
+def error_after(proxy: Proxy, request: Request) -> Response | None:
+    proxy.forward(request)
+    return Response(500)
 
 
-def truncated(proxy: Proxy, asked: Asked) -> Answer | None:
+def truncated(proxy: Proxy, request: Request) -> Response | None:
     """The response ends in the middle of its body, or one byte early if it has none."""
-    answer = proxy.pass_on(asked)
-    promised = {"Content-Length": str(len(answer.body) + 1), "Connection": "close"}
-    return replace(answer, body=answer.body[: len(answer.body) // 2], headers={**answer.headers, **promised})
+    response = proxy.forward(request)
+    promised = {"Content-Length": str(len(response.body) + 1), "Connection": "close"}
+    return replace(response, body=response.body[: len(response.body) // 2], headers={**response.headers, **promised})
 
 
-def hangs_before(proxy: Proxy, asked: Asked) -> Answer | None:
-    asked.wait_until_client_gives_up()
-    return HANG_UP
+def hangs_before(proxy: Proxy, request: Request) -> Response | None:
+    request.wait_until_client_gives_up()
+    return CLOSE
 
 
-def hangs_after(proxy: Proxy, asked: Asked) -> Answer | None:
-    proxy.pass_on(asked)
-    asked.wait_until_client_gives_up()
-    return HANG_UP
+def hangs_after(proxy: Proxy, request: Request) -> Response | None:
+    proxy.forward(request)
+    request.wait_until_client_gives_up()
+    return CLOSE
 
 
-def delivered_late(proxy: Proxy, asked: Asked) -> Answer | None:
-    asked.wait_until_client_gives_up()
-    proxy.late.append(asked)
-    return HANG_UP
+def delivered_late(proxy: Proxy, request: Request) -> Response | None:
+    request.wait_until_client_gives_up()
+    proxy.late.append(request)
+    return CLOSE
 
 
 # Those that end without the client's read timeout
@@ -86,10 +86,10 @@ def break_commits(proxy: Proxy, *faults: Fault) -> None:
     """Apply these faults to the next entity group transactions, one to each."""
     ahead = list(faults)
 
-    def handler(asked: Asked) -> Answer | None:
-        if ahead and asked.target.endswith("/$batch"):
-            return ahead.pop(0)(proxy, asked)
-        return proxy.pass_on(asked)
+    def handler(request: Request) -> Response | None:
+        if ahead and request.target.endswith("/$batch"):
+            return ahead.pop(0)(proxy, request)
+        return proxy.forward(request)
 
     proxy.handler = handler
 
@@ -109,7 +109,7 @@ class FaultyProxy(Proxy):
         super().__init__(upstream)
         self.handler = self._apply
 
-    def _apply(self, asked: Asked) -> Answer | None:
+    def _apply(self, request: Request) -> Response | None:
         with self._lock:
             fault = self._plan.choice(FAULTS) if self._plan.random() < self._share else None
             if fault:
@@ -118,13 +118,13 @@ class FaultyProxy(Proxy):
             for late in arriving:
                 self.late.remove(late)
         for late in arriving:
-            self.pass_on(late)
-        return fault(self, asked) if fault else self.pass_on(asked)
+            self.forward(late)
+        return fault(self, request) if fault else self.forward(request)
 
-    def pass_on(self, asked: Asked) -> Answer:
-        answer = super().pass_on(asked)
-        self.conflicts.update(code for code in _CONFLICTS if code.encode() in answer.body)
-        return answer
+    def forward(self, request: Request) -> Response:
+        response = super().forward(request)
+        self.conflicts.update(code for code in _CONFLICTS if code.encode() in response.body)
+        return response
 
     def __str__(self) -> str:
-        return f"requests {len(self.asked)}, faults {self.applied.total()}, conflicts {dict(self.conflicts)}"
+        return f"requests {len(self.requests)}, faults {self.applied.total()}, conflicts {dict(self.conflicts)}"

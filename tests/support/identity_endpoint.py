@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.support.web_server import Answer, Asked, WebServer, web_server
+from tests.support.web_server import Request, Response, WebServer
 
 SECRET = "the-secret-of-this-machine"
 
@@ -25,35 +25,35 @@ class IdentityEndpoint:
         self._server = server
         self.tokens = dict(tokens)
         self.queries: list[dict[str, str]] = []
-        self.failure: Answer | None = None
-        server.handler = self._answer
+        self.failure: Response | None = None
+        server.handler = self._respond
 
     @property
     def environment(self) -> dict[str, str]:
         return {"IDENTITY_ENDPOINT": f"{self._server.url}/msi/token", "IDENTITY_HEADER": SECRET}
 
-    def _answer(self, asked: Asked) -> Answer:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(asked.target).query).items()}
+    def _respond(self, request: Request) -> Response:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(request.target).query).items()}
         self.queries.append(query)
         if self.failure is not None:
             return self.failure
-        if asked.headers.get("x-identity-header") != SECRET or query.get("api-version") != "2019-08-01":
-            return Answer(400, b"bad request")
+        if request.headers.get("x-identity-header") != SECRET or query.get("api-version") != "2019-08-01":
+            return Response(400, b"bad request")
         if query["resource"] not in self.tokens:
-            return Answer(400, json.dumps({"error": "invalid_resource"}).encode())
+            return Response(400, json.dumps({"error": "invalid_resource"}).encode())
         answer = {
             "access_token": self.tokens[query["resource"]],
             "expires_on": str(int(time.time()) + 86400),
             "resource": query["resource"],
             "token_type": "Bearer",
         }
-        return Answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+        return Response(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
 
 @contextmanager
 def identity_endpoint(tokens: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityEndpoint]:
     """An endpoint with these tokens by resource, named in the environment of this process."""
-    with web_server(lambda asked: Answer(500)) as server:
+    with WebServer(lambda request: Response(500)) as server:
         endpoint = IdentityEndpoint(server, tokens)
         for name, value in endpoint.environment.items():
             monkeypatch.setenv(name, value)

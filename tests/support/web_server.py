@@ -18,7 +18,7 @@ _LINGER_0_SECONDS = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A request as it came over the wire; header names are in lower case."""
 
     method: str
@@ -28,40 +28,40 @@ class Asked:
     connection: socket.socket = field(repr=False, compare=False)
 
     def reset(self) -> None:
-        """End the connection with RST; return HANG_UP after this."""
+        """End the connection with RST; return CLOSE after this."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0_SECONDS)
         socket.close(self.connection.detach())
 
     def wait_until_client_gives_up(self) -> None:
-        """Wait until the client closes the connection; return HANG_UP after this."""
+        """Wait until the client closes the connection; return CLOSE after this."""
         self.connection.settimeout(TEST_TIMEOUT)
         with suppress(ConnectionError):
             assert self.connection.recv(1) == b"", "the client sent another request before the response to this one"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-HANG_UP = None  # in place of a response: close the connection
+CLOSE = None  # in place of a response: close the connection
 
-Handler = Callable[[Asked], Answer | None]
+Handler = Callable[[Request], Response | None]
 
 
 class WebServer:
-    """`url` is its address, `asked` are the requests so far, `handler` answers the next one.
+    """`url` is its address, `requests` are the requests so far, `handler` answers the next one.
 
     Without `listens`, connections are refused until `listen` is called.
     """
 
     def __init__(self, handler: Handler, *, listens: bool = True) -> None:
         self.handler = handler
-        self.asked: list[Asked] = []
+        self.requests: list[Request] = []
         self.connections = 0
-        self.close_after_answer = False
+        self.close_after_response = False
         self._under_way = 0
         self._news = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _protocol(self), bind_and_activate=False)
@@ -76,14 +76,14 @@ class WebServer:
         self._server.server_activate()
         self._thread.start()
 
-    def respond(self, asked: Asked) -> Answer | None:
-        """Record a request and have the handler answer it."""
+    def respond(self, request: Request) -> Response | None:
+        """Record a request and return the response of the handler."""
         with self._news:
-            self.asked.append(asked)
+            self.requests.append(request)
             self._under_way += 1
             self._news.notify_all()
         try:
-            return self.handler(asked)
+            return self.handler(request)
         finally:
             with self._news:
                 self._under_way -= 1
@@ -92,7 +92,9 @@ class WebServer:
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds, which depends on the requests so far."""
         with self._news:
-            assert self._news.wait_for(condition, TEST_TIMEOUT), f"{len(self.asked)} requests, {self._under_way} open"
+            assert self._news.wait_for(condition, TEST_TIMEOUT), (
+                f"{len(self.requests)} requests, {self._under_way} open"
+            )
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -121,31 +123,24 @@ def _protocol(owner: WebServer) -> type[BaseHTTPRequestHandler]:
             with suppress(ConnectionError):  # the client may give up at any time
                 super().handle()
 
-        def answer(self) -> None:
+        def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = owner.respond(Asked(self.command, self.path, headers, body, self.connection))
-            if answer is None:
+            response = owner.respond(Request(self.command, self.path, headers, body, self.connection))
+            if response is None:
                 self.close_connection = True
                 return
-            self.send_response_only(answer.status)
-            for name, value in ({"Content-Length": str(len(answer.body))} | dict(answer.headers)).items():
+            self.send_response_only(response.status)
+            for name, value in ({"Content-Length": str(len(response.body))} | dict(response.headers)).items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(answer.body)
-            self.close_connection |= owner.close_after_answer
+                self.wfile.write(response.body)
+            self.close_connection |= owner.close_after_response
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_MERGE = answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_MERGE = respond  # noqa: N815
 
     return Protocol
-
-
-@contextmanager
-def web_server(handler: Handler) -> Iterator[WebServer]:
-    """A server at a free port for as long as the context lasts."""
-    with WebServer(handler) as server:
-        yield server
 
 
 @contextmanager

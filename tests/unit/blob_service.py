@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from tests.support.web_server import Answer, Asked, WebServer, web_server
+from tests.support.web_server import Request, Response, WebServer
 
 MODIFIED = "Mon, 23 Nov 2026 09:15:00 GMT"
-NOT_FOUND = Answer(404, b"<Error/>", {"x-ms-error-code": "BlobNotFound", "Content-Type": "application/xml"})
+NOT_FOUND = Response(404, b"<Error/>", {"x-ms-error-code": "BlobNotFound", "Content-Type": "application/xml"})
 CONDITION_NOT_MET = {"x-ms-error-code": "ConditionNotMet", "Content-Type": "application/xml"}
 
 
@@ -41,13 +41,13 @@ class BlobService:
     @property
     def requested(self) -> list[str]:
         """The names of the requested blobs, in order."""
-        return [unquote(asked.target).removeprefix("/content/") for asked in self.server.asked]
+        return [unquote(request.target).removeprefix("/content/") for request in self.server.requests]
 
-    def serve(self, asked: Asked) -> Answer:
-        if problem := _violation(asked):
-            self.violations.append(f"{problem}: {asked.method} {asked.target} {dict(asked.headers)}")
-            return Answer(400, headers={"x-ms-error-code": "InvalidInput"})
-        blob = self.blobs.get(unquote(asked.target.removeprefix("/content/")))
+    def serve(self, request: Request) -> Response:
+        if problem := _violation(request):
+            self.violations.append(f"{problem}: {request.method} {request.target} {dict(request.headers)}")
+            return Response(400, headers={"x-ms-error-code": "InvalidInput"})
+        blob = self.blobs.get(unquote(request.target.removeprefix("/content/")))
         if blob is None:
             return NOT_FOUND
         headers = {
@@ -58,29 +58,29 @@ class BlobService:
             "Server": "Windows-Azure-Blob/1.0",
             **blob.properties,
         }
-        if asked.headers.get("if-match", blob.etag) != blob.etag:
-            return Answer(412, b"<Error/>", CONDITION_NOT_MET)
-        if asked.headers.get("if-none-match") == blob.etag:
-            return Answer(304, b"", CONDITION_NOT_MET)
-        if found := re.fullmatch(r"bytes=(\d+)-(\d+)", asked.headers.get("range", "")):
+        if request.headers.get("if-match", blob.etag) != blob.etag:
+            return Response(412, b"<Error/>", CONDITION_NOT_MET)
+        if request.headers.get("if-none-match") == blob.etag:
+            return Response(304, b"", CONDITION_NOT_MET)
+        if found := re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("range", "")):
             part = blob.data[int(found[1]) : int(found[2]) + 1]
-            return Answer(206, part, headers | {"Content-Range": f"bytes {found[1]}-{found[2]}/{len(blob.data)}"})
-        return Answer(200, blob.data, headers)
+            return Response(206, part, headers | {"Content-Range": f"bytes {found[1]}-{found[2]}/{len(blob.data)}"})
+        return Response(200, blob.data, headers)
 
 
 _HEADERS = {"host", "accept", "accept-encoding", "connection", "user-agent", "x-ms-version"}
 _HEADERS |= {"if-match", "if-none-match", "range"}
 
 
-def _violation(asked: Asked) -> str | None:
+def _violation(request: Request) -> str | None:
     """The part of a request that is wrong, if any: however it is decoded, it must mean a blob in the container."""
-    if asked.method not in ("GET", "HEAD"):
+    if request.method not in ("GET", "HEAD"):
         return "method"
-    if asked.headers.keys() - _HEADERS or asked.headers["accept-encoding"] != "identity":
+    if request.headers.keys() - _HEADERS or request.headers["accept-encoding"] != "identity":
         return "headers"
-    if not asked.target.isascii() or not asked.target.isprintable() or set(asked.target) & set("?# \\"):
+    if not request.target.isascii() or not request.target.isprintable() or set(request.target) & set("?# \\"):
         return "target"
-    path = asked.target
+    path = request.target
     while path != (path := unquote(path).replace("\\", "/")):
         pass
     if not path.startswith("/content/") or posixpath.normpath(path) != path or not path.isprintable():
@@ -94,6 +94,6 @@ def _violation(asked: Asked) -> str | None:
 def blob_service(**blobs: str) -> Iterator[BlobService]:
     """A service on loopback; fails at the end if the app sent a request that it must not send."""
     service = BlobService(**blobs)
-    with web_server(service.serve) as service.server:
+    with WebServer(service.serve) as service.server:
         yield service
     assert not service.violations, "\n".join(service.violations)

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from signin.website.blobs import MAX_BUFFERED, Blob, BlobChanged, Container, ContentUnavailable
-from tests.support.web_server import HANG_UP, Answer, nothing_listening
+from tests.support.web_server import CLOSE, Response, nothing_listening
 
 from .blob_service import MODIFIED, NOT_FOUND, BlobService, StoredBlob, blob_service
 
@@ -55,7 +55,7 @@ def test_missing_blob_is_none(container: Container) -> None:
 
 @pytest.mark.parametrize("code", ["InvalidUri", "InvalidResourceName", "OutOfRangeInput"])
 def test_invalid_name_counts_as_missing(code: str, service: BlobService, container: Container) -> None:
-    service.server.handler = lambda asked: Answer(400, headers={"x-ms-error-code": code})
+    service.server.handler = lambda request: Response(400, headers={"x-ms-error-code": code})
     assert container.get("a") is None
 
 
@@ -63,7 +63,7 @@ def test_invalid_name_counts_as_missing(code: str, service: BlobService, contain
 def test_name_is_percent_encoded_once(name: str, service: BlobService, container: Container) -> None:
     service.blobs[name] = StoredBlob(b"here")
     assert get(container, name).body == b"here"
-    assert service.server.asked[0].target == f"/content/{quote(name)}"
+    assert service.server.requests[0].target == f"/content/{quote(name)}"
 
 
 @pytest.mark.parametrize("header", ["Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language"])
@@ -110,7 +110,7 @@ def test_content_type_has_charset_or_is_guessed(
 
 @pytest.mark.parametrize("etag", ["", "0x8DC", 'W/"0x8DC"'])
 def test_weak_or_unquoted_etag_is_ignored(etag: str, service: BlobService, container: Container) -> None:
-    service.server.handler = lambda asked: Answer(200, b"", {"ETag": etag})
+    service.server.handler = lambda request: Response(200, b"", {"ETag": etag})
     assert get(container).etag == ""
 
 
@@ -162,7 +162,7 @@ def test_blob_uploaded_compressed_is_unchanged(service: BlobService, container: 
 def test_unchanged_blob_is_not_sent_again(service: BlobService, container: Container) -> None:
     blob = get(container)
     assert container.get("index.html", blob) is blob
-    assert service.server.asked[1].headers["if-none-match"] == blob.etag
+    assert service.server.requests[1].headers["if-none-match"] == blob.etag
     service.blobs["index.html"] = StoredBlob(b"<p>New")
     changed = container.get("index.html", blob)
     assert changed is not None
@@ -180,8 +180,8 @@ def test_connections_are_reused(service: BlobService, container: Container) -> N
 
 def test_closed_connection_is_replaced(service: BlobService, container: Container) -> None:
     get(container)
-    answers = iter([HANG_UP, Answer(200, b"again")])
-    service.server.handler = lambda asked: next(answers)
+    answers = iter([CLOSE, Response(200, b"again")])
+    service.server.handler = lambda request: next(answers)
     assert get(container).body == b"again"
 
 
@@ -193,7 +193,7 @@ def test_large_blob_is_read_in_ranges(service: BlobService, container: Container
     blob = get(container, "large")
     assert (blob.size, blob.body, blob.gzipped) == (MAX_BUFFERED + 7, None, None)
     assert container.read("large", blob, range(MAX_BUFFERED, MAX_BUFFERED + 7)) == b"the end"
-    assert service.server.asked[1].headers["range"] == f"bytes={MAX_BUFFERED}-{MAX_BUFFERED + 6}"
+    assert service.server.requests[1].headers["range"] == f"bytes={MAX_BUFFERED}-{MAX_BUFFERED + 6}"
 
 
 def test_blob_of_maximum_size_is_buffered(service: BlobService, container: Container) -> None:
@@ -218,7 +218,7 @@ def test_parts_of_two_versions_are_never_mixed(service: BlobService, container: 
 @pytest.mark.usefixtures("netrc")
 def test_netrc_credentials_are_not_sent(service: BlobService, container: Container) -> None:
     get(container)
-    assert "authorization" not in service.server.asked[0].headers
+    assert "authorization" not in service.server.requests[0].headers
 
 
 def test_private_container_requests_are_authorized(service: BlobService) -> None:
@@ -226,18 +226,18 @@ def test_private_container_requests_are_authorized(service: BlobService) -> None
         request.headers["Authorization"] = "Bearer token"
         return request
 
-    service.server.handler = lambda asked: NOT_FOUND
+    service.server.handler = lambda request: NOT_FOUND
     container = Container(f"{service.server.url}/content", authorize)
     container.get("a")
     container.exists("a")
     container.close()
-    assert [asked.headers["authorization"] for asked in service.server.asked] == ["Bearer token"] * 2
+    assert [request.headers["authorization"] for request in service.server.requests] == ["Bearer token"] * 2
 
 
 def test_requests_name_the_api_version(service: BlobService, container: Container) -> None:
     """Without a version, Azure responds to anonymous requests as it did in 2009: ETags have no quotes."""
     get(container)
-    assert service.server.asked[0].headers["x-ms-version"] == "2021-12-02"
+    assert service.server.requests[0].headers["x-ms-version"] == "2021-12-02"
 
 
 # Failures
@@ -246,28 +246,28 @@ def test_requests_name_the_api_version(service: BlobService, container: Containe
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer(403, headers={"x-ms-error-code": "AuthenticationFailed"}), "answered 403 AuthenticationFailed"),
-        (Answer(400, headers={"x-ms-error-code": "InvalidHeaderValue"}), "answered 400 InvalidHeaderValue"),
-        (Answer(409, headers={"x-ms-error-code": "PublicAccessNotPermitted"}), "409 PublicAccessNotPermitted"),
-        (Answer(206, b"a part"), "answered 206"),
-        (Answer(500), "answered 500 Internal Server Error"),
-        (Answer(503, headers={"Retry-After": "3600"}), "answered 503"),
-        (Answer(301, headers={"Location": "http://127.0.0.1:9/elsewhere"}), "answered 301"),
-        (Answer(302, headers={"Location": "/content/index.html"}), "answered 302"),
-        (HANG_UP, "cannot be reached"),
-        (Answer(200, b"short", {"Content-Length": "100"}), "cannot be reached"),
+        (Response(403, headers={"x-ms-error-code": "AuthenticationFailed"}), "answered 403 AuthenticationFailed"),
+        (Response(400, headers={"x-ms-error-code": "InvalidHeaderValue"}), "answered 400 InvalidHeaderValue"),
+        (Response(409, headers={"x-ms-error-code": "PublicAccessNotPermitted"}), "409 PublicAccessNotPermitted"),
+        (Response(206, b"a part"), "answered 206"),
+        (Response(500), "answered 500 Internal Server Error"),
+        (Response(503, headers={"Retry-After": "3600"}), "answered 503"),
+        (Response(301, headers={"Location": "http://127.0.0.1:9/elsewhere"}), "answered 301"),
+        (Response(302, headers={"Location": "/content/index.html"}), "answered 302"),
+        (CLOSE, "cannot be reached"),
+        (Response(200, b"short", {"Content-Length": "100"}), "cannot be reached"),
     ],
     ids=["403", "400", "409", "206", "500", "503", "301", "302", "hang up", "cut short"],
 )
 def test_unusable_response_is_an_error(
-    answer: Answer | None, reason: str, service: BlobService, container: Container
+    answer: Response | None, reason: str, service: BlobService, container: Container
 ) -> None:
     if answer is not None and "Content-Length" in answer.headers:
-        service.server.close_after_answer = True
-    service.server.handler = lambda asked: answer
+        service.server.close_after_response = True
+    service.server.handler = lambda request: answer
     with pytest.raises(ContentUnavailable, match=reason) as raised:
         container.get("the-name")
-    assert answer is HANG_UP or len(service.server.asked) == 1
+    assert answer is CLOSE or len(service.server.requests) == 1
     assert "\n" not in str(raised.value)
     assert "the-name" not in str(raised.value)
 

@@ -15,7 +15,7 @@ from signin.identity.credential import SIGNALR_SCOPE, STORAGE_SCOPE, Credential,
 from signin.live.connection_string import ConnectionString
 from signin.live.hub import Hub, SignalRError
 from tests.support.identity_endpoint import SECRET, IdentityEndpoint, identity_endpoint
-from tests.support.web_server import Answer, Asked, WebServer, web_server
+from tests.support.web_server import Request, Response, WebServer
 
 TOKENS = {"https://storage.azure.com": "a token for storage", "https://signalr.azure.com": "a token for SignalR"}
 MANAGED = Identity(is_managed=True, client_id="me")
@@ -43,7 +43,7 @@ def test_threads_share_one_token_fetch(endpoint: IdentityEndpoint) -> None:
 
 
 def test_token_error_is_one_line_without_secret(endpoint: IdentityEndpoint) -> None:
-    endpoint.failure = Answer(400, json.dumps({"error": "no such identity"}).encode())
+    endpoint.failure = Response(400, json.dumps({"error": "no such identity"}).encode())
     with pytest.raises(IdentityError, match="no token for the app's identity: ") as raised:
         Credential(MANAGED).get_token(STORAGE_SCOPE)
     assert "\n" not in str(raised.value)
@@ -69,7 +69,7 @@ def test_token_error_gives_advice_and_logs_nothing(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    endpoint.failure = Answer(400, b"{}")
+    endpoint.failure = Response(400, b"{}")
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
     monkeypatch.setenv("PATH", "")  # so that the Azure CLI is not found
     with pytest.raises(IdentityError, match=f"[^.]; {advice}$"):
@@ -79,7 +79,7 @@ def test_token_error_gives_advice_and_logs_nothing(
 
 def test_failed_token_fetch_is_retried(endpoint: IdentityEndpoint) -> None:
     credential = Credential(MANAGED)
-    endpoint.failure = Answer(400, b"{}")
+    endpoint.failure = Response(400, b"{}")
     with pytest.raises(IdentityError):
         credential.get_token(STORAGE_SCOPE)
     endpoint.failure = None
@@ -95,7 +95,7 @@ def test_app_with_keys_skips_azure_identity_import() -> None:
 
 
 def test_table_without_token_raises_not_sent(endpoint: IdentityEndpoint) -> None:
-    endpoint.failure = Answer(400, b"{}")
+    endpoint.failure = Response(400, b"{}")
     table = VisitTable.from_url("https://127.0.0.1:1", Credential(MANAGED))
     with pytest.raises(NotSent, match="Table Storage cannot be accessed: no token for the app's identity"):
         table.read(0)
@@ -111,15 +111,15 @@ class SignalRService:
         self.status = 202
         self.generated = 0
 
-    def __call__(self, asked: Asked) -> Answer:
-        if asked.headers.get("authorization") != "Bearer a token for SignalR":
-            return Answer(401)
+    def __call__(self, request: Request) -> Response:
+        if request.headers.get("authorization") != "Bearer a token for SignalR":
+            return Response(401)
         if self.status >= 400:
-            return Answer(self.status)
-        if asked.target.startswith("/api/hubs/chat/:generateToken?api-version=2022-11-01&minutesToExpire=60"):
+            return Response(self.status)
+        if request.target.startswith("/api/hubs/chat/:generateToken?api-version=2022-11-01&minutesToExpire=60"):
             self.generated += 1
-            return Answer(200, json.dumps({"token": f"client token {self.generated}"}).encode())
-        return Answer(202 if asked.target == "/api/v1/hubs/chat" else 404)
+            return Response(200, json.dumps({"token": f"client token {self.generated}"}).encode())
+        return Response(202 if request.target == "/api/v1/hubs/chat" else 404)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def service() -> SignalRService:
 
 @pytest.fixture
 def server(service: SignalRService) -> Iterator[WebServer]:
-    with web_server(service) as server:
+    with WebServer(service) as server:
         yield server
 
 
@@ -143,7 +143,7 @@ def hub(server: WebServer, endpoint: IdentityEndpoint) -> Iterator[Hub]:
 def test_broadcast_carries_the_identitys_token(hub: Hub, server: WebServer) -> None:
     hub.broadcast("update", [1])
     hub.broadcast("update", [2])
-    assert [json.loads(asked.body)["arguments"] for asked in server.asked] == [[1], [2]]
+    assert [json.loads(request.body)["arguments"] for request in server.requests] == [[1], [2]]
 
 
 def test_client_gets_a_token_from_the_service(hub: Hub, server: WebServer) -> None:
@@ -168,13 +168,13 @@ def test_error_names_the_missing_role(status: int, hub: Hub, service: SignalRSer
 
 
 def test_response_without_token_is_an_error(hub: Hub, server: WebServer) -> None:
-    server.handler = lambda asked: Answer(200, b"<html>")
+    server.handler = lambda request: Response(200, b"<html>")
     with pytest.raises(SignalRError, match="answered without a token"):
         hub.client_access().result(10)
 
 
 def test_no_request_is_sent_without_own_token(hub: Hub, server: WebServer, endpoint: IdentityEndpoint) -> None:
-    endpoint.failure = Answer(400, b"{}")
+    endpoint.failure = Response(400, b"{}")
     with pytest.raises(SignalRError, match="SignalR cannot be accessed: no token for the app's identity"):
         hub.broadcast("update", [])
-    assert not server.asked
+    assert not server.requests

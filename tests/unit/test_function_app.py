@@ -15,7 +15,7 @@ import azure.functions as func
 import pytest
 from azure.functions.decorators.http import HttpTrigger
 
-from tests.support.web_server import Answer
+from tests.support.web_server import Response
 
 from . import table_service
 from .test_visit import SAFARI
@@ -210,7 +210,7 @@ async def test_a_page_may_connect_to_the_signalr_service_and_nowhere_else(
 
 
 async def test_a_directory_keeps_its_query_on_the_way(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
-    around.blobs.handler = lambda asked: Answer(200 if asked.target == "/content/guide/index.html" else 404)
+    around.blobs.handler = lambda request: Response(200 if request.target == "/content/guide/index.html" else 404)
     request = func.HttpRequest(method="GET", url="http://[/guide?a=b?c", route_params={"path": "guide"}, body=b"")
     response = await FUNCTIONS["website"].handler(request)
     assert (response.status_code, response.headers["Location"]) == (301, "/guide/?a=b?c")

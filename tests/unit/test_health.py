@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from signin.health import check_services
-from tests.support.web_server import HANG_UP, Answer
+from tests.support.web_server import CLOSE, Response
 
 from . import table_service
 from .whole_app import Surroundings, running_app
@@ -16,7 +16,7 @@ def test_all_is_well_when_the_three_services_answer(around: Surroundings) -> Non
 
 def test_each_service_is_judged_by_itself(around: Surroundings) -> None:
     around.table.read_errors.append(table_service.no_connection())
-    around.signalr.handler = lambda asked: HANG_UP
+    around.signalr.handler = lambda request: CLOSE
     with running_app(around) as app:
         problems = check_services(app)
     assert "cannot be reached" in (problems["table"] or "")
@@ -25,7 +25,7 @@ def test_each_service_is_judged_by_itself(around: Surroundings) -> None:
 
 
 def test_a_missing_homepage_is_a_problem(around: Surroundings) -> None:
-    around.blobs.handler = lambda asked: Answer(404)
+    around.blobs.handler = lambda request: Response(404)
     with running_app(around) as app:
         assert "content/index.html does not exist" in (check_services(app)["blob"] or "")
 

@@ -11,10 +11,10 @@ import requests
 
 from signin.live.connection_string import ConnectionString
 from signin.live.hub import CLIENT_TOKEN_SECONDS, Hub, SignalRError
-from tests.support.web_server import HANG_UP, Answer, Asked, WebServer, nothing_listening, web_server
+from tests.support.web_server import CLOSE, Request, Response, WebServer, nothing_listening
 
 KEY = "a-key-of-44-characters-as-the-service-makes="
-ACCEPTED = Answer(202)
+ACCEPTED = Response(202)
 
 
 # Tokens
@@ -56,7 +56,7 @@ def test_client_token_behind_proxy_is_for_service() -> None:
 
 @pytest.fixture
 def service() -> Iterator[WebServer]:
-    with web_server(lambda asked: ACCEPTED) as server:
+    with WebServer(lambda request: ACCEPTED) as server:
         yield server
 
 
@@ -71,19 +71,22 @@ def hub(service: WebServer) -> Iterator[Hub]:
     yield from hub_at(service.url)
 
 
-def bearer(asked: Asked) -> str:
-    scheme, _, token = asked.headers["authorization"].partition(" ")
+def bearer(request: Request) -> str:
+    scheme, _, token = request.headers["authorization"].partition(" ")
     assert scheme == "Bearer"
     return token
 
 
 def test_broadcast_is_one_rest_call(service: WebServer, hub: Hub) -> None:
     hub.broadcast("updateSignInStats", [3, {"Windows": 3}, {"Ångström": 3}])
-    [asked] = service.asked
-    assert (asked.method, asked.target) == ("POST", "/api/v1/hubs/signinsamplehub")
-    assert asked.headers["content-type"] == "application/json"
-    assert json.loads(asked.body) == {"target": "updateSignInStats", "arguments": [3, {"Windows": 3}, {"Ångström": 3}]}
-    claims_of(bearer(asked), audience=f"{service.url}/api/v1/hubs/signinsamplehub")
+    [request] = service.requests
+    assert (request.method, request.target) == ("POST", "/api/v1/hubs/signinsamplehub")
+    assert request.headers["content-type"] == "application/json"
+    assert json.loads(request.body) == {
+        "target": "updateSignInStats",
+        "arguments": [3, {"Windows": 3}, {"Ångström": 3}],
+    }
+    claims_of(bearer(request), audience=f"{service.url}/api/v1/hubs/signinsamplehub")
 
 
 def test_broadcast_behind_proxy_has_token_for_service(service: WebServer) -> None:
@@ -91,7 +94,7 @@ def test_broadcast_behind_proxy_has_token_for_service(service: WebServer) -> Non
     hub = Hub(ConnectionString.parse(text), "chat")
     hub.broadcast("target", [])
     hub._session.close()
-    claims_of(bearer(service.asked[0]), audience="https://service/api/v1/hubs/chat")
+    claims_of(bearer(service.requests[0]), audience="https://service/api/v1/hubs/chat")
 
 
 def test_broadcasts_share_a_connection(service: WebServer, hub: Hub) -> None:
@@ -103,29 +106,29 @@ def test_broadcasts_share_a_connection(service: WebServer, hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer(400), "SignalR answered 400 Bad Request"),
+        (Response(400), "SignalR answered 400 Bad Request"),
         (
-            Answer(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"'}),
+            Response(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"'}),
             'SignalR answered 401 .*error_description="expired"',
         ),
-        (Answer(413), "SignalR answered 413"),
-        (Answer(429), "SignalR answered 429 Too Many Requests"),
-        (Answer(429, headers={"Retry-After": "3600"}), "SignalR answered 429 Too Many Requests"),
-        (Answer(503, headers={"Retry-After": "3600"}), "SignalR answered 503 Service Unavailable"),
-        (Answer(500), "SignalR answered 500 Internal Server Error"),
-        (Answer(200, b"some web page"), "SignalR answered 200 OK"),
-        (Answer(307, headers={"Location": "/elsewhere"}), "SignalR answered 307"),
+        (Response(413), "SignalR answered 413"),
+        (Response(429), "SignalR answered 429 Too Many Requests"),
+        (Response(429, headers={"Retry-After": "3600"}), "SignalR answered 429 Too Many Requests"),
+        (Response(503, headers={"Retry-After": "3600"}), "SignalR answered 503 Service Unavailable"),
+        (Response(500), "SignalR answered 500 Internal Server Error"),
+        (Response(200, b"some web page"), "SignalR answered 200 OK"),
+        (Response(307, headers={"Location": "/elsewhere"}), "SignalR answered 307"),
     ],
 )
 def test_broadcast_fails_without_retry_unless_accepted(
-    answer: Answer, reason: str, service: WebServer, hub: Hub
+    answer: Response, reason: str, service: WebServer, hub: Hub
 ) -> None:
-    service.handler = lambda asked: answer
+    service.handler = lambda request: answer
     with pytest.raises(SignalRError, match=reason) as raised:
         hub.broadcast("target", [])
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
     assert KEY not in str(raised.value)
-    assert bearer(service.asked[0]) not in str(raised.value)
+    assert bearer(service.requests[0]) not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def test_broadcast_fails_without_retry_unless_accepted(
     ids=lambda value: str(value)[:32],
 )
 def test_failure_has_seconds_of_retry_after(value: str, seconds: float, service: WebServer, hub: Hub) -> None:
-    service.handler = lambda asked: Answer(429, headers={"Retry-After": value})
+    service.handler = lambda request: Response(429, headers={"Retry-After": value})
     with pytest.raises(SignalRError, match="its quota is exhausted: add units") as raised:
         hub.broadcast("target", [])
     assert raised.value.retry_after == seconds
@@ -175,54 +178,54 @@ def test_broadcast_fails_after_bounded_timeout(service: WebServer, hub: Hub, mon
 
 def test_broadcast_replaces_closed_connection(service: WebServer, hub: Hub) -> None:
     hub.broadcast("target", [1])
-    answers = iter([HANG_UP, ACCEPTED])
-    service.handler = lambda asked: next(answers)
+    answers = iter([CLOSE, ACCEPTED])
+    service.handler = lambda request: next(answers)
     hub.broadcast("target", [2])
-    assert [json.loads(asked.body)["arguments"] for asked in service.asked] == [[1], [2], [2]]
+    assert [json.loads(request.body)["arguments"] for request in service.requests] == [[1], [2], [2]]
 
 
 def test_broadcast_is_retried_once_if_hung_up(service: WebServer, hub: Hub) -> None:
-    service.handler = lambda asked: HANG_UP
+    service.handler = lambda request: CLOSE
     with pytest.raises(SignalRError, match="did not answer"):
         hub.broadcast("target", [])
-    assert len(service.asked) == 2
+    assert len(service.requests) == 2
 
 
 # Health
 
 
 def test_check_passes_if_key_is_accepted(service: WebServer, hub: Hub) -> None:
-    service.handler = lambda asked: Answer(404)  # no connection has that id
+    service.handler = lambda request: Response(404)  # no connection has that id
     hub.check()
-    [asked] = service.asked
-    assert (asked.method, asked.target) == ("HEAD", "/api/v1/hubs/signinsamplehub/connections/none")
-    assert asked.headers["authorization"].startswith("Bearer ")
+    [request] = service.requests
+    assert (request.method, request.target) == ("HEAD", "/api/v1/hubs/signinsamplehub/connections/none")
+    assert request.headers["authorization"].startswith("Bearer ")
 
 
 def test_check_fails_if_key_is_refused(service: WebServer, hub: Hub) -> None:
-    service.handler = lambda asked: Answer(401)
+    service.handler = lambda request: Response(401)
     with pytest.raises(SignalRError, match="SignalR answered 401"):
         hub.check()
 
 
 def test_check_replaces_closed_connection(service: WebServer, hub: Hub) -> None:
     hub.broadcast("target", [])
-    answers = iter([HANG_UP, Answer(404)])
-    service.handler = lambda asked: next(answers)
+    answers = iter([CLOSE, Response(404)])
+    service.handler = lambda request: next(answers)
     hub.check()
 
 
 @pytest.mark.usefixtures("netrc")
 def test_netrc_does_not_replace_token(service: WebServer, hub: Hub) -> None:
-    service.handler = lambda asked: Answer(202)
+    service.handler = lambda request: Response(202)
     hub.broadcast("target", [])
-    assert service.asked[0].headers["authorization"].startswith("Bearer ")
+    assert service.requests[0].headers["authorization"].startswith("Bearer ")
 
 
 def test_check_fails_if_service_is_unavailable(service: WebServer, hub: Hub) -> None:
-    service.handler = lambda asked: Answer(503)
+    service.handler = lambda request: Response(503)
     with pytest.raises(SignalRError, match="SignalR answered 503"):
         hub.check()
-    service.handler = lambda asked: HANG_UP
+    service.handler = lambda request: CLOSE
     with pytest.raises(SignalRError, match="SignalR did not answer"):
         hub.check()

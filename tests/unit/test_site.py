@@ -10,7 +10,7 @@ import pytest
 
 from signin.website.blobs import MAX_BUFFERED, ContentUnavailable
 from signin.website.site import Site, is_blob_name
-from tests.support.web_server import Answer, Asked
+from tests.support.web_server import Request, Response
 
 from .blob_service import MODIFIED, NOT_FOUND, BlobService, StoredBlob, blob_service
 
@@ -122,9 +122,9 @@ async def test_fresh_page_costs_no_storage_request(service: BlobService, site: S
 async def test_concurrent_visitors_share_one_request(service: BlobService, site: Site) -> None:
     gate = threading.Event()
 
-    def serve_late(asked: Asked) -> Answer:
+    def serve_late(request: Request) -> Response:
         assert gate.wait(TIMEOUT)
-        return service.serve(asked)
+        return service.serve(request)
 
     service.server.handler = serve_late
     visitors = [asyncio.create_task(site.get("index.html")) for _ in range(1000)]
@@ -247,7 +247,7 @@ async def test_replaced_large_file_is_served_in_new_version(service: BlobService
 
 async def test_constantly_replaced_file_is_an_error(service: BlobService, site: Site) -> None:
     service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_BUFFERED + 1))
-    service.server.handler = lambda asked: Answer(412) if "range" in asked.headers else service.serve(asked)
+    service.server.handler = lambda request: Response(412) if "range" in request.headers else service.serve(request)
     with pytest.raises(ContentUnavailable, match="try again"):
         await site.get("film.mp4")
     assert len(service.requested) < 10
@@ -262,7 +262,7 @@ async def test_stale_pages_are_served_while_storage_fails(
     monkeypatch.setattr("signin.website.cache.FRESH_SECONDS", 0.0)
     await site.get("")
     await site.get("missing.html")
-    service.server.handler = lambda asked: Answer(503)
+    service.server.handler = lambda request: Response(503)
     assert (await site.get("")).body == b"<p>Home"
     assert (await site.get("missing.html")).status == 404
     with pytest.raises(ContentUnavailable, match="answered 503"):
@@ -274,11 +274,11 @@ async def test_stale_pages_are_served_while_storage_fails(
 
 def test_check_passes_with_a_homepage(service: BlobService, site: Site) -> None:
     site.check()
-    [asked] = service.server.asked
-    assert (asked.method, asked.target) == ("HEAD", "/content/index.html")
+    [request] = service.server.requests
+    assert (request.method, request.target) == ("HEAD", "/content/index.html")
 
 
 def test_check_fails_without_a_homepage(service: BlobService, site: Site) -> None:
-    service.server.handler = lambda asked: NOT_FOUND
+    service.server.handler = lambda request: NOT_FOUND
     with pytest.raises(ContentUnavailable, match=r"content/index\.html does not exist"):
         site.check()

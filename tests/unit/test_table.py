@@ -18,7 +18,7 @@ from signin.counting.table import (
 )
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
-from tests.support.web_server import Answer, nothing_listening, web_server
+from tests.support.web_server import Response, WebServer, nothing_listening
 
 from . import table_service
 from .table_service import Fault, Reply, TableService, raising
@@ -161,28 +161,28 @@ def test_a_connection_that_is_refused_sends_nothing() -> None:
 
 def test_each_call_sends_one_request_whatever_the_answer() -> None:
     answers = [
-        Answer(500),
-        Answer(503, headers={"Retry-After": "0"}),
-        Answer(429, headers={"Retry-After": "0"}),
+        Response(500),
+        Response(503, headers={"Retry-After": "0"}),
+        Response(429, headers={"Retry-After": "0"}),
         None,
-        Answer(202, b"--cut", {"Content-Type": "multipart/mixed; boundary=cut", "Content-Length": "5"}),
+        Response(202, b"--cut", {"Content-Type": "multipart/mixed; boundary=cut", "Content-Length": "5"}),
     ]
     for answer in answers:
-        with web_server(lambda asked, answer=answer: answer) as server:  # type: ignore[misc]
+        with WebServer(lambda request, answer=answer: answer) as server:  # type: ignore[misc]
             table = VisitTable.from_connection_string(connection_string(server.url))
             with pytest.raises(OutcomeUnknown):
                 table.commit(0, NOTHING_YET, some_visits(1))
-            assert len(server.asked) == 1
+            assert len(server.requests) == 1
 
 
 def test_a_key_that_cannot_sign_is_refused_and_not_repeated() -> None:
     """The SDK tries to decode the key only when it signs a request: nothing was sent, and nothing ever will be."""
-    with web_server(lambda asked: Answer()) as server:
+    with WebServer(lambda request: Response()) as server:
         table = VisitTable.from_connection_string(connection_string(server.url, key="this is not base64!"))
         with pytest.raises(PermanentError, match="check the key in TableConnectionString") as raised:
             table.commit(0, NOTHING_YET, some_visits(1))
         assert "base64!" not in str(raised.value)
-        assert not server.asked
+        assert not server.requests
 
 
 def test_no_message_holds_the_key() -> None:

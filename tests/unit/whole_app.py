@@ -13,7 +13,7 @@ from signin import app as app_module
 from signin.app import App
 from signin.counting.table import VisitTable
 from signin.settings import Settings
-from tests.support.web_server import Answer, Asked, WebServer, web_server
+from tests.support.web_server import Request, Response, WebServer
 
 from .table_service import TableService
 
@@ -39,24 +39,24 @@ class Surroundings:
 
     def broadcasts(self) -> list[Any]:
         """The arguments of each broadcast."""
-        return [json.loads(asked.body)["arguments"] for asked in self.signalr.asked if asked.method == "POST"]
+        return [json.loads(request.body)["arguments"] for request in self.signalr.requests if request.method == "POST"]
 
 
-def signalr_service(asked: Asked) -> Answer:
-    return Answer(202 if asked.method == "POST" else 200)
+def signalr_service(request: Request) -> Response:
+    return Response(202 if request.method == "POST" else 200)
 
 
-def blob_service(asked: Asked) -> Answer:
-    if asked.target == "/content/index.html":
-        return Answer(200, b"<p>Home", {"Content-Type": "text/html"})
-    return Answer(404)
+def blob_service(request: Request) -> Response:
+    if request.target == "/content/index.html":
+        return Response(200, b"<p>Home", {"Content-Type": "text/html"})
+    return Response(404)
 
 
 @contextmanager
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
     table = TableService()
     monkeypatch.setattr(VisitTable, "from_connection_string", lambda text: table.visit_table())
-    with web_server(signalr_service) as signalr, web_server(blob_service) as blobs:
+    with WebServer(signalr_service) as signalr, WebServer(blob_service) as blobs:
         yield Surroundings(table, signalr, blobs)
 
 
