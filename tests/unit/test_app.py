@@ -15,13 +15,11 @@ from signin.counting.table import OutcomeUnknown, StorageError
 from signin.live.hub import ClientAccess
 from signin.settings import SettingsError
 from signin.visits.statistics import Statistics
+from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE
 
 from . import table_service
 from .table_service import Gate, request_lost
-from .test_visit import FIREFOX, SAFARI
 from .whole_app import Surroundings, running_app
-
-BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
 @pytest.fixture
@@ -31,10 +29,10 @@ def app(around: Surroundings) -> Iterator[App]:
 
 
 async def test_a_visitor_is_told_the_statistics_with_the_own_visit_counted_in(app: App) -> None:
-    assert (await app.sign_in({"user-agent": SAFARI})).statistics.summary() == Statistics(
+    assert (await app.sign_in({"user-agent": SAFARI_ON_IPHONE})).statistics.summary() == Statistics(
         1, {"iOS": 1}, {"Safari": 1}, {"Phone": 1}
     ).summary()
-    assert (await app.sign_in({"user-agent": SAFARI})).statistics.summary() == Statistics(
+    assert (await app.sign_in({"user-agent": SAFARI_ON_IPHONE})).statistics.summary() == Statistics(
         2, {"iOS": 2}, {"Safari": 2}, {"Phone": 2}
     ).summary()
 
@@ -46,7 +44,7 @@ async def test_a_visitor_gets_access_to_the_live_updates(around: Surroundings, a
 
 async def test_visitors_at_the_same_time_share_transactions(around: Surroundings, app: App) -> None:
     around.table.faults.append(gate := Gate())
-    visitors = [asyncio.ensure_future(app.sign_in({"user-agent": FIREFOX})) for _ in range(300)]
+    visitors = [asyncio.ensure_future(app.sign_in({"user-agent": FIREFOX_ON_WINDOWS})) for _ in range(300)]
     await asyncio.to_thread(gate.wait_until_reached)
     assert not any(visitor.done() for visitor in visitors)
     gate.open()
@@ -77,14 +75,14 @@ async def test_visits_of_other_processes_are_counted_in(around: Surroundings, ap
 
 
 async def test_a_visit_is_broadcast(around: Surroundings, app: App) -> None:
-    await app.sign_in({"user-agent": SAFARI})
+    await app.sign_in({"user-agent": SAFARI_ON_IPHONE})
     app.close()
     assert around.broadcasts() == [[1, {"iOS": 1}, {"Safari": 1}, {"byDevice": {"Phone": 1}}]]
 
 
 async def test_a_bot_gets_an_answer_and_is_not_counted(around: Surroundings, app: App) -> None:
-    await app.sign_in({"user-agent": FIREFOX})
-    answer = await app.sign_in({"user-agent": BOT})
+    await app.sign_in({"user-agent": FIREFOX_ON_WINDOWS})
+    answer = await app.sign_in({"user-agent": CRAWLER})
     assert answer.statistics.total == 1
     assert answer.access.token
     assert around.table.audited().total == 1

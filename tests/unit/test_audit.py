@@ -12,11 +12,11 @@ from signin.operators.audit import Audit, audit
 from signin.visits.history import History
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from tests.support.user_agents import FIREFOX_ON_WINDOWS
 
 from .table_service import TableService, no_table, wrong_key
 
 NOTHING_YET = ShardState(Statistics(), etag=None)
-WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0"
 AT = datetime(2018, 7, 16, 9, 30, tzinfo=UTC)
 
 
@@ -38,7 +38,7 @@ def table_of(service: TableService) -> list[list[str]]:
 
 def add(service: TableService, shard: int, count: int = 1) -> list[Visit]:
     """Commit visits to a shard."""
-    table, visits = service.visit_table(), [Visit.now(WINDOWS) for _ in range(count)]
+    table, visits = service.visit_table(), [Visit.now(FIREFOX_ON_WINDOWS) for _ in range(count)]
     for start in range(0, count, MAX_VISITS):
         table.commit(shard, table.read(shard), visits[start : start + MAX_VISITS])
     return visits
@@ -250,7 +250,7 @@ def test_visit_inserted_before_scanned_rows_is_no_drift(service: TableService) -
     """The stats row after the scan counts it, the scan does not."""
     later = TableService()
     table = later.visit_table()
-    table.commit(0, ShardState(service.visit_table().read(0).statistics, None), [Visit.now(WINDOWS)])
+    table.commit(0, ShardState(service.visit_table().read(0).statistics, None), [Visit.now(FIREFOX_ON_WINDOWS)])
     after = later.get_entity("00", "stats")
     service.before_pages.extend([nothing, lambda: service.put("00", "stats", **after)])
     assert table_of(service)[0] == ["00", "3", "3-4", "0"]

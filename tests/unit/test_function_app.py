@@ -15,10 +15,10 @@ import azure.functions as func
 import pytest
 from azure.functions.decorators.http import HttpTrigger
 
+from tests.support.user_agents import SAFARI_ON_IPHONE
 from tests.support.web_server import Response
 
 from . import table_service
-from .test_visit import SAFARI
 from .whole_app import Surroundings, forget_current
 
 REPOSITORY = Path(__file__).parents[2]
@@ -153,7 +153,7 @@ def test_the_app_is_listed_with_an_empty_environment_and_without_a_network() -> 
 async def test_signing_in_counts_the_visit(
     name: str, method: str, around: Surroundings, environment: pytest.MonkeyPatch
 ) -> None:
-    response = await call(name, method, {"User-Agent": SAFARI})
+    response = await call(name, method, {"User-Agent": SAFARI_ON_IPHONE})
     assert response.status_code == 200
     answer = json.loads(response.get_body())
     assert answer["stats"].pop("history")
@@ -169,7 +169,7 @@ async def test_signing_in_counts_the_visit(
 
 
 async def test_negotiating_counts_nothing(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
-    response = await call("negotiate", "POST", {"Authorization": "Bearer an-old-token", "User-Agent": SAFARI})
+    response = await call("negotiate", "POST", {"Authorization": "Bearer an-old-token", "User-Agent": SAFARI_ON_IPHONE})
     assert response.status_code == 200
     answer = json.loads(response.get_body())
     assert set(answer) == {"url", "accessToken"}
@@ -178,7 +178,7 @@ async def test_negotiating_counts_nothing(around: Surroundings, environment: pyt
 
 async def test_the_statistics_are_shown_without_counting(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.table.commit_from_elsewhere("00")
-    response = await call("stats", headers={"User-Agent": SAFARI})
+    response = await call("stats", headers={"User-Agent": SAFARI_ON_IPHONE})
     answer = json.loads(response.get_body())
     assert answer.pop("history")
     assert answer == {"totalNumber": 1, "byOS": {"Other": 1}, "byBrowser": {"Other": 1}, "byDevice": {"Other": 1}}
@@ -220,7 +220,7 @@ async def test_the_badge_shows_the_total_and_counts_nothing(
     around: Surroundings, environment: pytest.MonkeyPatch
 ) -> None:
     around.table.commit_from_elsewhere("00")
-    response = await call("badge", headers={"User-Agent": SAFARI})
+    response = await call("badge", headers={"User-Agent": SAFARI_ON_IPHONE})
     assert (response.status_code, response.headers["Content-Type"]) == (200, "image/svg+xml")
     assert b"visits: 1<" in response.get_body()
     assert not around.table.attempts

@@ -18,11 +18,11 @@ from signin.counting.table import (
 )
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from tests.support.user_agents import FIREFOX_ON_WINDOWS
 from tests.support.web_server import Response, WebServer, nothing_listening
 
 from . import table_service
 from .table_service import Fault, Reply, TableService, raising
-from .test_visit import FIREFOX
 
 NOTHING_YET = ShardState(Statistics(), etag=None)
 
@@ -32,7 +32,7 @@ def connection_string(url: str, key: str = "a2V5") -> str:
 
 
 def some_visits(count: int) -> list[Visit]:
-    return [Visit.now(FIREFOX) for _ in range(count)]
+    return [Visit.now(FIREFOX_ON_WINDOWS) for _ in range(count)]
 
 
 def test_a_shard_is_a_partition_of_two_digits() -> None:
@@ -210,7 +210,7 @@ def test_a_row_of_a_shard_that_is_not_a_visit_is_known_by_its_key() -> None:
 def test_rows_of_before_devices_were_counted_count_as_other() -> None:
     service = TableService()
     table = service.visit_table()
-    visit = Visit.now(FIREFOX)
+    visit = Visit.now(FIREFOX_ON_WINDOWS)
     service.put("00", visit.key, OS=visit.os, Browser=visit.browser)
     counted = Statistics.of([visit])
     service.put(
@@ -224,7 +224,7 @@ def test_rows_of_before_devices_were_counted_count_as_other() -> None:
     head = table.read(0)
     assert list(table.visits(0)) == [replace(visit, device="Other")]
     assert head.statistics == replace(counted, by_device={"Other": 1})
-    assert table.commit(0, head, [Visit.now(FIREFOX)]).statistics.by_device == {"Other": 1, "Desktop": 1}
+    assert table.commit(0, head, [Visit.now(FIREFOX_ON_WINDOWS)]).statistics.by_device == {"Other": 1, "Desktop": 1}
     assert table.read(0).statistics.by_device == {"Other": 1, "Desktop": 1}
 
 

@@ -7,15 +7,11 @@ import azure.functions as func
 import pytest
 
 from signin.visits.visit import Visit, new_key
-
-from .test_user_agent import IPHONE, WINDOWS, gecko, webkit
-
-FIREFOX = gecko(WINDOWS)
-SAFARI = webkit(IPHONE, "Version/18.1 Mobile/15E148 Safari/604.1")
+from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE
 
 
 def test_visit_has_labels_of_its_user_agent() -> None:
-    visit = Visit.now(SAFARI)
+    visit = Visit.now(SAFARI_ON_IPHONE)
     assert (visit.os, visit.browser, visit.device) == ("iOS", "Safari", "Phone")
 
 
@@ -28,10 +24,10 @@ def test_missing_user_agent_counts_as_other() -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"},
-        {"user-agent": FIREFOX, "sec-purpose": "prefetch"},
-        {"user-agent": FIREFOX, "sec-purpose": "prefetch;prerender"},
-        {"user-agent": FIREFOX, "sec-purpose": "prefetch;anonymous-client-ip"},
+        {"user-agent": CRAWLER},
+        {"user-agent": FIREFOX_ON_WINDOWS, "sec-purpose": "prefetch"},
+        {"user-agent": FIREFOX_ON_WINDOWS, "sec-purpose": "prefetch;prerender"},
+        {"user-agent": FIREFOX_ON_WINDOWS, "sec-purpose": "prefetch;anonymous-client-ip"},
     ],
     ids=["bot", "prefetch", "prerender", "prefetch through a proxy"],
 )
@@ -40,7 +36,7 @@ def test_bots_and_prefetches_are_not_visits(headers: dict[str, str]) -> None:
 
 
 def test_headers_of_functions_request_are_read() -> None:
-    request = func.HttpRequest(method="GET", url="/signin", headers={"User-Agent": FIREFOX}, body=b"")
+    request = func.HttpRequest(method="GET", url="/signin", headers={"User-Agent": FIREFOX_ON_WINDOWS}, body=b"")
     visit = Visit.from_headers(request.headers)
     assert visit is not None
     assert visit.browser == "Firefox"
@@ -66,13 +62,13 @@ def test_keys_of_visits_are_unique() -> None:
 
 
 def test_key_is_legal_in_table_storage() -> None:
-    key = Visit.now(FIREFOX).key
+    key = Visit.now(FIREFOX_ON_WINDOWS).key
     assert len(key.encode("utf-16-le")) <= 1024
     assert not set(key) & set("/\\#?")
     assert not [character for character in key if unicodedata.category(character) == "Cc"]
 
 
 def test_key_holds_only_time_and_random_bits() -> None:
-    time, _, rest = Visit.now(FIREFOX).key.partition("-")
+    time, _, rest = Visit.now(FIREFOX_ON_WINDOWS).key.partition("-")
     assert datetime.strptime(time, "%Y%m%dT%H%M%S.%f%z").tzinfo is UTC
     assert len(bytes.fromhex(rest)) == 16
