@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
-import posixpath
 import re
 import socket
 from collections.abc import Iterator
-from urllib.parse import unquote
 
 import pytest
 
@@ -16,26 +14,9 @@ from tests.support import TEST_TIMEOUT
 from tests.support.user_agents import EDGE_ON_WINDOWS
 
 from .conftest import Site
+from .traversal import SLASHES, UP, assert_stays_inside
 
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
-UP = [
-    "..",
-    "%2e%2e",
-    ".%2E",
-    "%252e%252e",
-    "%c0%ae%c0%ae",
-    "%e0%80%ae%e0%80%ae",
-    "%ef%bc%8e%ef%bc%8e",
-    "%u002e%u002e",
-    "..;",
-    "...",
-    "..%00",
-    "..%09",
-    "..%20",
-    "%3f..",
-    "%23..",
-]
-SLASHES = ["/", "%2f", "%252f", "%5c", "\\", "%c0%af", "%ef%bc%8f", "//", "/./"]
 
 
 @pytest.fixture(autouse=True)
@@ -67,18 +48,6 @@ def send(site: Site, data: bytes, *, half: bool = False) -> int | None:
             return None  # the host closed the connection before it had read everything
     status_line = STATUS_LINE.match(answer)
     return int(status_line[1]) if status_line else None
-
-
-def assert_stays_inside(site: Site, earlier: int) -> None:
-    """Only blobs of the container were requested from Blob Storage, however their names are decoded."""
-    container = f"/{site.account.name}/content/"
-    for request in site.blob.requests[earlier:]:
-        assert request.method in ("GET", "HEAD")
-        path = request.target
-        while path != (path := unquote(path).replace("\\", "/")):
-            pass
-        assert posixpath.normpath(path).startswith(container), request.target
-        assert "?" not in request.target, request.target
 
 
 @pytest.mark.parametrize("slash", SLASHES)
@@ -227,32 +196,3 @@ def test_body_makes_no_difference_to_a_visit(site: Site, method: str, body: byte
     total = site.total()
     assert site.request("/signin", method, body=body).status == 200
     assert site.total() == total + 1
-
-
-def test_matching_etag_gets_304(site: Site) -> None:
-    etag = site.request("/").headers["ETag"]
-    for method in ("GET", "HEAD"):
-        reply = site.request("/", method, headers={"If-None-Match": etag})
-        assert (reply.status, reply.body) == (304, b"")
-    assert site.request("/", headers={"If-None-Match": '"0x0"'}).status == 200
-
-
-def test_head_of_page_is_get_without_body(site: Site) -> None:
-    got, head = (site.request("/images/favicon.svg", method) for method in ("GET", "HEAD"))
-    assert (head.status, head.body) == (200, b"")
-    for name in ("Content-Type", "Content-Length", "ETag", "Last-Modified", "Cache-Control"):
-        assert head.headers[name] == got.headers[name], name
-    assert int(head.headers["Content-Length"]) == len(got.body)
-
-
-@pytest.mark.parametrize("target", ["/nothing-here", "/api/nothing-here", "/../nothing-here", "/scripts/"])
-def test_missing_page_gets_the_404_page(site: Site, target: str) -> None:
-    page = site.request("/404.html")
-    for method in ("GET", "HEAD"):
-        reply = site.request(target, method)
-        assert reply.status == 404
-        assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert reply.body == (page.body if method == "GET" else b"")
-    assert page.status == 200
-    # The condition matches the page that is sent, not the one that is missing.
-    assert site.request(target, headers={"If-None-Match": page.headers["ETag"]}).status == 404

@@ -22,7 +22,7 @@ from tests.support.running_host import Reply
 from tests.support.web_server import Response
 
 from .conftest import Site
-from .test_bad_input import SLASHES, UP, assert_stays_inside
+from .traversal import SLASHES, UP, assert_stays_inside
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 
@@ -66,10 +66,34 @@ def bundle(site: Site, suffix: str) -> str:
     return f"/{target.lstrip('/')}"
 
 
-def test_unmodified_page_is_not_sent_again(site: Site) -> None:
-    modified = site.request("/").headers["Last-Modified"]
-    reply = site.request("/", headers={"If-Modified-Since": modified})
-    assert (reply.status, reply.body) == (304, b"")
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_unmodified_page_is_not_sent_again(site: Site, method: str) -> None:
+    headers = site.request("/").headers
+    for condition in ({"If-Modified-Since": headers["Last-Modified"]}, {"If-None-Match": headers["ETag"]}):
+        reply = site.request("/", method, headers=condition)
+        assert (reply.status, reply.body) == (304, b"")
+    assert site.request("/", method, headers={"If-None-Match": '"0x0"'}).status == 200
+
+
+def test_head_of_page_is_get_without_body(site: Site) -> None:
+    got, head = (site.request("/images/favicon.svg", method) for method in ("GET", "HEAD"))
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Type", "Content-Length", "ETag", "Last-Modified", "Cache-Control"):
+        assert head.headers[name] == got.headers[name], name
+    assert int(head.headers["Content-Length"]) == len(got.body)
+
+
+@pytest.mark.parametrize("target", ["/nothing-here", "/api/nothing-here", "/../nothing-here", "/scripts/"])
+def test_missing_page_gets_the_404_page(site: Site, target: str) -> None:
+    page = site.request("/404.html")
+    for method in ("GET", "HEAD"):
+        reply = site.request(target, method)
+        assert reply.status == 404
+        assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert reply.body == (page.body if method == "GET" else b"")
+    assert page.status == 200
+    # The condition matches the page that is sent, not the one that is missing.
+    assert site.request(target, headers={"If-None-Match": page.headers["ETag"]}).status == 404
 
 
 def test_range_is_sent_with_its_position(site: Site) -> None:
