@@ -37,7 +37,7 @@ def main() -> None:
     with main_program():
         match options.command:
             case "test":
-                sys.exit(test(options.pytest_arguments))
+                test(options.pytest_arguments)
             case "lint":
                 sys.exit(run_lint(options.checks))
             case "bench":
@@ -94,13 +94,14 @@ def run_services(ports: Ports, *, fresh: bool) -> None:
     print("\nStopped.", flush=True)
 
 
-def test(arguments: Sequence[str]) -> int:
-    """Run all tests, in up to four processes, or pytest with other arguments. Returns pytest's exit code."""
-    import pytest  # only here: the other commands start faster without it
+def test(arguments: Sequence[str]) -> NoReturn:
+    """Continue as pytest: with all tests, in up to four processes, or with other arguments.
 
+    In this process `--cov` would miss what is imported already.
+    """
     install_packages()
     chromium.install()
-    return pytest.main([*(arguments or ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"))])
+    _continue_as("pytest", *(arguments or ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")))
 
 
 def run_lint(checks: Sequence[str]) -> int:
@@ -115,10 +116,7 @@ def run_lint(checks: Sequence[str]) -> int:
 def bench(*, quick: bool) -> NoReturn:
     """Continue as `python -m benchmarks`, which imports this package and the app."""
     install_packages()
-    command = [sys.executable, "-m", "benchmarks", *(["--quick"] if quick else [])]
-    if os.name == "nt":  # exec would return the console to the shell while the benchmark still runs
-        sys.exit(subprocess.call(command))
-    os.execv(sys.executable, command)
+    _continue_as("benchmarks", *(["--quick"] if quick else []))
 
 
 def publish(blob_url: str | None, site: str) -> None:
@@ -128,6 +126,14 @@ def publish(blob_url: str | None, site: str) -> None:
         changed = azure.publish(blob_url, site, note)
     for name in changed:
         print(f"Published {name}")
+
+
+def _continue_as(module: str, *arguments: str) -> NoReturn:
+    """Replace this program by `python -m module`."""
+    command = [sys.executable, "-m", module, *arguments]
+    if os.name == "nt":  # exec would return the console to the shell while the program still runs
+        sys.exit(subprocess.call(command))
+    os.execv(sys.executable, command)
 
 
 def _ports(options: argparse.Namespace) -> Ports:

@@ -25,6 +25,7 @@ _ACCOUNTS = [f"account{number}" for number in range(1000)]
 
 # A shell makes its background jobs ignore SIGINT, and the processes that tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that fixtures stop what they started
 
 # The same examples in each run, and no failure because the machine is slow.
 hypothesis.settings.register_profile(
