@@ -77,18 +77,18 @@ class Visitors:
         """Make one visit; whether the host had a worker for it."""
         key = uuid4().hex
         self.history.attempt(key)
-        answer = await visit(http, self.url, self._chance.choice(BROWSERS), {"Visit-Key": key})
-        if answer.status == 200:
+        response = await visit(http, self.url, self._chance.choice(BROWSERS), {"Visit-Key": key})
+        if response.status == 200:
             self.history.outcomes[key] = "acknowledged"
             self.history.shown.append(
-                Shown(answer.process, answer.began, answer.ended, answer.total, has_own_visit=True)
+                Shown(response.process, response.began, response.ended, response.total, has_own_visit=True)
             )
-            self._kill_now_and_then(answer.process)
-        elif answer.status == 503:
-            self.history.outcomes[key] = answer.content["recorded"] if answer.content else "no"
-            return bool(answer.content)
+            self._kill_now_and_then(response.process)
+        elif response.status == 503:
+            self.history.outcomes[key] = response.content["recorded"] if response.content else "no"
+            return bool(response.content)
         else:
-            assert answer.status == 502, f"neither counted, nor refused, nor lost: {answer}"
+            assert response.status == 502, f"neither counted, nor refused, nor lost: {response}"
         return True
 
     def _kill_now_and_then(self, process: int) -> None:

@@ -38,11 +38,11 @@ def assert_access_to_hub(url: str, token: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_signin_returns_access_and_statistics(site: Site, prefix: str, method: str) -> None:
     before = site.total()
-    answer = json_of(site.request(f"{prefix}/signin", method))
-    assert set(answer) == {"authInfo", "stats"}
-    assert set(answer["authInfo"]) == {"serviceUrl", "accessToken"}
-    assert_access_to_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
-    stats = answer["stats"]
+    content = json_of(site.request(f"{prefix}/signin", method))
+    assert set(content) == {"authInfo", "stats"}
+    assert set(content["authInfo"]) == {"serviceUrl", "accessToken"}
+    assert_access_to_hub(content["authInfo"]["serviceUrl"], content["authInfo"]["accessToken"])
+    stats = content["stats"]
     assert stats["totalNumber"] == before + 1
     for name in ("byOS", "byBrowser", "byDevice"):
         assert sum(stats[name].values()) == before + 1, name
@@ -51,9 +51,9 @@ def test_signin_returns_access_and_statistics(site: Site, prefix: str, method: s
 @PREFIXES
 def test_negotiate_returns_access_only(site: Site, prefix: str) -> None:
     before = site.total()
-    answer = json_of(site.request(f"{prefix}/negotiate?negotiateVersion=1", "POST"))
-    assert set(answer) == {"url", "accessToken"}
-    assert_access_to_hub(answer["url"], answer["accessToken"])
+    content = json_of(site.request(f"{prefix}/negotiate?negotiateVersion=1", "POST"))
+    assert set(content) == {"url", "accessToken"}
+    assert_access_to_hub(content["url"], content["accessToken"])
     assert site.total() == before
 
 
@@ -146,9 +146,9 @@ def test_all_assets_of_the_homepage_are_served(site: Site) -> None:
 )
 def test_crawlers_and_prefetches_are_not_counted(site: Site, headers: dict[str, str]) -> None:
     before = site.statistics()
-    answer = json_of(site.request("/signin", headers=headers))
-    assert before.items() <= answer["stats"].items()
-    assert_access_to_hub(answer["authInfo"]["serviceUrl"], answer["authInfo"]["accessToken"])
+    content = json_of(site.request("/signin", headers=headers))
+    assert before.items() <= content["stats"].items()
+    assert_access_to_hub(content["authInfo"]["serviceUrl"], content["authInfo"]["accessToken"])
     assert site.statistics() == before
 
 

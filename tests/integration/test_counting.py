@@ -17,7 +17,7 @@ from tests.conftest import SignalR, StartApp
 from tests.support.audit import audit
 from tests.support.proxy import Proxy
 from tests.support.running_host import RunningHost
-from tests.support.visitors import Answered, visit, visits
+from tests.support.visitors import VisitResponse, make_visits, visit
 from tests.support.web_server import WebServer
 
 MANY = 200
@@ -66,11 +66,11 @@ def as_in_stats(statistics: Statistics) -> dict[str, Any]:
     return {"totalNumber": total, "byOS": by_os, "byBrowser": by_browser, **extras}
 
 
-def assert_counted(account: Account, answers: list[Answered]) -> Statistics:
+def assert_counted(account: Account, responses: list[VisitResponse]) -> Statistics:
     """Each of the visits was acknowledged, and is in the table once."""
-    assert [answer.content for answer in answers if answer.status != 200] == []
+    assert [response.content for response in responses if response.status != 200] == []
     statistics = audit(account).statistics
-    assert statistics.total == len(answers)
+    assert statistics.total == len(responses)
     assert statistics.by_os.keys() == {"Windows", "iOS", "Linux"}
     return statistics
 
@@ -79,8 +79,8 @@ async def test_concurrent_visits_share_requests(
     recorded_settings: Mapping[str, str], account: Account, table_proxy: Proxy, start_app: StartApp
 ) -> None:
     app = start_app(recorded_settings)
-    answers = await visits([app.url], MANY, AT_ONCE)
-    statistics = assert_counted(account, answers)
+    responses = await make_visits([app.url], MANY, AT_ONCE)
+    statistics = assert_counted(account, responses)
     assert await stats(app) == as_in_stats(statistics)
     assert audit(account).shards == ["00"], "a lone process needs one shard"
     assert len(table_proxy.requests) <= MANY / 4, f"{MANY} visits took {len(table_proxy.requests)} storage requests"
@@ -88,12 +88,12 @@ async def test_concurrent_visits_share_requests(
 
 async def test_total_includes_own_and_all_earlier_visits(settings: Mapping[str, str], start_app: StartApp) -> None:
     app = start_app(settings)
-    answers = await visits([app.url], MANY, AT_ONCE)
-    for answer in answers:
-        acknowledged = [earlier.total for earlier in answers if earlier.ended < answer.began]
-        begun = sum(other.began < answer.ended for other in answers)
-        assert len(acknowledged) < answer.total <= begun
-        assert answer.total > max(acknowledged, default=0), "an earlier response had a total at least as high"
+    responses = await make_visits([app.url], MANY, AT_ONCE)
+    for response in responses:
+        acknowledged = [earlier.total for earlier in responses if earlier.ended < response.began]
+        begun = sum(other.began < response.ended for other in responses)
+        assert len(acknowledged) < response.total <= begun
+        assert response.total > max(acknowledged, default=0), "an earlier response had a total at least as high"
 
 
 async def test_visit_within_an_interval_costs_one_request(
@@ -131,7 +131,7 @@ async def test_concurrent_visits_share_a_broadcast(
     recorded_settings: Mapping[str, str], signalr_proxy: Proxy, account: Account, start_app: StartApp
 ) -> None:
     app = start_app({**recorded_settings, **NEVER})
-    await visits([app.url], MANY, AT_ONCE)
+    await make_visits([app.url], MANY, AT_ONCE)
     await until_broadcast(signalr_proxy, total=1)
     assert len(broadcasts(signalr_proxy)) == 1, "a second one within the interval"
     await asyncio.to_thread(app.close)
@@ -144,7 +144,7 @@ async def test_several_workers_lose_no_visit(
     settings: Mapping[str, str], account: Account, start_app: StartApp
 ) -> None:
     app = start_app(settings, workers=4)
-    statistics = assert_counted(account, await visits([app.url], 2 * MANY, AT_ONCE))
+    statistics = assert_counted(account, await make_visits([app.url], 2 * MANY, AT_ONCE))
     assert len(audit(account).shards) > 1, "four processes share one shard in spite of their conflicts"
 
     async def shows_all() -> bool:
@@ -157,7 +157,7 @@ async def test_restarted_app_continues_the_count(
     settings: Mapping[str, str], account: Account, start_app: StartApp
 ) -> None:
     before = start_app(settings, workers=2)
-    await visits([before.url], 60, 20)
+    await make_visits([before.url], 60, 20)
     await asyncio.to_thread(before.close)
     after = start_app(settings)
     async with aiohttp.ClientSession() as http:
@@ -168,6 +168,6 @@ async def test_restarted_app_continues_the_count(
 
 async def test_two_hosts_count_as_one(settings: Mapping[str, str], account: Account, start_app: StartApp) -> None:
     apps = [start_app(settings), start_app(settings)]
-    statistics = assert_counted(account, await visits([app.url for app in apps], MANY, AT_ONCE))
+    statistics = assert_counted(account, await make_visits([app.url for app in apps], MANY, AT_ONCE))
     for app in apps:
         assert await stats(app) == as_in_stats(statistics)

@@ -94,7 +94,7 @@ async def test_visits_wait_through_a_short_storage_outage(
         await asyncio.to_thread(storage.stop)
         waiting = [asyncio.create_task(visit(http, host.url)) for _ in range(5)]
         await asyncio.to_thread(storage.start)
-        assert max([(await answer).total for answer in waiting]) == 6
+        assert max([(await response).total for response in waiting]) == 6
     assert audit(storage.account).statistics.total == 6
     assert_no_traceback(host)
 
@@ -114,11 +114,11 @@ async def test_storage_outage_loses_no_acknowledged_visit(
 
     acknowledged, refused = visits.with_status(200), visits.with_status(503)
     assert visits.statuses == {200, 503}
-    for answer in refused:
-        assert answer.retry_after == "5"
-        assert answer.content["recorded"] in ("no", "unknown")
-        assert answer.content["error"].startswith("The visit was not acknowledged: Table Storage ")
-    unknown = sum(answer.content["recorded"] == "unknown" for answer in refused)
+    for response in refused:
+        assert response.retry_after == "5"
+        assert response.content["recorded"] in ("no", "unknown")
+        assert response.content["error"].startswith("The visit was not acknowledged: Table Storage ")
+    unknown = sum(response.content["recorded"] == "unknown" for response in refused)
     recorded = audit(storage.account).statistics.total
     assert len(acknowledged) <= recorded <= len(acknowledged) + unknown
     assert len(lines_with(host, "visits were not acknowledged")) <= 2, "more than one line per batch"
@@ -128,10 +128,10 @@ async def test_storage_outage_loses_no_acknowledged_visit(
 async def assert_outage_is_reported(http: aiohttp.ClientSession, url: str) -> None:
     """Every other route reports the outage in one line."""
     async with asyncio.timeout(TEST_TIMEOUT):
-        while (answer := await get(http, f"{url}/stats"))[0] == 200:  # the cached statistics, for an interval
+        while (stats := await get(http, f"{url}/stats"))[0] == 200:  # the cached statistics, for an interval
             pass
-    assert answer[0] == 503
-    assert answer[1]["error"].startswith("Table Storage cannot be reached: check that it runs")
+    assert stats[0] == 503
+    assert stats[1]["error"].startswith("Table Storage cannot be reached: check that it runs")
     status, health = await get(http, f"{url}/health")
     assert status == 503
     assert [part for part, line in health.items() if line["ok"]] == ["signalr"]

@@ -27,7 +27,7 @@ from tests.support import TEST_TIMEOUT
 from tests.support.proxy import Proxy
 from tests.support.running_host import RunningHost
 from tests.support.user_agents import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
-from tests.support.visitors import visits
+from tests.support.visitors import make_visits
 from tests.support.web_server import CLOSE, Request, Response, nothing_listening
 
 SAMPLE_VISITS = 1500
@@ -226,7 +226,7 @@ async def test_audit_of_app_under_load_finds_no_drift(operator: Operator, accoun
         audits.append(await asyncio.to_thread(operator.run, account, "audit"))
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(visits([app.url], 300, 30))
+        group.create_task(make_visits([app.url], 300, 30))
         group.create_task(audit())
     assert [audit for audit in audits if audit.exit_code] == []
     assert_consistent(operator, account, 300)
@@ -341,12 +341,12 @@ async def test_adopting_while_a_busy_app_counts_comes_to_an_end_and_loses_nothin
     record_in_the_sample(client, SAMPLE_VISITS)
     table_proxy.handler = from_afar
     adopting = operator.start(proxied, "adopt")
-    answers = []
+    responses = []
     while adopting.poll() is None:
-        answers += await visits([app.url], 100, 10)
+        responses += await make_visits([app.url], 100, 10)
     assert adopted_in(end_of(adopting))["adopted"] == SAMPLE_VISITS
-    assert {answer.status for answer in answers} == {200}
-    assert_consistent(operator, account, SAMPLE_VISITS + len(answers))
+    assert {response.status for response in responses} == {200}
+    assert_consistent(operator, account, SAMPLE_VISITS + len(responses))
 
 
 def test_rows_of_the_sample_that_come_later_are_adopted_by_another_run(

@@ -20,7 +20,7 @@ _NO_RESPONSE = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class VisitResponse:
     """The response to a visit, and when, by the monotonic clock, the request began and its response was complete.
 
     `status` is 0 if the connection broke, `content` None without JSON, and `process` is the id of the app's process
@@ -42,15 +42,15 @@ class Answered:
 
 async def visit(
     http: aiohttp.ClientSession, url: str, user_agent: str = FIREFOX_ON_LINUX, headers: Mapping[str, str] | None = None
-) -> Answered:
+) -> VisitResponse:
     """One visit to the app at `url`."""
     began = time.monotonic()
     try:
         async with http.post(f"{url}/signin", headers={"User-Agent": user_agent, **(headers or {})}) as response:
             body = await response.read()
     except aiohttp.ClientError:
-        return Answered(began, time.monotonic())
-    return Answered(
+        return VisitResponse(began, time.monotonic())
+    return VisitResponse(
         began,
         time.monotonic(),
         response.status,
@@ -60,51 +60,51 @@ async def visit(
     )
 
 
-async def visits(urls: Sequence[str], count: int, connections: int) -> list[Answered]:
+async def make_visits(urls: Sequence[str], count: int, connections: int) -> list[VisitResponse]:
     """Many visits to several apps in turn, over so many connections; on each, one after the other."""
     ahead = iter([url for _, url in zip(range(count), cycle(urls), strict=False)])
     user_agents = cycle(BROWSERS)
-    answers: list[Answered] = []
+    responses: list[VisitResponse] = []
 
     async def keep_visiting() -> None:
         for url in ahead:
-            answers.append(await visit(http, url, next(user_agents)))
+            responses.append(await visit(http, url, next(user_agents)))
 
     async with unlimited_session() as http, asyncio.TaskGroup() as visitors:
         for _ in range(connections):
             visitors.create_task(keep_visiting())
-    return answers
+    return responses
 
 
 class Visits:
-    """Visits under way; `answers` are the responses so far."""
+    """Visits under way; `responses` are the responses so far."""
 
     def __init__(self) -> None:
-        self.answers: list[Answered] = []
+        self.responses: list[VisitResponse] = []
         self.is_over = False
         self._has_news = asyncio.Event()
 
     @property
     def statuses(self) -> set[int]:
-        return {answer.status for answer in self.answers}
+        return {response.status for response in self.responses}
 
     @property
     def last_process(self) -> int:
         """The id of the process that responded last."""
-        return next(answer.process for answer in reversed(self.answers) if answer.process)
+        return next(response.process for response in reversed(self.responses) if response.process)
 
-    def with_status(self, status: int) -> list[Answered]:
-        return [answer for answer in self.answers if answer.status == status]
+    def with_status(self, status: int) -> list[VisitResponse]:
+        return [response for response in self.responses if response.status == status]
 
-    def add(self, answer: Answered) -> None:
-        self.answers.append(answer)
+    def add(self, response: VisitResponse) -> None:
+        self.responses.append(response)
         self._has_news.set()
 
     async def until_answered(self, count: int, status: int | None = None) -> None:
         """Wait for so many more responses, of this status if one is given."""
-        start = len(self.answers)
+        start = len(self.responses)
         async with asyncio.timeout(TEST_TIMEOUT):
-            while sum(status in (None, answer.status) for answer in self.answers[start:]) < count:
+            while sum(status in (None, response.status) for response in self.responses[start:]) < count:
                 self._has_news.clear()
                 await self._has_news.wait()
 
