@@ -4,8 +4,9 @@ The Functions host drops a log record that belongs to no running invocation, suc
 (azure-functions-python-worker, issues 1358 and 1860). It does log the console output of its workers: a line on standard
 error as a warning or an error if the line contains that word, any other line as information.
 
-So each record takes one way: if a request logs it, it is left to the worker, which knows the invocation; otherwise it
-is printed.
+So each record takes exactly one way: if a request logs it, it goes to the root logger, whose handler is the worker's
+and adds the invocation; otherwise it is printed. The app's loggers do not propagate: the worker hands the invocation on
+to the tasks that a function starts, and would log their records a second time.
 """
 
 from __future__ import annotations
@@ -34,12 +35,16 @@ def request_scope() -> Iterator[None]:
 
 def use_console() -> None:
     """Print the app's log records outside of requests to the console. May be called again."""
-    logging.getLogger("signin").addHandler(_console_handler)
+    logger = logging.getLogger("signin")
+    logger.propagate = False
+    logger.addHandler(_console_handler)
 
 
 class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        if _request_runner.get() is not _current_runner():
+        if _request_runner.get() is _current_runner():
+            logging.getLogger().handle(record)
+        else:
             stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
             with suppress(OSError, ValueError):  # a closed console must not end the thread that logs
                 print(self.format(record), file=stream, flush=True)

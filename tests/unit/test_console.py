@@ -23,6 +23,26 @@ def _in_use(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     console.use_console()
     yield
     logging.getLogger("signin").removeHandler(console._console_handler)
+    logging.getLogger("signin").propagate = True
+
+
+class WorkerHandler(logging.Handler):
+    """Like the worker's handler of the root logger. (`caplog` captures records that do not reach it, too.)"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def worker() -> Iterator[WorkerHandler]:
+    handler = WorkerHandler()
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
 
 
 def in_a_thread(work: Callable[[], object]) -> None:
@@ -42,7 +62,7 @@ def test_record_of_a_thread_is_printed_once(capsys: pytest.CaptureFixture[str]) 
 
 
 async def test_record_of_a_request_is_left_to_the_worker(
-    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    capsys: pytest.CaptureFixture[str], worker: WorkerHandler
 ) -> None:
     @errors_as_responses
     async def handler(req: func.HttpRequest) -> func.HttpResponse:
@@ -58,11 +78,13 @@ async def test_record_of_a_request_is_left_to_the_worker(
     await handler(req)
     in_a_thread(lambda: synchronous_handler(req))
     assert capsys.readouterr() == ("", "")
-    assert caplog.messages == ["a coroutine", "a function"]
+    assert worker.messages == ["a coroutine", "a function"]
 
 
-async def test_records_of_tasks_and_threads_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Tasks and threads that a request starts may outlive it."""
+async def test_records_of_tasks_and_threads_are_printed(
+    capsys: pytest.CaptureFixture[str], worker: WorkerHandler
+) -> None:
+    """Tasks and threads that a request starts may outlive it. The worker would log the records of tasks, too."""
 
     async def task() -> None:
         logger.info("a task")
@@ -75,6 +97,7 @@ async def test_records_of_tasks_and_threads_are_printed(capsys: pytest.CaptureFi
 
     await handler(func.HttpRequest("GET", "/", body=b""))
     assert capsys.readouterr().out == "INFO signin.anything: a task\nINFO signin.anything: a thread\n"
+    assert worker.messages == []
 
 
 async def test_record_after_a_request_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
