@@ -5,13 +5,15 @@ import atexit
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 
 import azure.functions as func
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-atexit.register(lambda: sys.stderr.write(f"worker {os.getpid()} says goodbye\n"))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+atexit.register(lambda: sys.stderr.write(f"worker {os.getpid()} exits normally\n"))
 
 
 @app.route(route="echo")
@@ -92,18 +94,26 @@ async def wrong_length(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("four", headers={"Content-Length": "5"})
 
 
+tasks: set[asyncio.Task[None]] = set()  # the event loop keeps only weak references
+
+
 @app.route(route="logs")
 async def logs(req: func.HttpRequest) -> str:
     async def in_a_task() -> None:
-        logging.warning("logged by a task of its own")
+        logging.warning("logged by a task")
+        await function_ended.wait()
+        await asyncio.sleep(0)
+        logging.warning("logged by a task after the function")
 
-    thread = threading.Thread(target=logging.warning, args=["logged by a thread of its own"])
+    function_ended = asyncio.Event()
+    tasks.add(asyncio.create_task(in_a_task()))
+    thread = threading.Thread(target=logging.warning, args=["logged by a thread"])
     thread.start()
-    await asyncio.to_thread(logging.warning, "logged by a thread of the pool")
-    await asyncio.create_task(in_a_task())
     thread.join()
+    await asyncio.to_thread(logging.warning, "logged by to_thread")
     sys.stderr.write("printed by a function\n")
     logging.warning("logged by a coroutine")
+    function_ended.set()
     return "logged"
 
 

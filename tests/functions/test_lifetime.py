@@ -95,7 +95,7 @@ def test_end_of_standard_input_ends_host_and_workers(start_host: StartHost) -> N
     assert host.wait() == 0
     assert not any(map(is_alive, pids))
     host.wait_for_last_process()
-    assert {pid for pid in pids if f"worker {pid} says goodbye" in host.text} == pids, "no normal exit"
+    assert {pid for pid in pids if f"worker {pid} exits normally" in host.text} == pids, "no normal exit"
 
 
 def test_workers_end_after_killed_host(start_host: StartHost) -> None:
@@ -104,7 +104,7 @@ def test_workers_end_after_killed_host(start_host: StartHost) -> None:
     host.process.kill()
     assert host.wait() == -signal.SIGKILL
     host.wait_for_last_process()
-    assert {pid for pid in pids if f"worker {pid} says goodbye" in host.text} == pids, "no normal exit"
+    assert {pid for pid in pids if f"worker {pid} exits normally" in host.text} == pids, "no normal exit"
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
