@@ -1,24 +1,24 @@
-"""The routes of the app. What they do is in `signin/`."""
+"""The routes of the app. What they do is in `signin/`; docs/architecture.md shows the way of a visit."""
 
-import asyncio
 import gc
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 
 from signin import responses
-from signin.app import current
+from signin.app import current_app, exit_on_sigterm
 from signin.health import check_services
+
+Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 methods_of: dict[str, tuple[str, ...]] = {}
 
 
-def route(path: str, *methods: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Serve a handler at `/path` and at `/api/path`, as functions of its name and of `api_` and its name."""
+def route(path: str, *methods: str) -> Callable[[Handler], Handler]:
+    """Serve a handler at `/path` and at `/api/path`, as two functions: its name, and `api_` and its name."""
 
-    def register(handler: Callable[..., Any]) -> Callable[..., Any]:
+    def register(handler: Handler) -> Handler:
         handler = responses.errors_as_responses(handler)
         for name, template in ((handler.__name__, path), (f"api_{handler.__name__}", f"api/{path}")):
             app.function_name(name)(app.route(template, methods=methods)(handler))
@@ -30,49 +30,50 @@ def route(path: str, *methods: str) -> Callable[[Callable[..., Any]], Callable[.
 
 @route("signin", "GET", "POST")
 async def signin(req: func.HttpRequest) -> func.HttpResponse:
-    """Count the visit and hand out the live connection and the statistics."""
-    return responses.sign_in(await current().sign_in(req.headers))
+    """Count the visit, and return access to the live updates and the statistics."""
+    return responses.sign_in(await current_app().sign_in(req.headers))
 
 
 @route("negotiate", "POST")
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
-    """Hand out a live connection again; counts nothing."""
-    return responses.negotiation(await asyncio.wrap_future(current().hub.client_access()))
+    """Return access to the live updates to a client that connects again; counts nothing."""
+    return responses.negotiation(await current_app().negotiate())
 
 
 @route("stats", "GET", "HEAD")
 async def stats(req: func.HttpRequest) -> func.HttpResponse:
     """The statistics; counts nothing."""
-    return responses.statistics(await current().statistics())
+    return responses.statistics(await current_app().statistics())
 
 
 @route("health", "GET", "HEAD")
-def health(req: func.HttpRequest) -> func.HttpResponse:
+async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the three services behind the app answer."""
-    return responses.health(check_services(current()))
+    return responses.health(await check_services(current_app()))
 
 
 @route("badge.svg", "GET", "HEAD")
 async def badge(req: func.HttpRequest) -> func.HttpResponse:
     """The total as a picture; counts nothing."""
-    site = current()
-    return responses.badge(await site.statistics(), max_age=site.broadcast_interval)
+    counter = current_app()
+    return responses.badge(await counter.statistics(), max_age=counter.broadcast_interval)
 
 
-# The host tries routes in the order of function names, and the first that matches wins: a name that sorts before
-# another would take its requests. A method that a route does not have falls through to here, hence all methods.
+# The host tries functions in the order of their names, and the first match wins: this name has to be the last. It takes
+# all methods, since a request whose method its own route does not have arrives here too.
 @app.route("{*path}")
 @responses.errors_as_responses
 async def website(req: func.HttpRequest) -> func.HttpResponse:
-    """The static content; and a word on methods, also those of the other routes."""
+    """The static content; for the other routes, the answer to a wrong method."""
     path = req.route_params.get("path", "")
     allowed = methods_of.get(path.lower().removesuffix("/"), ("GET", "HEAD"))
     if req.method not in allowed:
         return responses.method_not_allowed(req.method, allowed)
-    site = current()
-    result = await site.content.get(path, req.method, req.headers, query=req.url.partition("?")[2])
-    return responses.page(result, req, site.page_headers)
+    counter = current_app()
+    page = await counter.page(path, req.method, req.headers, query=req.url.partition("?")[2])
+    return responses.page(page, req, counter.page_headers)
 
 
-# What has been imported stays. Frozen, the garbage collector passes it by: under load it would walk it time and again.
+exit_on_sigterm()
+# What has been imported stays: frozen, it is not walked by the garbage collector, which under load costs 40 ms a time.
 gc.freeze()

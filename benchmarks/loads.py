@@ -24,8 +24,9 @@ from azure.core import MatchConditions
 from azure.data.tables import TableClient, UpdateMode
 
 import function_app
-from signin.app import HUB, current
-from signin.counting.table import MAX_VISITS, STATISTICS_KEY, TABLE_NAME, VisitTable, partition
+from signin.app import HUB, current_app
+from signin.counting.rows import STATS_KEY, partition
+from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.live.broadcaster import TARGET
 from signin.live.hub import Hub
 from signin.settings import Settings
@@ -117,7 +118,7 @@ async def _respond(user_agent: str) -> func.HttpResponse:
 
 def total() -> int:
     """The total in the statistics of the app."""
-    return asyncio.run(current().statistics()).total
+    return asyncio.run(current_app().statistics()).total
 
 
 def broadcast(total: int) -> float:
@@ -166,7 +167,7 @@ class _Transactions:
 
     def __init__(self, connection_string: str) -> None:
         self._client = TableClient.from_connection_string(connection_string, TABLE_NAME)
-        self._row = self._client.get_entity(partition(0), STATISTICS_KEY)
+        self._row = self._client.get_entity(partition(0), STATS_KEY)
         self._etag = self._row.metadata["etag"]
 
     @classmethod

@@ -6,6 +6,8 @@ import asyncio
 import atexit
 import logging
 import os
+import signal
+import sys
 import threading
 from collections.abc import Awaitable, Mapping
 from concurrent.futures import Future
@@ -13,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from signin.counting.committer import Committer
-from signin.counting.shards import ShardCounter
+from signin.counting.errors import StorageError
+from signin.counting.shards import Shards
 from signin.counting.single_flight import SingleFlight
-from signin.counting.table import StorageError
 from signin.identity.credential import STORAGE_SCOPE, Bearer, Credential, Identity
 from signin.live.broadcaster import Broadcaster
 from signin.live.hub import ClientAccess, Hub, SignalRError
@@ -25,6 +27,7 @@ from signin.telemetry.console import use_console
 from signin.telemetry.metrics import Metrics
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from signin.website.representation import Page
 from signin.website.security import page_headers
 from signin.website.site import Site
 
@@ -34,7 +37,7 @@ HUB = "signinsamplehub"
 
 _CLOSE_SECONDS = 5.0
 _REFRESH_SECONDS = 1.0
-_READING_PAUSE = 0.1  # seconds between readings of the statistics, however many ask for them
+_READING_PAUSE = 0.1  # seconds between readings of the statistics for /stats
 _ACCESS_SECONDS = 1.0
 
 
@@ -47,99 +50,111 @@ class SignIn:
 
 
 class App:
-    """The live visitor counter of one worker process."""
+    """The live visitor counter of one worker process. Its coroutines are for one event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self.broadcast_interval = settings.broadcast_interval
-        self.table = settings.table.connect()
-        self.hub = Hub(settings.signalr, HUB)
-        self.content = Site(settings.blob_url, _authorization(settings.blob_identity))
         self.page_headers = page_headers(settings.signalr.client_endpoint)
+        self._table = settings.table.connect()
+        self._hub = Hub(settings.signalr, HUB)
+        self._site = Site(settings.blob_url, _authorization(settings.blob_identity))
         self._metrics = Metrics()
-        self._metrics.start()
-        self._counter = ShardCounter(self.table, self.broadcast_interval)
+        self._shards = Shards(self._table, self.broadcast_interval)
         self._broadcaster = Broadcaster(
-            self.hub, self._counter, BroadcastLease(self.table), self.broadcast_interval, self._metrics
+            self._hub, self._shards, BroadcastLease(self._table), self.broadcast_interval, self._metrics
         )
-        self._committer = Committer(self.table, self._counter, self._broadcaster.changed, self._metrics)
+        self._committer = Committer(self._table, self._shards, self._broadcaster.changed, self._metrics)
         self._reading = SingleFlight(self._read, _READING_PAUSE)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
-    async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
-        """Count the visit that the request's headers tell of, if any, and answer once it is durable.
-
-        Raises NotAcknowledged; StorageError where there was no visit to count.
-        """
-        visit = Visit.from_headers(headers)
-        if visit is None:
-            return SignIn(await self._granted(self.hub.client_access()), await self.statistics())
-        committed = self._committed(self._committer.submit(visit))
-        # What else is needed is done while the commit is under way, so that it costs the visitor no time.
-        refreshing = None
-        if not self._counter.is_current:
-            refreshing = asyncio.create_task(self._refresh(committing=self._committer.shard))
-        access = self.hub.client_access()
-        await committed
-        if refreshing is not None:
-            await refreshing
-        if not self._counter.is_current:  # the commit has met another process
-            await self._refresh()
-        return SignIn(await self._granted(access), self._counter.value())
-
-    async def statistics(self) -> Statistics:
-        """The statistics, with every visit that was acknowledged before this call. Raises StorageError.
-
-        Nothing less will do: a page that asks has missed what was broadcast before it connected, and nobody says it
-        again.
-        """
-        await self._reading.run()
-        return self._counter.value()
-
-    def _read(self) -> None:
-        """Read the statistics, and have them broadcast if they have news: who counted those visits may be dead."""
-        if self._counter.read_all():
-            self._broadcaster.changed()
-
-    async def _granted(self, access: Future[ClientAccess]) -> ClientAccess:
-        """Access to the live updates; without a token where none comes in time, since the visit counts all the same."""
-        if not access.done():
-            await _attempt(asyncio.wrap_future(access), _ACCESS_SECONDS)
-        return access.result() if access.done() and access.exception() is None else self.hub.access_without_token
-
-    def _committed(self, batch: Future[None]) -> asyncio.Future[None]:
-        """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""
-        if self._latest_batch is None or self._latest_batch[0] is not batch:
-            self._latest_batch = (batch, asyncio.wrap_future(batch))
-        return asyncio.shield(self._latest_batch[1])  # a visitor who leaves must not take the others along
-
-    async def _refresh(self, committing: int | None = None) -> None:
-        """Read the other shards; those that do not answer in time count as last known."""
-        await _attempt(asyncio.to_thread(self._counter.refresh, committing), _REFRESH_SECONDS)
+    def start(self) -> None:
+        """Start the threads."""
+        for part in (self._metrics, self._broadcaster, self._committer):
+            part.start()
 
     def close(self) -> None:
         """Commit and broadcast what is pending, in bounded time.
 
-        Best effort: the Functions host may end a worker without asking. All that is lost then is the broadcast of the
-        last second; visits that were not yet durable were not acknowledged either.
+        Best effort: the host may kill a worker. Then only the broadcast of the last second is lost; visits that were
+        not yet durable were not acknowledged either.
         """
         self._committer.close(_CLOSE_SECONDS)
         self._broadcaster.close(_CLOSE_SECONDS)
         self._metrics.close()
-        self.content.close()
+        self._site.close()
+
+    async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
+        """Count the visit that a request with these headers is, if it is one, and answer once it is durable.
+
+        Raises NotAcknowledged, or StorageError if there was no visit to count.
+        """
+        visit = Visit.from_headers(headers)
+        if visit is None:
+            return SignIn(await self._access_or_none(self._hub.client_access()), await self.statistics())
+        committed = self._shared_future(self._committer.submit(visit))
+        access = self._hub.client_access()  # during the commit, so that it costs the visitor no time
+        await committed
+        if not self._shards.is_current:
+            await _best_effort(asyncio.to_thread(self._shards.refresh_if_stale), _REFRESH_SECONDS)
+        return SignIn(await self._access_or_none(access), self._shards.value())
+
+    async def negotiate(self) -> ClientAccess:
+        """Access to the live updates for a client that connects again. Raises SignalRError."""
+        return await asyncio.wrap_future(self._hub.client_access())
+
+    async def statistics(self) -> Statistics:
+        """The statistics, with every visit that was acknowledged before this call. Raises StorageError.
+
+        A page asks for them because it has missed a broadcast, which is not repeated: older ones would not do.
+        """
+        await self._reading.run()
+        return self._shards.value()
+
+    async def page(self, path: str, method: str, headers: Mapping[str, str], query: str) -> Page:
+        """The static content at a path, see `Site.get`. Raises ContentUnavailable."""
+        return await self._site.get(path, method, headers, query)
+
+    def check_table(self) -> None:
+        """Raises StorageError unless Table Storage answers."""
+        self._table.read(0)
+
+    def check_content(self) -> None:
+        """Raises ContentUnavailable unless Blob Storage serves the homepage."""
+        self._site.check()
+
+    def check_signalr(self) -> None:
+        """Raises SignalRError unless SignalR Service answers."""
+        self._hub.check()
+
+    def _read(self) -> None:
+        if self._shards.read_all():
+            self._broadcaster.found_others()
+
+    async def _access_or_none(self, access: Future[ClientAccess]) -> ClientAccess:
+        """Access to the live updates; without a token if none comes in time, since the visit counts all the same."""
+        if not access.done():
+            await _best_effort(asyncio.wrap_future(access), _ACCESS_SECONDS)
+        return access.result() if access.done() and access.exception() is None else self._hub.access_without_token
+
+    def _shared_future(self, batch: Future[None]) -> asyncio.Future[None]:
+        """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""
+        if self._latest_batch is None or self._latest_batch[0] is not batch:
+            self._latest_batch = (batch, asyncio.wrap_future(batch))
+        return asyncio.shield(self._latest_batch[1])  # a visitor who leaves must not cancel it for the others
 
 
-async def _attempt(extra: Awaitable[Any], seconds: float) -> None:
-    """Wait for what an answer can do without: a visit that is durable is acknowledged, whatever else fails."""
+async def _best_effort(extra: Awaitable[Any], seconds: float) -> None:
+    """Wait at most `seconds` and ignore errors: a visit that is durable is acknowledged, whatever else fails."""
     try:
         await asyncio.wait_for(extra, seconds)
     except (SignalRError, StorageError, TimeoutError):
-        pass  # the broadcaster says so once, and not for each visit
+        pass  # the broadcaster logs it once, and not for each visit
     except Exception:
-        logger.exception("An answer to a visitor lacks something")
+        logger.exception("a response to a visitor is incomplete")
 
 
 def _authorization(identity: Identity | None) -> Bearer | None:
-    """What lets us read the content where it is not for everybody."""
+    """The credentials for the content, or None if it is public."""
     if identity is None:
         return None
     credential = Credential(identity)
@@ -147,19 +162,31 @@ def _authorization(identity: Identity | None) -> Bearer | None:
 
 
 _app: App | None = None
-_lock = threading.Lock()
+_lock = threading.Lock()  # guards `_app`
 
 
-def current() -> App:
-    """The app of this process, put together by whoever asks first. Raises SettingsError, and tries anew next time."""
+def current_app() -> App:
+    """The app of this process, made by the first request. Raises SettingsError; the next request then tries again."""
     global _app
     with _lock:
         if _app is None:
             # At INFO, the level of a Functions app, the SDK logs the headers of every storage request; and urllib3
-            # warns of everything that it sends again, where we say once that something fails.
+            # warns of every repeated request, while the app logs once that something fails.
             logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
             logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
             use_console()
-            _app = App(Settings.from_environment(os.environ))
-            atexit.register(_app.close)
+            app = App(Settings.from_environment(os.environ))
+            app.start()
+            atexit.register(app.close)
+            _app = app
         return _app
+
+
+def exit_on_sigterm() -> None:
+    """Make SIGTERM, by which the host ends a worker, a normal exit, so that the app is closed.
+
+    Without a handler `atexit` does not run. Python allows handlers to be set in the main thread only, in which the
+    worker imports the app.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from signin.app import App
-from signin.counting.table import StorageError
+from signin.counting.errors import StorageError
 from signin.live.hub import SignalRError
 from signin.website.blobs import ContentUnavailable
 
 
-def check_services(app: App) -> Mapping[str, str | None]:
-    """For each of `table`, `blob` and `signalr`: None where it is well, else one line that says what is wrong.
+async def check_services(app: App) -> Mapping[str, str | None]:
+    """For each of `table`, `blob` and `signalr`: None if it answers, else one line that describes the problem.
 
-    Blocks until all have answered or timed out, a few seconds at most.
+    Takes until all have answered or timed out, a few seconds at most.
     """
-    parts: dict[str, Callable[[], object]] = {
-        "table": lambda: app.table.read(0),
-        "blob": app.content.check,
-        "signalr": app.hub.check,
-    }
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return dict(zip(parts, pool.map(_problem, parts.values()), strict=True))
+    checks = {"table": app.check_table, "blob": app.check_content, "signalr": app.check_signalr}
+    problems = await asyncio.gather(*(asyncio.to_thread(_problem, check) for check in checks.values()))
+    return dict(zip(checks, problems, strict=True))
 
 
-def _problem(ask: Callable[[], object]) -> str | None:
+def _problem(check: Callable[[], None]) -> str | None:
     try:
-        ask()
+        check()
     except (StorageError, ContentUnavailable, SignalRError) as error:
         return str(error)
     return None

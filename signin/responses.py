@@ -1,13 +1,12 @@
-"""From results and errors to HTTP answers."""
+"""HTTP responses from results and errors."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ import azure.functions as func
 
 from signin.app import SignIn
 from signin.counting.committer import NotAcknowledged
-from signin.counting.table import StorageError
+from signin.counting.errors import StorageError
 from signin.live.hub import ClientAccess, SignalRError
 from signin.settings import SettingsError
 from signin.telemetry.console import request_scope
@@ -29,25 +28,27 @@ logger = logging.getLogger(__name__)
 
 _RETRY_AFTER = "5"  # seconds
 
+Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
 
 def sign_in(result: SignIn) -> func.HttpResponse:
     """`{"authInfo": {"serviceUrl", "accessToken"}, "stats": {…}}`"""
     access = json.dumps({"serviceUrl": result.access.url, "accessToken": result.access.token})
-    return _response(200, f'{{"authInfo": {access}, "stats": {_text_of(result.statistics)}}}')
+    return _response(200, f'{{"authInfo": {access}, "stats": {result.statistics.json_text(datetime.now(UTC))}}}')
 
 
 def negotiation(access: ClientAccess) -> func.HttpResponse:
-    """`{"url", "accessToken"}`, the answer that SignalR clients expect of a negotiate endpoint."""
+    """`{"url", "accessToken"}`, as SignalR clients expect of a negotiate endpoint."""
     return _json({"url": access.url, "accessToken": access.token})
 
 
 def statistics(value: Statistics) -> func.HttpResponse:
     """`{"totalNumber", "byOS", "byBrowser", "byDevice", "history"}`"""
-    return _response(200, _text_of(value))
+    return _response(200, value.json_text(datetime.now(UTC)))
 
 
 def health(problems: Mapping[str, str | None]) -> func.HttpResponse:
-    """One line a part, `"table": {"ok": true}`; 503 unless all are well."""
+    """One line for each service, `"table": {"ok": true}`; 503 unless all are well."""
     lines = [
         f'"{part}": {json.dumps({"ok": True} if problem is None else {"ok": False, "error": problem})}'
         for part, problem in problems.items()
@@ -57,7 +58,7 @@ def health(problems: Mapping[str, str | None]) -> func.HttpResponse:
 
 
 def page(result: Page, req: func.HttpRequest, page_headers: Mapping[str, str]) -> func.HttpResponse:
-    """A blob, or the reason why there is none; with headers that every page has."""
+    """A blob, or the reason why there is none, with the headers of every page."""
     headers = {**page_headers, **result.headers}
     if _is_secure(req):
         headers["Strict-Transport-Security"] = STRICT_TRANSPORT
@@ -65,13 +66,13 @@ def page(result: Page, req: func.HttpRequest, page_headers: Mapping[str, str]) -
 
 
 def _is_secure(req: func.HttpRequest) -> bool:
-    """Whether the visitor came by https, which in Azure ends at the front end."""
+    """Whether the visitor uses https, which in Azure ends at the front end."""
     protocol: str = req.headers.get("x-forwarded-proto", req.url)
     return protocol.startswith("https")
 
 
 def badge(value: Statistics, max_age: float) -> func.HttpResponse:
-    """The total as an SVG that any site may show, and keep for so many seconds."""
+    """The total as an SVG that any site may show and cache for `max_age` seconds."""
     headers = {
         "Content-Type": "image/svg+xml",
         "Cache-Control": f"public, max-age={math.ceil(max_age)}",
@@ -83,7 +84,7 @@ def badge(value: Statistics, max_age: float) -> func.HttpResponse:
 
 
 def method_not_allowed(method: str, allowed: Iterable[str]) -> func.HttpResponse:
-    """405 that says which methods there are, or 204 where that was the question."""
+    """405 with the allowed methods, or 204 to OPTIONS."""
     headers = {"Allow": ", ".join(allowed), **NO_SNIFFING}
     if method == "OPTIONS":
         return func.HttpResponse(status_code=204, headers=headers)
@@ -91,9 +92,9 @@ def method_not_allowed(method: str, allowed: Iterable[str]) -> func.HttpResponse
 
 
 def error(problem: Exception) -> func.HttpResponse:
-    """`{"error": one clear line, "recorded": "no" or "unknown"}`; raises the problem again where it is unexpected.
+    """`{"error": one clear line, "recorded": "no" or "unknown"}`; raises an unexpected error again.
 
-    `recorded` says whether the request was certainly not counted as a visit, or perhaps was.
+    `recorded`: the request certainly was not counted as a visit, or may have been.
     """
     match problem:
         case SettingsError():
@@ -113,42 +114,18 @@ def error(problem: Exception) -> func.HttpResponse:
     return response
 
 
-def errors_as_responses(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler, `async` or not, whose errors become HTTP answers."""
-    if inspect.iscoroutinefunction(handler):
-
-        @functools.wraps(handler)
-        async def answer_async(req: func.HttpRequest) -> func.HttpResponse:
-            with request_scope():
-                try:
-                    return await handler(req)  # type: ignore[no-any-return]
-                except Exception as problem:
-                    return error(problem)
-
-        return answer_async
+def errors_as_responses(handler: Handler) -> Handler:
+    """A handler that returns expected errors as HTTP responses, and whose log records are the request's."""
 
     @functools.wraps(handler)
-    def answer(req: func.HttpRequest) -> func.HttpResponse:
+    async def respond(req: func.HttpRequest) -> func.HttpResponse:
         with request_scope():
             try:
-                return handler(req)  # type: ignore[no-any-return]
+                return await handler(req)
             except Exception as problem:
                 return error(problem)
 
-    return answer
-
-
-_latest: tuple[Statistics, int, str] | None = None
-
-
-def _text_of(value: Statistics) -> str:
-    """The statistics as JSON. The visitors of a batch share them, and so this text, as long as the minute lasts."""
-    global _latest
-    now = datetime.now(UTC)
-    minute = int(now.timestamp()) // 60
-    if _latest is None or _latest[0] is not value or _latest[1] != minute:
-        _latest = (value, minute, json.dumps(value.to_json(now)))
-    return _latest[2]
+    return respond
 
 
 def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:

@@ -1,6 +1,6 @@
-"""Group commit: one thread writes every waiting visit in one transaction, exactly once, before anybody is told.
+"""Group commit: one thread writes every waiting visit in one transaction, exactly once, before it is acknowledged.
 
-While a transaction is under way the next batch gathers. There is no timer: a lone visit is written at once, and under
+While a transaction is in flight the next batch gathers. There is no timer: a lone visit is committed at once, and under
 load up to 99 visits share one request.
 """
 
@@ -16,55 +16,43 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from signin.counting.shards import ShardCounter
-from signin.counting.table import (
-    MAX_SHARDS,
-    MAX_VISITS,
-    EtagMismatch,
-    OutcomeUnknown,
-    PermanentError,
-    ShardState,
-    StorageError,
-    partition,
-)
+from signin.counting.errors import EtagMismatch, OutcomeUnknown, PermanentError, StorageError
+from signin.counting.rows import ShardState
+from signin.counting.shards import Shards
+from signin.counting.table import MAX_VISITS
 from signin.telemetry.metrics import Metrics
-from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
 logger = logging.getLogger(__name__)
 
-MAX_WAITING = 100  # batches; further visits are turned away at once rather than kept waiting in memory
-QUEUE_SECONDS = 10.0  # a batch that was not taken up by then is given back, not recorded
-COMMIT_SECONDS = 10.0  # no new attempt at a batch is begun after this time
+MAX_WAITING = 100  # batches; further visits are rejected at once rather than kept waiting in memory
+QUEUE_SECONDS = 10.0  # a batch that has waited longer is rejected, not recorded
+COMMIT_SECONDS = 10.0  # no new attempt at a batch begins after this time
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
 
-# A process leaves a shard after this many conflicts within its last commits.
-CROWDED = 3
-_RECENT_COMMITS = 20
+Recorded = Literal["no", "unknown"]
 
 
 class NotAcknowledged(Exception):
-    """A visit that could not be made durable in time: it was not recorded ("no"), or perhaps it was ("unknown")."""
+    """A visit that could not be made durable in time. It certainly was not recorded ("no"), or may be ("unknown")."""
 
-    def __init__(self, reason: str, recorded: Literal["no", "unknown"]) -> None:
+    def __init__(self, reason: str, recorded: Recorded) -> None:
         super().__init__(reason)
         self.recorded = recorded
 
 
 class Table(Protocol):
-    """What the committer needs of `table.VisitTable`."""
+    """The requests of `table.VisitTable` that this module needs."""
 
-    def read(self, shard: int) -> ShardState: ...
-    def holds(self, shard: int, visit: Visit) -> bool: ...
-    def commit(self, shard: int, head: ShardState, visits: Sequence[Visit]) -> ShardState: ...
-    def open(self, shard: int) -> None: ...
+    def has_visit(self, shard: int, visit: Visit) -> bool: ...
+    def commit(self, shard: int, state: ShardState, visits: Sequence[Visit]) -> ShardState: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Visits that will share a transaction, and what tells their visitors how it ended."""
+    """Visits that share a transaction, and the future that reports its outcome to their visitors."""
 
     until: float
     visits: list[Visit] = field(default_factory=list)
@@ -72,44 +60,39 @@ class _Batch:
 
 
 class Committer:
-    """Takes visits from any thread and commits them on its own, one shard at a time, lowest shard first.
+    """Takes visits from any thread and commits them on a thread of its own.
 
-    `on_commit` is called on that thread when something was, or may have been, committed; it must not block or raise.
+    `on_commit` is called on that thread after a commit, or after one whose outcome is unknown; it must not block or
+    raise.
     """
 
     def __init__(
-        self, table: Table, counter: ShardCounter, on_commit: Callable[[], None], metrics: Metrics | None = None
+        self, table: Table, shards: Shards, on_commit: Callable[[], None], metrics: Metrics | None = None
     ) -> None:
         self._table = table
-        self._counter = counter
+        self._shards = shards
         self._on_commit = on_commit
         self._metrics = metrics or Metrics()
-        self._waiting: deque[_Batch] = deque()
-        self._changed = threading.Condition()
+        self._waiting: deque[_Batch] = deque()  # guarded by `_changed`, as is the next
         self._is_closing = False
-        self._shard = 0
-        self._head: ShardState | None = None  # None: not known, to be read before the next commit
-        self._conflicts: deque[bool] = deque(maxlen=_RECENT_COMMITS)
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit."""
         self._thread.start()
 
-    @property
-    def shard(self) -> int:
-        """The shard that this process commits to at present."""
-        return self._shard
-
     def submit(self, visit: Visit) -> Future[None]:
-        """Queue a visit; the future is done once it is durable and counted, or fails with NotAcknowledged.
+        """Queue a visit. The future is done once it is durable and counted, or fails with NotAcknowledged.
 
-        The visits of a batch share their future, so that whoever waits is woken once for all of them. It cannot be
-        cancelled.
+        The visits of a batch share their future, so that a commit wakes its waiters once. It cannot be cancelled.
         """
         with self._changed:
             if self._is_closing:
-                return self._turned_away("this process is shutting down")
+                return self._rejected("this process is shutting down")
             if not self._waiting or len(self._waiting[-1].visits) == MAX_VISITS:
                 if len(self._waiting) == MAX_WAITING:
-                    return self._turned_away(f"{MAX_WAITING * MAX_VISITS} visits are waiting already")
+                    return self._rejected(f"{MAX_WAITING * MAX_VISITS} visits are waiting already")
                 self._waiting.append(_Batch(until=time.monotonic() + QUEUE_SECONDS))
                 self._waiting[-1].done.set_running_or_notify_cancel()
                 self._changed.notify()
@@ -128,20 +111,14 @@ class Committer:
         while batch := self._next_batch():
             began = time.monotonic()
             try:
-                statistics = self._commit(batch.visits)
-            except Exception as error:
-                self._head = None
-                if not isinstance(error, NotAcknowledged):  # a defect of ours, but this thread has to go on
-                    logger.exception("a commit of %d visits failed unexpectedly", len(batch.visits))
-                    error = NotAcknowledged("an internal error; see the log", recorded="unknown")
-                else:
-                    logger.error("%d visits were not acknowledged: %s", len(batch.visits), error)
-                self._count_failure(error, len(batch.visits))
-                batch.done.set_exception(error)
-                if error.recorded == "unknown":  # it may have been, and then everybody should see it
-                    self._on_commit()
+                self._commit(batch.visits)
+            except NotAcknowledged as error:
+                logger.error("%d visits were not acknowledged: %s", len(batch.visits), error)
+                self._fail(batch, error)
+            except Exception:  # a defect of ours, but this thread has to go on
+                logger.exception("a commit of %d visits failed unexpectedly", len(batch.visits))
+                self._fail(batch, NotAcknowledged("an internal error; see the log", recorded="unknown"))
             else:
-                self._counter.record(self._shard, statistics)
                 self._metrics.count("commits")
                 self._metrics.count("visits", len(batch.visits))
                 self._metrics.record_duration("commit", time.monotonic() - began)
@@ -149,7 +126,7 @@ class Committer:
                 self._on_commit()
 
     def _next_batch(self) -> _Batch | None:
-        """Wait for visits and take the oldest batch of them; None is the end."""
+        """Wait for visits and take the oldest batch of them; None at the end."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._is_closing)
@@ -159,74 +136,85 @@ class Committer:
                 batch = self._waiting.popleft()
             if time.monotonic() <= batch.until:
                 return batch
-            error = NotAcknowledged("Table Storage is too slow", recorded="no")
-            self._count_failure(error, len(batch.visits))
-            batch.done.set_exception(error)
+            self._fail(batch, NotAcknowledged("Table Storage is too slow", recorded="no"))
 
-    def _turned_away(self, reason: str) -> Future[None]:
-        error = NotAcknowledged(reason, recorded="no")
-        self._count_failure(error, 1)
+    def _rejected(self, reason: str) -> Future[None]:
+        self._metrics.count("visits_not_recorded")
         done: Future[None] = Future()
-        done.set_exception(error)
+        done.set_exception(NotAcknowledged(reason, recorded="no"))
         return done
 
-    def _count_failure(self, error: NotAcknowledged, visits: int) -> None:
-        self._metrics.count("visits_not_recorded" if error.recorded == "no" else "visits_unknown", visits)
+    def _fail(self, batch: _Batch, error: NotAcknowledged) -> None:
+        self._metrics.count("visits_not_recorded" if error.recorded == "no" else "visits_unknown", len(batch.visits))
+        batch.done.set_exception(error)
+        if error.recorded == "unknown":  # it may have been committed, and should then be broadcast
+            self._shards.lose_etag()
+            self._on_commit()
 
-    def _commit(self, visits: Sequence[Visit]) -> Statistics:
-        """Write the visits exactly once; the shard's statistics with them. Raises NotAcknowledged.
-
-        Each attempt is fenced by the etag of the stats row. As long as an attempt is without an answer, only the very
-        same operations with the same etag are sent again, so that at most one of them can commit, however late it
-        arrives. Once the fence has moved, one of the visits' rows tells whether such an attempt is what moved it.
-        """
-        deadline = time.monotonic() + COMMIT_SECONDS
-        pause = _FIRST_PAUSE
-        in_doubt = False  # an attempt was not answered: it may have committed, or still commit
-        has_conflict = False  # the fence has moved, and not by such an attempt
+    def _commit(self, visits: Sequence[Visit]) -> None:
+        """Write the visits exactly once. Raises NotAcknowledged."""
+        retries = _Retries()
         while True:
             try:
-                if self._head is None:
-                    is_committed = in_doubt and self._table.holds(self._shard, visits[0])
-                    in_doubt = is_committed
-                    if has_conflict and not is_committed:
-                        has_conflict = False
-                        self._conflicts.append(True)
-                        self._metrics.count("conflicts")
-                        self._leave_if_crowded()
-                    self._head = self._table.read(self._shard)
-                    self._counter.doubt()
-                    if is_committed:
-                        self._metrics.count("unknown_outcomes_resolved")
-                        return self._head.statistics
-                    if self._head.etag is None and self._shard > 0:  # it was opened: the table has been made anew
-                        self._shard, self._head = 0, None
-                        continue
-                self._head = self._table.commit(self._shard, self._head, visits)
-            except EtagMismatch as error:
-                self._head = None
-                has_conflict = True
-                failure: StorageError = error
+                state = self._shards.writable()
             except StorageError as error:
-                in_doubt = in_doubt or (isinstance(error, OutcomeUnknown) and self._head is not None)
-                failure = error
-            else:
-                self._conflicts.append(False)
-                return self._head.statistics
+                retries.wait_after(error, recorded="no")
+                continue
+            if self._send(state, visits, retries):
+                return
+            self._metrics.count("conflicts")
+            self._shards.lost_race()
+            retries.check_time("other processes keep writing to the same shard")
 
-            if isinstance(failure, PermanentError) or time.monotonic() > deadline:
-                raise NotAcknowledged(str(failure), recorded="unknown" if in_doubt else "no") from failure
-            if not isinstance(failure, EtagMismatch):  # there somebody else has made progress
-                time.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(2 * pause, _LONGEST_PAUSE)
+    def _send(self, state: ShardState, visits: Sequence[Visit], retries: _Retries) -> bool:
+        """Send the transaction until its outcome is known: whether it committed, or the ETag had changed before.
 
-    def _leave_if_crowded(self) -> None:
-        """Move to another shard, or open the next one, where this one has too many writers."""
-        if sum(self._conflicts) < CROWDED:
-            return
-        opened = max(self._counter.opened, self._shard + 1)
-        choice = random.choice([shard for shard in range(min(opened + 1, MAX_SHARDS)) if shard != self._shard])
-        self._table.open(choice)
-        logger.info("shard %s is crowded, going on in shard %s", partition(self._shard), partition(choice))
-        self._shard = choice
-        self._conflicts.clear()
+        After an attempt without an answer only the identical operations with the same ETag are sent, so that at most
+        one of the attempts commits, however late it arrives. Once the ETag has changed, the row of one of the visits
+        shows whether such an attempt has changed it.
+        """
+        recorded: Recorded = "no"
+        while True:
+            try:
+                self._shards.committed(self._table.commit(self._shards.own, state, visits))
+                return True
+            except EtagMismatch:
+                return recorded == "unknown" and self._has_committed(visits, retries)
+            except StorageError as error:
+                if isinstance(error, OutcomeUnknown):
+                    recorded = "unknown"
+                retries.wait_after(error, recorded)
+
+    def _has_committed(self, visits: Sequence[Visit], retries: _Retries) -> bool:
+        """Whether an attempt that was not answered has committed. The own shard is then known with it."""
+        while True:
+            try:
+                if not self._table.has_visit(self._shards.own, visits[0]):
+                    return False
+                self._shards.reread()
+                self._metrics.count("unknown_outcomes_resolved")
+                return True
+            except StorageError as error:
+                retries.wait_after(error, recorded="unknown")
+
+
+class _Retries:
+    """The attempts at one commit: growing pauses between them, and a time after which none begins."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + COMMIT_SECONDS
+        self._pause = _FIRST_PAUSE
+
+    def wait_after(self, error: StorageError, recorded: Recorded) -> None:
+        """Wait before the next attempt. Raises NotAcknowledged if there should be none."""
+        if isinstance(error, PermanentError):
+            raise NotAcknowledged(str(error), recorded) from error
+        self.check_time(str(error), recorded)
+        if not isinstance(error, EtagMismatch):  # which means that another process made progress
+            time.sleep(self._pause * random.uniform(0.5, 1.0))
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+    def check_time(self, reason: str, recorded: Recorded = "no") -> None:
+        """Raises NotAcknowledged after COMMIT_SECONDS."""
+        if time.monotonic() > self._until:
+            raise NotAcknowledged(reason, recorded)

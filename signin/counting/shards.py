@@ -1,153 +1,366 @@
-"""The statistics of all shards together, as this process knows them: a grow-only counter (G-counter).
+"""The shards as one process knows them: which one it commits to, and the statistics of all of them.
 
-Each shard only grows and the value is their sum, so what is known of a shard is replaced only by something larger,
-and no value given out is ever smaller than one given out before.
+Invariants, which tests/faults/test_histories.py checks:
+
+1. Before a process commits to a shard above 0 at an ETag that it has read, it changes shard 0's ETag. At the ETag of
+   its own last commit it need not.
+2. No process commits to a closed shard without re-opening it, and then 1 applies. Closing is conditional on the
+   shard's ETag: a commit on its way either comes first, or fails and finds the shard closed.
+3. A process on shard 0 closes every other shard whose ETag has not changed for IDLE_SECONDS. A process on another
+   shard that sees shard 0 unchanged for as long goes back to it.
+4. A process that needs room takes a closed shard before it opens a new one. Shards are opened without gaps.
+5. Sole writer: a process that has found all other shards closed or absent since it learnt shard 0's ETag, and whose
+   commits to shard 0 have met the expected ETag ever since, knows every visit there is. It reads nothing more.
+
+5 follows from 1 and 2: a commit elsewhere needs an open shard; to open one, or to move to it, changes shard 0's ETag
+before the commit. So a lone process pays one request a visit, however many processes and shards there once were.
 """
 
 from __future__ import annotations
 
+import logging
+import random
 import threading
 import time
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from signin.counting.table import MAX_SHARDS, ShardState, StorageError
+from signin.counting.errors import EtagMismatch, StorageError
+from signin.counting.rows import ADOPTED, MAX_SHARDS, ShardState, partition
 from signin.visits.statistics import Statistics
 
+logger = logging.getLogger(__name__)
 
-class _Reader(Protocol):
+IDLE_SECONDS = 180.0  # after which an unchanged shard is closed
+CROWDED = 3  # conflicts within the last commits, after which a process leaves a shard
+
+_RECENT_COMMITS = 20
+_FRESH_WALK_SECONDS = 0.1  # a broadcast this soon after a walk need not walk again
+_PEER_AGES = 4  # longer than it takes another process to find visits of ours that it has not seen broadcast
+
+ShardTotals = Mapping[int, int]
+"""How many visits are known of each shard that has any: a version vector."""
+
+
+class Table(Protocol):
+    """The requests of `table.VisitTable` that this module needs."""
+
     def read(self, shard: int) -> ShardState: ...
+    def read_all(self, shards: Iterable[int]) -> list[ShardState]: ...
+    def open_shard(self, shard: int, state: ShardState) -> ShardState: ...
+    def close_shard(self, shard: int, state: ShardState) -> ShardState: ...
+    def touch(self, shard: int) -> None: ...
 
 
-_JUST_NOW = 0.1  # seconds
+class Shards:
+    """All shards, as this process knows them.
 
+    What is known of a shard only grows, and the value is the sum (a G-counter), so no value that was returned is ever
+    larger than a later one, as long as the table is not recreated.
 
-class ShardCounter:
-    """What this process wrote itself, and what it read of the other shards.
-
-    A process that is alone need not read at all: whoever goes to another shard than the first moves the first one's
-    fence before (see `VisitTable.open`), and whoever commits to the first moves it too. If there was no other shard
-    after we learned the first one's etag, there is none as long as our commits meet the etag they expect.
-
-    Thread-safe; only `refresh`, `read_all` and `read_others` block, one caller at a time.
+    `writable`, `committed`, `lost_race`, `reread` and `lose_etag` are for the committer's thread, the rest for any. A
+    walk is one reading of all shards; concurrent callers share it.
     """
 
-    def __init__(self, table: _Reader, max_age: float) -> None:
+    def __init__(self, table: Table, max_age: float) -> None:
+        """`max_age`: for how many seconds visitors are shown other processes' visits as last read."""
         self._table = table
         self._max_age = max_age
-        self._lock = threading.Lock()
-        self._shards: dict[int, Statistics] = {}
-        self._value: Statistics | None = None
+
+        # The committer's own. Other threads read `_own` only.
+        self._own = 0
+        self._state: ShardState | None = None  # the own shard at an ETag to commit at; None: to be read
+        self._conflicts: deque[bool] = deque(maxlen=_RECENT_COMMITS)
+
+        self._lock = threading.Lock()  # guards all up to the next lock; never held during a request
+        self._known: dict[int, ShardState] = {}
         self._known_at: dict[int, float] = {}
-        self._own: int | None = None
-        self._doubts = 1
-        self._doubted_at = time.monotonic()
-        self._settled_doubts = 0
-        self._walk_lock = threading.Lock()
-        self._walked_at = float("-inf")
+        self._value: Statistics | None = None
+        self._committed_at = float("-inf")
+        self._first_etag: str | None = None  # shard 0's, as last seen
+        self._epoch = 0  # grows when another process has, or may have, changed shard 0's ETag
+        self._verified_epoch = -1  # in which a walk has found all other shards closed or absent
+        self._foreign_change_at = time.monotonic()
+        self._is_first_idle = False
+
+        self._walk_lock = threading.Lock()  # guards what follows; held during a walk
+        self._walked_from = float("-inf")  # when the last walk that has ended began
         self._walk_error: StorageError | None = None
+        self._unchanged_since: dict[int, tuple[str | None, float]] = {}
 
-    def record(self, shard: int, statistics: Statistics) -> None:
-        """Take note of what this process committed a moment ago."""
-        self._learn(shard, statistics)
-        self._own = shard
+    # For the committer's thread
 
-    def doubt(self) -> None:
-        """Take note that there may be others, since an etag was read anew."""
+    @property
+    def own(self) -> int:
+        """The shard that this process commits to at present."""
+        return self._own
+
+    def writable(self) -> ShardState:
+        """The own shard's state, at an ETag at which this process may commit.
+
+        Sends nothing after a commit. Raises StorageError; an EtagMismatch means that the next call may succeed at once.
+        """
+        if sum(self._conflicts) >= CROWDED:
+            self._leave()
+        elif self._own > 0 and self._is_first_idle:  # rule 3
+            self._move_to(0, None)
+        while self._state is None:
+            self._read_own()
+        return self._state
+
+    def committed(self, state: ShardState) -> None:
+        """Record that this process has committed to its shard, at the state that `writable` returned."""
         with self._lock:
-            self._doubts += 1
-            self._doubted_at = time.monotonic()
+            if self._own == 0:
+                if self._state is None or self._state.etag != self._first_etag:
+                    self._epoch += 1
+                self._first_etag = state.etag
+            self._learn(self._own, state)
+            self._committed_at = time.monotonic()
+        self._state = state
+        self._conflicts.append(False)
 
-    def totals(self) -> dict[int, int]:
+    def lost_race(self) -> None:
+        """Record that another process has changed the own shard's ETag."""
+        self._conflicts.append(True)
+        self.lose_etag()
+
+    def reread(self) -> None:
+        """Read the own shard anew: a commit to it, whose reply was lost, has succeeded. Raises StorageError."""
+        self.lose_etag()
+        self._read_own()
+
+    def lose_etag(self) -> None:
+        """Record that the own shard's ETag is not known any more."""
+        self._state = None
+        if self._own == 0:
+            with self._lock:
+                self._see_first(None)
+
+    def _read_own(self) -> None:
+        with self._lock:
+            known = self._known.get(self._own)
+        state = self._table.read(self._own)
+        if _is_recreated(known, state) or (self._own > 0 and not state.exists):
+            self._forget()
+            return
+        with self._lock:
+            self._learn(self._own, state, is_foreign=True)
+            if self._own == 0:
+                self._see_first(state.etag)
+        if state.is_closed:
+            self._move_to(0, None)  # it was closed because it was idle
+            return
+        if self._own > 0:
+            self._touch_first()  # rule 1
+        self._state = state
+
+    def _leave(self) -> None:
+        """Go on in another shard, since this one has too many writers."""
+        with self._lock:
+            opened = max(self._known, default=0) + 1
+            closed = [shard for shard, state in self._known.items() if state.is_closed and shard not in (ADOPTED, 0)]
+        others = [shard for shard in range(min(max(opened, self._own + 1) + 1, MAX_SHARDS)) if shard != self._own]
+        choice = random.choice(closed or others)  # rule 4
+        state = self._open(choice) if choice > 0 else None
+        logger.info("shard %s is crowded, going on in shard %s", partition(self._own), partition(choice))
+        self._move_to(choice, state)
+
+    def _open(self, shard: int) -> ShardState:
+        """Make sure that a shard above 0 exists and is open, and change shard 0's ETag (rule 1)."""
+        state = self._table.read(shard)
+        if state.is_closed:
+            state = self._table.open_shard(shard, state)
+        elif not state.exists:
+            state = self._table.open_shard(shard, state)
+            # Read after the new row was written: if the shards before it exist, they are of the same table.
+            if not all(before.exists for before in self._table.read_all(range(shard))):
+                self._forget()
+                raise EtagMismatch("the table was recreated")
+        self._touch_first()
+        return state
+
+    def _touch_first(self) -> None:
+        try:
+            self._table.touch(0)
+        except EtagMismatch:  # there is no shard 0: the table was recreated
+            self._forget()
+            raise
+
+    def _move_to(self, shard: int, state: ShardState | None) -> None:
+        self._own, self._state = shard, state
+        self._conflicts.clear()
+        with self._lock:
+            self._is_first_idle = False
+
+    def _forget(self) -> None:
+        """Start over in shard 0: the table was recreated, or its rows were deleted."""
+        logger.warning("the table was recreated or emptied: counting starts over with what is in it now")
+        self._move_to(0, None)
+        with self._lock:
+            self._forget_known()
+
+    # For every thread
+
+    def totals(self) -> ShardTotals:
         """How many visits of each shard are known."""
         with self._lock:
-            return {shard: statistics.total for shard, statistics in self._shards.items()}
+            return {shard: state.statistics.total for shard, state in self._known.items() if state.statistics.total}
 
     def value(self) -> Statistics:
         """The sum over all known shards; the same object until one of them changes."""
         with self._lock:
             if self._value is None:
-                self._value = sum(self._shards.values(), start=Statistics())
+                self._value = sum((state.statistics for state in self._known.values()), start=Statistics())
             return self._value
 
     @property
-    def opened(self) -> int:
-        """How many shards are known. They are opened in order, without gaps."""
-        with self._lock:
-            return max(self._shards, default=-1) + 1
+    def is_sole_writer(self) -> bool:
+        """Whether this process knows every visit that was committed before its own last commit (rule 5)."""
+        return self._own == 0 and self._verified_epoch == self._epoch
 
     @property
     def may_have_peers(self) -> bool:
-        """Whether other processes have counted visits, or might have within the last two `max_age`."""
-        return not self._is_alone() or time.monotonic() - self._doubted_at < 2 * self._max_age
+        """Whether other processes count visits, or did so within the last `max_age` times _PEER_AGES."""
+        return not self.is_sole_writer or time.monotonic() - self._foreign_change_at < _PEER_AGES * self._max_age
+
+    @property
+    def is_own_known(self) -> bool:
+        """Whether every visit that this process has committed is known: not after a commit with unknown outcome."""
+        return self._state is not None
 
     @property
     def is_current(self) -> bool:
         """Whether a visitor whose visit this process has committed can be shown the value as it is."""
-        return self._is_alone() or self._is_fresh()
+        return self.is_sole_writer or time.monotonic() - self._walked_from < self._max_age
 
-    def refresh(self, committing: int | None = None) -> None:
-        """Read the shards of which nothing was heard for `max_age` seconds, up to the first that does not exist.
-
-        Leaves out the shard that the caller is committing to, since the commit will tell. Sends nothing where the last
-        walk is younger than `max_age`, so that storage is asked at most once per interval, also while it fails.
-        Raises StorageError, after which the value is as old as it was.
-        """
-        with self._walk_lock:
-            if not self._is_fresh():
-                is_known = committing in self._shards
-                self._walk(committing if is_known else None, heard_since=time.monotonic() - self._max_age)
-            elif self._walk_error is not None:
-                raise type(self._walk_error)(str(self._walk_error))
+    def refresh_if_stale(self) -> None:
+        """Walk, unless a walk has begun within the last `max_age`, also a failed one. Raises StorageError."""
+        self._walk(since=time.monotonic() - self._max_age)
 
     def read_all(self) -> bool:
-        """Read every shard, and say whether visits were found that were not known. Raises StorageError.
+        """Learn every visit that was acknowledged before this call; whether there were any new ones.
 
-        For somebody who may have missed a broadcast: every visit that was broadcast before this call is known after it.
+        Raises StorageError. A sole writer reads shard 0 only: at the expected ETag it knows the rest.
         """
-        with self._walk_lock:
-            known = self.totals()
-            self._walk(None, heard_since=float("inf"))
-            return self.totals() != known
+        known = self.totals()
+        self._walk(since=time.monotonic())
+        return self.totals() != known
 
     def read_others(self) -> None:
-        """Read every shard, but for one that this process committed to just now. Raises StorageError.
+        """Learn what a broadcast should contain besides this process's own commits. Raises StorageError.
 
-        For a broadcast. Of two processes that first commit and then look around, one at least sees both commits: this
-        is what makes the last broadcast complete.
+        Of two processes that first commit and then read the other shards, at least one sees both commits. This makes
+        the last broadcast complete.
         """
-        is_just_committed = self._own is not None and time.monotonic() - self._known_at[self._own] < _JUST_NOW
-        if is_just_committed and self._is_alone():
-            return
+        if not self.is_sole_writer:
+            self._walk(since=max(self._committed_at, time.monotonic() - _FRESH_WALK_SECONDS))
+
+    def _walk(self, since: float) -> None:
+        """Return when a walk that began after `since` has ended; raises what it raised."""
         with self._walk_lock:
-            self._walk(self._own if is_just_committed else None, heard_since=float("inf"))
+            if self._walked_from > since:
+                if self._walk_error is not None:
+                    raise type(self._walk_error)(str(self._walk_error))
+                return
+            began, failure = time.monotonic(), None
+            try:
+                if not self._first_is_unchanged():
+                    self._read_shards(began)
+            except StorageError as error:
+                failure = error
+                raise
+            finally:
+                self._walked_from, self._walk_error = began, failure
 
-    def _is_alone(self) -> bool:
-        return self.opened == 1 and self._settled_doubts == self._doubts
-
-    def _is_fresh(self) -> bool:
-        return time.monotonic() - self._walked_at < self._max_age
-
-    def _walk(self, passing: int | None, heard_since: float) -> None:
-        doubts = self._doubts
-        self._walk_error = None
-        try:
-            for shard in range(MAX_SHARDS):
-                if shard == passing or self._known_at.get(shard, float("-inf")) >= heard_since:
-                    continue
-                head = self._table.read(shard)
-                if head.etag is None:
-                    break
-                self._learn(shard, head.statistics)
-            self._settled_doubts = doubts
-        except StorageError as error:
-            self._walk_error = error
-            raise
-        finally:
-            self._walked_at = time.monotonic()
-
-    def _learn(self, shard: int, statistics: Statistics) -> None:
+    def _first_is_unchanged(self) -> bool:
+        """Whether one read of shard 0 shows that nothing was committed that this process does not know (rule 5)."""
+        if not self.is_sole_writer:
+            return False
         with self._lock:
-            self._known_at[shard] = time.monotonic()
-            if shard not in self._shards or statistics.total > self._shards[shard].total:
-                self._shards[shard] = statistics
-                self._value = None
+            expected = self._first_etag
+        etag = self._table.read(0).etag
+        with self._lock:
+            return etag in (expected, self._first_etag)
+
+    def _read_shards(self, began: float) -> None:
+        with self._lock:
+            own, known, first_etag, epoch = self._own, dict(self._known), self._first_etag, self._epoch
+        states = self._read_existing(known)
+        with self._lock:
+            if any(_is_recreated(known.get(shard), state) for shard, state in states.items()):
+                self._forget_known(but_since=began)
+            # While this process commits to shard 0, its commits find out whether the ETag is the expected one.
+            if (own > 0 or self._state is None) and states[0].etag not in (first_etag, self._first_etag):
+                self._see_first(states[0].etag)
+            for shard, state in states.items():
+                self._learn(shard, state, is_foreign=True)
+        others = [self._close_if_idle(shard, state) for shard, state in states.items() if shard != own]
+        is_alone = own == self._own == 0 and all(state.is_closed or not state.exists for state in others)
+        with self._lock:
+            self._is_first_idle = self._is_idle(0)
+            self._verified_epoch = epoch if is_alone else -1
+
+    def _read_existing(self, known: Mapping[int, ShardState]) -> dict[int, ShardState]:
+        """Every shard's state, by parallel requests: the known shards and the next one, then twice as many."""
+        states: dict[int, ShardState] = {}
+        first, end = ADOPTED, max(known, default=0) + 2
+        while first < MAX_SHARDS:
+            shards = range(first, min(end, MAX_SHARDS))
+            states |= zip(shards, self._table.read_all(shards), strict=True)
+            if not states[shards[-1]].exists:
+                break
+            first, end = end, 2 * end
+        return states
+
+    def _close_if_idle(self, shard: int, state: ShardState) -> ShardState:
+        """Note for how long the shard's ETag has been the same, and close the shard if that is long (rule 3)."""
+        now = time.monotonic()
+        etag, since = self._unchanged_since.get(shard, (None, now))
+        self._unchanged_since[shard] = (state.etag, since if etag == state.etag else now)
+        can_be_closed = self._own == 0 and shard > 0 and state.exists and not state.is_closed
+        if not (can_be_closed and self._is_idle(shard)):
+            return state
+        try:
+            return self._table.close_shard(shard, state)
+        except EtagMismatch:  # it is not idle any more
+            return state
+
+    def _is_idle(self, shard: int) -> bool:
+        etag, since = self._unchanged_since.get(shard, (None, float("inf")))
+        return etag is not None and time.monotonic() - since >= IDLE_SECONDS
+
+    # With `_lock` held
+
+    def _learn(self, shard: int, state: ShardState, *, is_foreign: bool = False) -> None:
+        if not state.exists:
+            return
+        now = time.monotonic()
+        known = self._known.get(shard)
+        if known is None or state.statistics.total > known.statistics.total:
+            self._value = None
+            if is_foreign:
+                self._foreign_change_at = now
+        elif state.statistics.total < known.statistics.total:  # read before what is known was committed
+            return
+        self._known[shard] = state
+        self._known_at[shard] = now
+
+    def _see_first(self, etag: str | None) -> None:
+        if etag is None or etag != self._first_etag:
+            self._epoch += 1
+            self._foreign_change_at = time.monotonic()
+        self._first_etag = etag
+
+    def _forget_known(self, but_since: float = float("inf")) -> None:
+        for shard in [shard for shard, known_at in self._known_at.items() if known_at < but_since]:
+            del self._known_at[shard]
+            self._known.pop(shard, None)
+        self._value = None
+        self._see_first(None)
+
+
+def _is_recreated(known: ShardState | None, state: ShardState) -> bool:
+    """Whether a reading that began after `known` was known shows a table, or a row, that was recreated since."""
+    return known is not None and (not state.exists or state.statistics.total < known.statistics.total)

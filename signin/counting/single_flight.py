@@ -1,4 +1,4 @@
-"""One run of something slow for everybody who asks for it at about the same time."""
+"""Single flight: concurrent callers share one run of something slow."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 
 class SingleFlight:
-    """Runs a blocking function so that each caller gets a run that began after the call.
+    """Runs a blocking function in a thread, so that each caller gets a run that began after the call.
 
-    Whoever calls while one is under way shares the next, and runs begin at least `pause` seconds apart: however many
-    call, the function runs at a bounded rate. For the coroutines of one event loop.
+    Callers during a run share the next one, and runs begin at least `pause` seconds apart: the function runs at a
+    bounded rate, however many call. For the coroutines of one event loop.
     """
 
     def __init__(self, function: Callable[[], object], pause: float) -> None:
@@ -25,7 +25,7 @@ class SingleFlight:
         """Return when a run that began after this call has ended; raises what it raised."""
         if self._next is None or self._next.done():
             self._next = asyncio.create_task(self._run())
-        await asyncio.shield(self._next)  # a caller who leaves must not take the others along
+        await asyncio.shield(self._next)  # a caller that is cancelled must not cancel the run for the others
 
     async def _run(self) -> None:
         if self._current is not None and not self._current.done():

@@ -7,11 +7,12 @@ import random
 import threading
 import time
 from contextlib import suppress
+from typing import Literal, NamedTuple
 
-from signin.counting.shards import ShardCounter
-from signin.counting.table import EtagMismatch, StorageError
+from signin.counting.errors import EtagMismatch, StorageError
+from signin.counting.shards import Shards, ShardTotals
 from signin.live.hub import Hub, SignalRError
-from signin.live.lease import BroadcastLease, ShardTotals
+from signin.live.lease import BroadcastLease
 from signin.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -19,39 +20,61 @@ logger = logging.getLogger(__name__)
 TARGET = "updateSignInStats"
 
 _LONGEST_PAUSE = 30.0  # seconds between attempts while the service fails, unless it asks for more
+_PATIENCE_INTERVALS = 2  # within which a process that lives broadcasts what it has committed
+
+
+class _Watch(NamedTuple):
+    """When to look for visits that were never broadcast; `unless_beyond`: not if more are known by then."""
+
+    at: float
+    unless_beyond: ShardTotals | None
 
 
 class Broadcaster:
-    """Sends at once when the last broadcast is older than the interval, else at the interval's end.
+    """Sends at once if the last broadcast is older than the interval, else at the interval's end.
 
-    The interval is kept by all processes together, see lease.py; one without company need not ask whose turn it is.
-    One with company looks around once more, an interval after its last change or broadcast: another process may have
-    died with something to tell.
+    All processes together keep the interval by the broadcast lease. The sole writer needs none: nothing else is there
+    to broadcast.
 
-    What is sent is the whole state at that moment, so that a failed broadcast loses nothing: the next one carries
-    everything. After a failure it tries again by itself, at growing intervals.
+    A broadcast carries the whole state, so that a failed one loses nothing: the next one carries everything. After a
+    failure it tries again by itself, with growing pauses.
     """
 
     def __init__(
-        self, hub: Hub, counter: ShardCounter, lease: BroadcastLease, interval: float, metrics: Metrics | None = None
+        self, hub: Hub, shards: Shards, lease: BroadcastLease, interval: float, metrics: Metrics | None = None
     ) -> None:
         self._hub = hub
-        self._counter = counter
-        self._turns = lease
+        self._shards = shards
+        self._lease = lease
         self._interval = interval
         self._metrics = metrics or Metrics()
-        self._is_pending = False
+        self._is_pending = False  # guarded by `_changed`, as is the next
+        self._watch: _Watch | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._is_failing = False
+        self._is_failing = False  # the thread's own, as is the next
         self._back_off = interval
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
+
+    def start(self) -> None:
+        """Begin to broadcast."""
         self._thread.start()
 
     def changed(self) -> None:
-        """Say that the statistics have changed. Does not block."""
+        """Broadcast soon: this process has committed visits. Does not block."""
         with self._changed:
             self._is_pending = True
+            self._changed.notify()
+
+    def found_others(self) -> None:
+        """Broadcast soon what other processes have committed, unless they do. Does not block.
+
+        A process may have died between a commit and its broadcast. If it lives, it broadcasts within an interval; and
+        if it has committed more by the time that we look again, it lives.
+        """
+        with self._changed:
+            at = time.monotonic() + _PATIENCE_INTERVALS * self._interval
+            self._watch = _Watch(at, unless_beyond=self._shards.totals())
             self._changed.notify()
 
     def close(self, timeout: float) -> None:
@@ -62,82 +85,111 @@ class Broadcaster:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        is_watching = False
-        while True:
-            with self._changed:
-                timeout = self._interval if is_watching else None
-                self._changed.wait_for(lambda: self._is_pending or self._closing.is_set(), timeout)
-                has_changed, self._is_pending = self._is_pending, False
-            if not has_changed and self._closing.is_set():
-                return
-            is_watching = has_changed and self._counter.may_have_peers
+        while (reason := self._next_reason()) is not None:
             try:
-                pause = self._round() if has_changed else self._watch()
-            except Exception as error:  # whatever it is, this thread has to go on
+                pause = self._look(reason) if isinstance(reason, _Watch) else self._round()
+            except Exception as error:  # a defect of ours too: this thread has to go on
                 if self._closing.is_set():
                     return
                 self.changed()
+                if isinstance(reason, _Watch):  # the others' shards may not have been read
+                    with self._changed:
+                        self._watch = self._watch or reason
                 pause = self._failed(error)
             self._closing.wait(pause)
 
+    def _next_reason(self) -> Literal["changed"] | _Watch | None:
+        """Wait for a reason to broadcast; None at the end."""
+        with self._changed:
+            while not (self._is_pending or self._closing.is_set()):
+                due_in = None if self._watch is None else self._watch.at - time.monotonic()
+                if due_in is not None and due_in <= 0.0:
+                    watch, self._watch = self._watch, None
+                    return watch
+                self._changed.wait(due_in)
+            has_changed, self._is_pending = self._is_pending, False
+            if has_changed:
+                return "changed"
+            watch, self._watch = self._watch, None
+            return watch if watch is not None and watch.unless_beyond is not None else None
+
+    def _look(self, watch: _Watch) -> float:
+        """Read the other shards and broadcast what no process has; the seconds until the next round."""
+        self._shards.read_all()
+        if not self._shards.may_have_peers:  # its own commits are broadcast without a watch
+            return 0.0
+        if watch.unless_beyond not in (None, self._shards.totals()):
+            if not self._closing.is_set():
+                self.found_others()  # the process may have died since
+            return 0.0
+        return self._round()
+
     def _round(self) -> float:
-        """Broadcast, if it is our turn and there is something to tell; the seconds until the next round."""
-        if not self._counter.may_have_peers:
+        """Broadcast if something is left to send and the lease is free; the seconds until the next round."""
+        if not self._shards.may_have_peers:
             next_round = time.monotonic() + self._interval
             self._send()
             return next_round - time.monotonic()
-        last = self._turns.read()
-        if last.covers(self._counter.totals()):
+        last = self._lease.read()
+        if self._is_covered(last.sent):
             return 0.0
         if last.remaining > 0 and not self._closing.is_set():
             self.changed()
-            # Whoever sent last comes first: it costs the others a read to see that all is told, and no vain write.
+            # Wait 2-10 % longer than the lease, so that its holder usually renews it first. The others then find out by
+            # one read that nothing is left to send, instead of by a write that fails.
             return last.remaining + random.uniform(0.02, 0.1) * self._interval
         try:
-            turn = self._turns.acquire(last, self._interval)
+            lease = self._lease.acquire(last, self._interval)
         except EtagMismatch:
             self.changed()
             return 0.0
-        next_round = time.monotonic() + self._interval  # not before the turn is over, or it would be another's
+        next_round = time.monotonic() + self._interval  # not before the lease expires, or it would be another's
         try:
-            told = self._send()
+            sent = self._send()
         except SignalRError as error:
-            if error.retry_after:  # it is meant for all of us
+            if error.retry_after:  # it applies to all processes
                 with suppress(StorageError):
-                    self._turns.acquire(turn, error.retry_after)
+                    self._lease.acquire(lease, error.retry_after)
             raise
-        with suppress(StorageError):  # then somebody tells it again
-            self._turns.record_sent(turn, told)
-        return turn.remaining
+        with suppress(StorageError):  # then another process sends it again
+            self._lease.record_sent(lease, sent)
+        with self._changed:  # a peer may die with visits that are not broadcast
+            self._watch = _Watch(next_round, unless_beyond=None)
+        return next_round - time.monotonic()
 
-    def _watch(self) -> float:
-        """See to what nobody has told; the seconds until that is looked into."""
-        self._counter.read_others()
-        if not self._turns.read().covers(self._counter.totals()):
-            self.changed()
-        return 0.0
+    def _is_covered(self, sent: ShardTotals) -> bool:
+        """Whether the last broadcast covered every visit that is known.
+
+        If it covered more, the other shards are read: what was sent before is in them, unless the table was recreated.
+        So they are if a commit of this process with unknown outcome may have added visits that it does not know.
+        """
+        totals = self._shards.totals()
+        if not self._shards.is_own_known or any(total > totals.get(shard, 0) for shard, total in sent.items()):
+            self._shards.read_all()
+            totals = self._shards.totals()
+        return sent == totals
 
     def _send(self) -> ShardTotals:
-        """Broadcast what is known now, and return how much that is. Raises StorageError and SignalRError."""
-        self._counter.read_others()
-        told = self._counter.totals()
+        """Broadcast the statistics known now; their totals. Raises StorageError and SignalRError."""
+        self._shards.read_others()
+        totals = self._shards.totals()
         began = time.monotonic()
-        self._hub.broadcast(TARGET, self._counter.value().summary())
+        self._hub.broadcast(TARGET, self._shards.value().summary())
         self._metrics.count("broadcasts")
         self._metrics.record_duration("broadcast", time.monotonic() - began)
         if self._is_failing:
             logger.info("broadcasts work again")
         self._is_failing = False
         self._back_off = self._interval
-        return told
+        return totals
 
     def _failed(self, error: Exception) -> float:
-        """Log it, unless that was done before, and return the seconds to wait before the next attempt."""
+        """Log the first of a row of failures; the seconds to wait before the next attempt."""
         self._metrics.count("broadcast_failures")
         if not self._is_failing:
             is_defect = not isinstance(error, SignalRError | StorageError)
             logger.warning("broadcasts fail, visits are counted all the same: %s", error, exc_info=is_defect)
         self._is_failing = True
         self._back_off = max(self._interval, min(2 * self._back_off, _LONGEST_PAUSE))
-        asked_for = error.retry_after if isinstance(error, SignalRError) else 0.0
-        return max(self._back_off, asked_for)
+        retry_after = error.retry_after if isinstance(error, SignalRError) else 0.0
+        return max(self._back_off, retry_after)

@@ -1,8 +1,9 @@
-"""Whose turn it is to broadcast: for the app as a whole one broadcast per interval, however many processes there are.
+"""The broadcast lease: for the app as a whole one broadcast per interval, however many processes there are.
 
-The processes agree through one row, moved by If-Match: it says when the last turn was taken, and what the last
-broadcast told. Whoever has something to tell reads it, and waits, takes the turn, or finds it told already. A process
-that dies during its turn has not noted what it sent; so the next one, after the interval, sends it again.
+The processes agree through one row, written by If-Match: it records when the lease expires and which totals the last
+broadcast covered. A process with something to send reads it, and then waits, acquires the lease, or finds that the
+last broadcast covered everything. A process that dies while it holds the lease has not recorded what it sent; so after
+the interval the next one sends it again.
 """
 
 from __future__ import annotations
@@ -12,88 +13,94 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from azure.data.tables import TableEntity
 
+from signin.counting.shards import ShardTotals
 from signin.counting.table import VisitTable
 from signin.live.hub import MAX_RETRY_AFTER
 
-LEASE_PARTITION = "broadcast"  # the PartitionKey
-_KEY = "turn"
-
+LEASE_PARTITION = "broadcast"
 LONGEST_INTERVAL = 3600.0  # seconds between broadcasts
-_LONGEST = max(LONGEST_INTERVAL, MAX_RETRY_AFTER)  # seconds
 
-ShardTotals = Mapping[int, int]  # shard: visits
+_ROW_KEY = "turn"
+_LONGEST = max(LONGEST_INTERVAL, MAX_RETRY_AFTER)  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The last turn that was taken: until when, by `time.monotonic()`, and what had been told by then or in it."""
+    """The lease as last read: when it expires, by `time.monotonic()`, and the totals that the last broadcast covered.
 
-    over_at: float = float("-inf")
+    The ETag is that of its row; None if there is none.
+    """
+
+    expires_at: float = float("-inf")
     sent: ShardTotals = field(default_factory=dict)
     etag: str | None = None
 
     @property
     def remaining(self) -> float:
-        """The seconds until the next turn may be taken; negative where it might have been."""
-        return self.over_at - time.monotonic()
-
-    def covers(self, totals: ShardTotals) -> bool:
-        """Whether every one of these visits was counted in a broadcast."""
-        return all(self.sent.get(shard, 0) >= total for shard, total in totals.items())
+        """The seconds until the lease may be acquired; not positive if it may be now."""
+        return self.expires_at - time.monotonic()
 
 
 class BroadcastLease:
-    """The lease of all processes, as this one sees them."""
+    """The lease that all processes share, as this one knows it. For one thread."""
 
     def __init__(self, table: VisitTable) -> None:
         self._table = table
         self._etag: str | None = None
-        self._over_at = float("-inf")
+        self._expires_at = float("-inf")
 
     def read(self) -> Lease:
-        """The last turn that any process took. Raises StorageError."""
-        row = self._table.row(LEASE_PARTITION, _KEY)
+        """The lease that any process acquired last. Raises StorageError."""
+        row = self._table.row(LEASE_PARTITION, _ROW_KEY)
         if row is None:
             return Lease()
         etag = str(row.metadata["etag"])
         try:
-            seconds, told = float(row["Seconds"]), dict(enumerate(map(int, json.loads(row["Told"]))))
-            age = (datetime.now(UTC) - datetime.fromisoformat(row["At"])).total_seconds()
-            if not 0.0 <= seconds <= _LONGEST:
-                raise ValueError(seconds)
-        except (KeyError, TypeError, ValueError):  # somebody has meddled with it; the next turn makes it right
-            return Lease(etag=etag)
+            remaining, sent = _parse(row)
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            return Lease(etag=etag)  # the row was edited by hand; the next holder writes it anew
         if etag != self._etag:
-            # The time is by the other process's clock. Where that is ahead of ours, we wait no longer than a turn.
-            self._etag, self._over_at = etag, time.monotonic() + min(seconds, seconds - age)
-        return Lease(self._over_at, told, etag)
+            self._etag, self._expires_at = etag, time.monotonic() + remaining
+        return Lease(self._expires_at, sent, etag)
 
     def acquire(self, last: Lease, seconds: float) -> Lease:
-        """Take the turn that follows the last one, for so many seconds.
+        """Acquire the lease for so many seconds, as the holder after `last`.
 
-        Raises EtagMismatch where another process was faster, and StorageError.
+        Raises EtagMismatch if another process was faster, and StorageError.
         """
         return self._write(last.sent, seconds, last.etag)
 
-    def record_sent(self, turn: Lease, told: ShardTotals) -> None:
-        """Say what was told in our turn, which ends when it would have.
+    def record_sent(self, lease: Lease, sent: ShardTotals) -> None:
+        """Record the totals that our broadcast covered, without extending the lease.
 
-        Raises EtagMismatch where the next one has begun, and StorageError.
+        Raises EtagMismatch if another process holds the lease by now, and StorageError.
         """
-        self._write(told, max(turn.remaining, 0.0), turn.etag)
+        self._write(sent, max(lease.remaining, 0.0), lease.etag)
 
-    def _write(self, told: ShardTotals, seconds: float, etag: str | None) -> Lease:
-        over_at = time.monotonic() + seconds
+    def _write(self, sent: ShardTotals, seconds: float, etag: str | None) -> Lease:
+        expires_at = time.monotonic() + seconds
         row = TableEntity(
             PartitionKey=LEASE_PARTITION,
-            RowKey=_KEY,
+            RowKey=_ROW_KEY,
             At=datetime.now(UTC).isoformat(),
             Seconds=seconds,
-            Told=json.dumps([told.get(shard, 0) for shard in range(max(told, default=-1) + 1)]),
+            Told=json.dumps(dict(sent)),
         )
         self._etag = self._table.write(row, etag)
-        self._over_at = over_at
-        return Lease(over_at, told, self._etag)
+        self._expires_at = expires_at
+        return Lease(expires_at, sent, self._etag)
+
+
+def _parse(row: Mapping[str, Any]) -> tuple[float, ShardTotals]:
+    """The remaining seconds and the totals that a row records. Raises many kinds of errors if it is malformed."""
+    seconds = float(row["Seconds"])
+    if not 0.0 <= seconds <= _LONGEST:
+        raise ValueError(seconds)
+    age = (datetime.now(UTC) - datetime.fromisoformat(row["At"])).total_seconds()
+    sent = {int(shard): int(total) for shard, total in json.loads(row["Told"]).items()}
+    # The time is by the other process's clock. If that is ahead of ours, we wait no longer than the lease lasts.
+    return min(seconds, seconds - age), sent

@@ -1,54 +1,46 @@
 """Bring the visits that the C# sample recorded into the counts, each once, however often this is run.
 
 The sample wrote a row for each visit (PartitionKey "SignIn", RowKey a GUID, OS, Browser) and counted them all on each
-visit. Such a row becomes a visit of the first shard, under a key made of nothing but the row itself. So a transaction
-with a visit that was adopted before fails as a whole: neither a second run, nor one at the same time, nor a request
-that arrives long after its sender was killed can count a visit again. The sample's rows stay as they are.
+visit. Such a row becomes a visit of the shard "adopted", to which no process of the app commits, under a key made of
+the row alone. So a transaction with a visit that was adopted before fails as a whole: neither a second run, nor a
+concurrent one, nor a request that arrives long after its sender was killed can count a visit again. At the end the ETag
+of shard 0 is changed, so that running processes read the shard. The sample's rows stay as they are.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, cast
 
 from azure.data.tables import TableEntity
 
-from signin.counting.committer import CROWDED
-from signin.counting.table import (
-    MAX_VISITS,
-    EtagMismatch,
-    OutcomeUnknown,
-    PermanentError,
-    ShardState,
-    StorageError,
-    VisitTable,
-    partition,
-)
+from signin.counting.errors import EtagMismatch, OutcomeUnknown, PermanentError, StorageError
+from signin.counting.rows import ABSENT, ADOPTED, STATS_KEY, ShardState, partition
+from signin.counting.table import MAX_VISITS, VisitTable
 from signin.visits.user_agent import labels_of
 from signin.visits.visit import Visit
 
 SAMPLE = "SignIn"  # the PartitionKey of its rows
 
-_SHARD = 0
-# Before every other visit of the shard, whose key begins with a year. The GUID comes first and the time last, so that
-# the adopted rows lie in the order of the sample's.
-_PREFIX = f"0-{SAMPLE}-"
+_OLD_PREFIX = f"0-{SAMPLE}-"  # of the visits that version 1.0.0 adopted, into shard 0
 
-_READS_AT_ONCE = 16
-_TRIES = 30  # in a row without success
+_PARALLEL_READS = 16
+_ATTEMPTS = 30  # at a batch
 _FIRST_PAUSE = 0.05  # seconds
 _LONGEST_PAUSE = 2.0
-_FENCE_MOVES = 2 * CROWDED
-_BETWEEN_FENCE_MOVES = 0.025  # seconds
 
 
 class Adoption(NamedTuple):
-    """What became of the sample's rows."""
+    """How many of the sample's rows this run adopted, and how many were adopted before."""
 
     adopted: int
     already_adopted: int
@@ -59,11 +51,11 @@ class Adoption(NamedTuple):
 
 
 def sample_visits(table: VisitTable) -> Iterator[tuple[Visit, bool]]:
-    """Each visit that the sample recorded, as it is counted, and whether it has been adopted. Raises StorageError.
+    """Each visit that the sample recorded, as the app counts it, and whether it has been adopted. Raises StorageError.
 
-    Reads both the sample's rows and the adopted ones, which are in the same order, from beginning to end.
+    Reads the sample's rows and the adopted ones, which are in the same order, from beginning to end.
     """
-    adopted = (_guid(row["RowKey"]) for row in table.rows(partition(_SHARD), _PREFIX))
+    adopted = heapq.merge(_guids(table.rows(partition(ADOPTED))), _guids(table.rows(partition(0), _OLD_PREFIX)))
     latest = next(adopted, None)
     for row in table.rows(SAMPLE):
         while latest is not None and latest < row["RowKey"]:
@@ -72,111 +64,109 @@ def sample_visits(table: VisitTable) -> Iterator[tuple[Visit, bool]]:
 
 
 def adopt(table: VisitTable, advance: Callable[[int], None]) -> Adoption:
-    """Adopt what has not been adopted; `advance` is told of each number of rows dealt with. Raises StorageError.
+    """Adopt every visit that has not been adopted; `advance` receives the numbers of rows as they are processed.
 
-    Whenever it ends, each row has been adopted once or not at all, and another run goes on from there.
+    Raises StorageError. However a run ends, each visit has been adopted once or not at all; another run continues.
     """
     already_adopted = 0
-    waiting: list[Visit] = []
+    batch: list[Visit] = []
     adopter = _Adopter(table)
     for visit, is_adopted in sample_visits(table):
         if is_adopted:
             already_adopted += 1
             advance(1)
             continue
-        waiting.append(visit)
-        if len(waiting) == MAX_VISITS:
-            adopter.add(waiting)
-            advance(len(waiting))
-            waiting = []
-    adopter.add(waiting)
-    advance(len(waiting))
-    return Adoption(adopter.adopted, already_adopted + adopter.already_adopted)
+        batch.append(visit)
+        if len(batch) == MAX_VISITS:
+            adopter.add(batch)
+            advance(len(batch))
+            batch = []
+    adopter.add(batch)
+    advance(len(batch))
+    adoption = Adoption(adopter.adopted, already_adopted + adopter.already_adopted)
+    if adoption.total:  # also if all were adopted before: that run may have been killed before this
+        _retried(lambda: _announce(table))
+    return adoption
 
 
 class _Adopter:
-    """Adds visits to the shard; knows its stats row as long as nobody else writes to it."""
+    """Adds visits to the shard "adopted", and keeps its state for as long as no concurrent run changes it."""
 
     def __init__(self, table: VisitTable) -> None:
         self._table = table
-        self._head: ShardState | None = None
-        self._is_unanswered = False  # whether a transaction with the present visits is
+        self._state: ShardState | None = None
+        self._has_mismatch = False  # the present visits met another ETag, or a row of one of them
+        self._is_unanswered = False  # an attempt with the present visits got no answer
         self.adopted = 0
         self.already_adopted = 0
 
     def add(self, visits: Sequence[Visit]) -> None:
-        """Add those of the visits that the shard does not hold yet. Raises StorageError.
+        """Add those of the visits that the shard does not hold yet. Raises StorageError."""
+        if visits:
+            self._has_mismatch = self._is_unanswered = False
+            waiting = list(visits)
+            _retried(lambda: self._attempt(waiting))
 
-        That the fence moved says either that the app counts in the same shard, as it well may, or that another run has
-        adopted some of the visits, which takes a read for each to find out: so only every second try looks for that.
-        A busy app is always quicker than we are: then the fence is moved under it, until it leaves the shard to us.
-        """
-        waiting = list(visits)
-        tries, has_rival = 0, False
-        self._is_unanswered = False
-        while waiting:
-            try:
-                if tries > 0 and tries % 2 == 0 and (held := self._held(waiting)):
-                    waiting = [visit for visit in waiting if visit not in held]
-                    if self._is_unanswered:  # it was this run, for all that anybody knows
-                        self.adopted += len(held)
-                    else:
-                        self.already_adopted += len(held)
-                else:
-                    if has_rival:
-                        self._crowd_out()
-                    self._commit(waiting)
-                    self.adopted += len(waiting)
-                    waiting = []
-                tries, has_rival = 0, False
-                self._is_unanswered = False
-            except StorageError as error:
-                tries += 1
-                if isinstance(error, PermanentError) or tries == _TRIES:
-                    raise
-                has_conflict = isinstance(error, EtagMismatch)  # somebody else has made progress
-                has_rival = has_conflict and tries > 1
-                longest = _FIRST_PAUSE if has_conflict else _LONGEST_PAUSE
-                time.sleep(random.uniform(0.0, min(_FIRST_PAUSE * 2**tries, longest)))
-
-    def _crowd_out(self) -> None:
-        """Give whoever commits to the shard the conflicts after which it goes to another.
-
-        Without waiting for the answers: one that commits many times while they are on their way from far off would
-        have forgotten each conflict before the next.
-        """
-        with ThreadPoolExecutor(_FENCE_MOVES) as pool:
-            moves = []
-            for _ in range(_FENCE_MOVES):
-                moves.append(pool.submit(self._table.touch_stats_row, _SHARD))
-                time.sleep(_BETWEEN_FENCE_MOVES)
-        for move in moves:
-            move.result()
-
-    def _held(self, visits: Sequence[Visit]) -> Sequence[Visit]:
-        """Those of the visits that are in the shard."""
-        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-            are_held = pool.map(lambda visit: self._table.holds(_SHARD, visit), visits)
-            return [visit for visit, is_held in zip(visits, are_held, strict=True) if is_held]
-
-    def _commit(self, visits: Sequence[Visit]) -> None:
-        head, self._head = self._head, None  # unless it is committed, nobody knows what the stats row is
-        head = head or self._table.read(_SHARD)
+    def _attempt(self, waiting: list[Visit]) -> None:
+        if self._has_mismatch:
+            self._take_out_adopted(waiting)
+        if not waiting:
+            return
+        state = self._state or self._table.read(ADOPTED)
+        self._state = None  # not known again until this attempt commits
         try:
-            self._head = self._table.commit(_SHARD, head, visits)
+            self._state = self._table.commit(ADOPTED, replace(state, is_closed=True), waiting)
+        except EtagMismatch:
+            self._has_mismatch = True
+            raise
         except OutcomeUnknown:
             self._is_unanswered = True
             raise
+        self.adopted += len(waiting)
+
+    def _take_out_adopted(self, waiting: list[Visit]) -> None:
+        """Remove the visits that the shard holds: this run's unanswered attempt, or another run, has committed them."""
+        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+            found = list(pool.map(lambda visit: self._table.has_visit(ADOPTED, visit), waiting))
+        if self._is_unanswered and all(found):  # an attempt commits all of its visits or none
+            self.adopted += len(found)
+        else:
+            self.already_adopted += sum(found)
+        waiting[:] = [visit for visit, is_found in zip(waiting, found, strict=True) if not is_found]
+        self._has_mismatch = self._is_unanswered = False  # no earlier attempt can commit any more
+
+
+def _announce(table: VisitTable) -> None:
+    """Change shard 0's ETag, so that running processes read the shards again."""
+    with suppress(EtagMismatch):  # the app has counted visits
+        table.open_shard(0, ABSENT)
+    table.touch(0)
+
+
+def _retried(request: Callable[[], None]) -> None:
+    """Make a bounded number of attempts at the request, with growing pauses. Raises StorageError."""
+    for attempt in itertools.count(1):
+        try:
+            request()
+            return
+        except StorageError as error:
+            if isinstance(error, PermanentError) or attempt == _ATTEMPTS:
+                raise
+            # A mismatch means that another run has made progress.
+            longest = _FIRST_PAUSE if isinstance(error, EtagMismatch) else _LONGEST_PAUSE
+            time.sleep(random.uniform(0.0, min(_FIRST_PAUSE * 2**attempt, longest)))
+
+
+def _guids(adopted: Iterable[TableEntity]) -> Iterator[str]:
+    """The GUIDs in the keys of adopted visits."""
+    for row in adopted:
+        if row["RowKey"] != STATS_KEY:
+            yield row["RowKey"].removeprefix(_OLD_PREFIX).rpartition("-")[0]
 
 
 def _visit(row: TableEntity) -> Visit:
     at = cast(datetime, row.metadata["timestamp"])  # which the service sets on every row
-    # ua-parser used to name a Windows with its version ("Windows 10"); Phone and Mobile it still tells apart.
+    # ua-parser used to name a Windows with its version ("Windows 10"); Phone and Mobile are still names of their own.
     os_family = re.sub(r"^Windows (?!Phone|Mobile).*", "Windows", str(row.get("OS", "")))
     os, browser = labels_of(os_family, str(row.get("Browser", "")))
-    return Visit(f"{_PREFIX}{row['RowKey']}-{at:%Y%m%dT%H%M%S.%fZ}", os, browser, at)
-
-
-def _guid(key: str) -> str:
-    """The GUID in the key of an adopted visit."""
-    return key.removeprefix(_PREFIX).rpartition("-")[0]
+    return Visit(f"{row['RowKey']}-{at:%Y%m%dT%H%M%S.%fZ}", os, browser, at)

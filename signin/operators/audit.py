@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from signin.counting.table import MAX_SHARDS, ShardState, VisitTable, partition
+from signin.counting.rows import ALL_SHARDS, MAX_SHARDS, ShardState, partition
+from signin.counting.table import VisitTable
 from signin.live.lease import LEASE_PARTITION
 from signin.operators.adopt import SAMPLE, sample_visits
 from signin.visits.history import RESOLUTIONS
@@ -67,8 +68,9 @@ class ShardAudit:
 class Audit:
     """The audit of a table.
 
-    `shards` has every shard with rows, in order. `not_adopted` is the number of visits of the C# sample that are not
-    counted. `unknown_partitions` has the number of rows of each partition that the app does not use.
+    `shards` has every shard with rows, in the order of PartitionKey: the shard "adopted" is the last. `not_adopted` is
+    the number of visits of the C# sample that are not counted. `unknown_partitions` has the number of rows of each
+    partition that the app does not use.
     """
 
     shards: Sequence[ShardAudit]
@@ -96,6 +98,7 @@ class Audit:
         for audit in self.shards:
             yield from audit.problems()
         with_stats_row = {audit.shard for audit in self.shards if audit.has_stats_row}
+        # The app reads the shards 0, 1, … up to the first without a stats row, and the shard "adopted" in any case.
         missing = next(shard for shard in range(MAX_SHARDS + 1) if shard not in with_stats_row)
         unreachable = [audit for audit in self.shards if audit.shard >= missing]
         if unreachable:
@@ -116,7 +119,7 @@ class Audit:
 
 def audit(table: VisitTable, advance: Callable[[int], None]) -> Audit:
     """Read the whole table. Calls `advance` with the number of rows read since the last call. Raises StorageError."""
-    numbers = {partition(shard): shard for shard in range(MAX_SHARDS)}
+    numbers = {partition(shard): shard for shard in ALL_SHARDS}
     shards: list[ShardAudit] = []
     not_adopted = 0
     unknown_partitions: dict[str, int] = {}

@@ -8,10 +8,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from itertools import takewhile
 from typing import NamedTuple, Self
 
-from signin.counting.table import MAX_SHARDS, StorageError, VisitTable
+from signin.counting.errors import StorageError
+from signin.counting.rows import ALL_SHARDS
+from signin.counting.table import VisitTable
 from signin.operators.adopt import SAMPLE, adopt
 from signin.operators.audit import audit
 from signin.operators.export import export
@@ -99,8 +100,7 @@ def _export(table: VisitTable, progress: _Progress) -> _Outcome:
 
 def _total(table: VisitTable) -> int:
     """The sum of the stats rows."""
-    states = map(table.read, range(MAX_SHARDS))
-    return sum(state.statistics.total for state in takewhile(lambda state: state.etag is not None, states))
+    return sum(state.statistics.total for state in table.read_all(ALL_SHARDS))
 
 
 class _Command(NamedTuple):

@@ -6,7 +6,8 @@ import csv
 from collections.abc import Callable
 from typing import TextIO
 
-from signin.counting.table import MAX_SHARDS, VisitTable, partition
+from signin.counting.rows import ALL_SHARDS, partition
+from signin.counting.table import VisitTable
 from signin.visits.visit import Visit
 
 
@@ -20,7 +21,7 @@ def export(table: VisitTable, output: TextIO, advance: Callable[[int], None]) ->
     lines = csv.writer(output, lineterminator="\n")
     lines.writerow(["time", "os", "browser", "device"])
     skipped = 0
-    for shard in range(MAX_SHARDS):
+    for shard in ALL_SHARDS:
         for row in table.visits(shard) if partition(shard) in names else ():
             if isinstance(row, Visit):
                 time = row.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

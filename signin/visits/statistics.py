@@ -5,6 +5,7 @@ Each shard has one entry, a `Statistics` that only grows; the value of the count
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Statistics:
     by_browser: Mapping[str, int] = field(default_factory=dict)
     by_device: Mapping[str, int] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    _texts: dict[int, str] = field(default_factory=dict, init=False, repr=False, compare=False)  # by minute
 
     @classmethod
     def of(cls, visits: Iterable[Visit]) -> Statistics:
@@ -90,6 +92,14 @@ class Statistics:
             **extras,
             "history": self.history.to_json(now),
         }
+
+    def json_text(self, now: datetime) -> str:
+        """`to_json` as text, made once a minute: the visitors of a batch share these statistics."""
+        minute = int(now.timestamp()) // 60
+        if minute not in self._texts:
+            self._texts.clear()
+            self._texts[minute] = json.dumps(self.to_json(now))
+        return self._texts[minute]
 
 
 def _by_count(counts: Mapping[str, int]) -> dict[str, int]:

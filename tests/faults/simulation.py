@@ -11,7 +11,7 @@ import queue
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -20,9 +20,9 @@ import pytest
 from azure.data.tables import TableClient, TableEntity
 
 from signin.counting import committer
-from signin.counting import shards as counter
+from signin.counting import shards as shards_module
 from signin.counting.committer import Committer
-from signin.counting.shards import ShardCounter
+from signin.counting.shards import Shards
 from signin.counting.table import VisitTable
 from signin.visits.visit import Visit
 from tests.unit.table_service import Attempt, Fault, TableService, arrives
@@ -170,17 +170,29 @@ class Wire:
         return fate(request)
 
 
+class InTurn(Executor):
+    """Stands in for a pool of threads: the requests of one actor are sent one after the other."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        done: Future[T] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
 class Process:
     """The part of a worker process that counts: its committer, and what it knows of the shards."""
 
     def __init__(self, number: int, service: TableService, clock: Clock) -> None:
-        table = VisitTable(cast(TableClient, Wire(service, clock)))
+        table = VisitTable(cast(TableClient, Wire(service, clock)), readers=InTurn())
         self.number = number
         self.acknowledged: set[str] = set()
         self.has_changes = False  # that have yet to be broadcast
-        self.walked_from = float("-inf")  # when the last walk over all shards that succeeded began
-        self.counter = ShardCounter(table, MAX_AGE)
-        self.committer = Committer(table, self.counter, on_commit=self._committed)
+        self.shards = Shards(table, MAX_AGE)
+        self.committer = Committer(table, self.shards, on_commit=self._committed)
+        self.committer.start()
         self.committing = cast(Actor, self.committer._thread)
         self.reading: Actor | None = None
 
@@ -214,13 +226,15 @@ class Process:
 
 
 @contextmanager
-def simulated(clock: Clock, chance: random.Random, crowded: int) -> Iterator[None]:
-    """Let the app's code run in slow motion, and leave a shard after so many conflicts."""
+def simulated(clock: Clock, chance: random.Random, crowded: int, idle_seconds: float) -> Iterator[None]:
+    """Let the app run in slow motion, with other limits for when a shard is left and when it is closed."""
     simulated_threading = SimpleNamespace(Thread=Actor, Condition=Condition, Lock=threading.Lock)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (committer, counter):
+        for module in (committer, shards_module):
             patch.setattr(module, "threading", simulated_threading)
             patch.setattr(module, "time", clock)
         patch.setattr(committer, "random", chance)
-        patch.setattr(committer, "CROWDED", crowded)
+        patch.setattr(shards_module, "random", chance)
+        patch.setattr(shards_module, "CROWDED", crowded)
+        patch.setattr(shards_module, "IDLE_SECONDS", idle_seconds)
         yield

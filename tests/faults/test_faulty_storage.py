@@ -13,10 +13,13 @@ import pytest
 
 from local.emulators.azurite import Account
 from signin.counting import committer as committer_module
+from signin.counting import shards as shards_module
 from signin.counting import table as table_module
 from signin.counting.committer import Committer, NotAcknowledged
-from signin.counting.shards import ShardCounter
-from signin.counting.table import StorageError, VisitTable
+from signin.counting.errors import StorageError
+from signin.counting.rows import ABSENT
+from signin.counting.shards import Shards
+from signin.counting.table import VisitTable
 from signin.visits.visit import Visit
 from tests.support.audit import rows_of
 from tests.support.faults import FAULTS, FaultyProxy
@@ -32,7 +35,7 @@ LARGEST_BURST = 20
 
 @pytest.fixture
 def proxy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
-    monkeypatch.setitem(table_module._PATIENCE, "read_timeout", READ_SECONDS)
+    monkeypatch.setitem(table_module._REQUEST_OPTIONS, "read_timeout", READ_SECONDS)
     with FaultyProxy(account.table_url, SEED) as proxy:
         yield proxy
 
@@ -45,8 +48,9 @@ class Writer:
         self._number = number
         self._history = history
         self._chance = random.Random(number)
-        self.counter = ShardCounter(table, max_age=1.0)
-        self.committer = Committer(table, self.counter, on_commit=lambda: None)
+        self.shards = Shards(table, max_age=1.0)
+        self.committer = Committer(table, self.shards, on_commit=lambda: None)
+        self.committer.start()
 
     def count(self, visits: int) -> None:
         """Count so many visits, burst by burst."""
@@ -63,10 +67,10 @@ class Writer:
             self._history.attempt(visit.key)
             visitors[visit.key] = self.committer.submit(visit)
         wait(visitors.values())
-        if not self.counter.is_current:
+        if not self.shards.is_current:
             with suppress(StorageError):
-                self.counter.refresh()
-        total = self.counter.value().total
+                self.shards.refresh_if_stale()
+        total = self.shards.value().total
         ended = time.monotonic()
         for key, done in visitors.items():
             error = done.exception()
@@ -89,8 +93,8 @@ def count(
     processes = [Writer(number, proxied, history) for number in range(writers)]
     if own_shards:
         for number, process in enumerate(processes):
-            direct.open(number)
-            process.committer._shard = number
+            direct.open_shard(number, ABSENT)
+            process.shards._own = number
     with ThreadPoolExecutor(writers) as pool:
         for done in [pool.submit(process.count, visits) for process in processes]:
             done.result()
@@ -111,7 +115,7 @@ def test_faults_on_separate_shards_lose_no_visit(account: Account, proxy: Faulty
 def test_faults_on_one_shard_lose_no_visit(
     account: Account, proxy: FaultyProxy, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committer_module, "CROWDED", 10**9)
+    monkeypatch.setattr(shards_module, "CROWDED", 10**9)
     tally = count(account, proxy, report, writers=4, visits=100)
     assert tally.shards == 1
     assert tally.acknowledged > 0

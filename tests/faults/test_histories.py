@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from signin.counting.committer import NotAcknowledged
-from signin.counting.table import StorageError
+from signin.counting.errors import StorageError
+from signin.counting.rows import ABSENT
 from signin.visits.visit import Visit
 from tests.unit.table_service import (
     Attempt,
@@ -42,6 +43,7 @@ from .simulation import MAX_AGE, Actor, Clock, Process, Request, killed, simulat
 PROCESSES = 3
 HISTORIES, HISTORIES_OF_SOAK = 600, 20_000
 STEPS = 40
+IDLE_SECONDS = 20.0
 BROWSERS = ["Edge", "Firefox", "Safari"]
 
 
@@ -106,9 +108,9 @@ class Histories(RuleBasedStateMachine):
         self.service = TableService()
         self.service.blames_the_last = blames_the_last
         for shard in range(shards):
-            self.service.visit_table().open(shard)
+            self.service.visit_table().open_shard(shard, ABSENT)
         self.surroundings = ExitStack()
-        self.surroundings.enter_context(simulated(self.clock, random.Random(seed), crowded))
+        self.surroundings.enter_context(simulated(self.clock, random.Random(seed), crowded, IDLE_SECONDS))
         self.numbers = itertools.count()
         self.processes = [self.new_process() for _ in range(PROCESSES)]
         self.ticks = itertools.count()
@@ -153,10 +155,10 @@ class Histories(RuleBasedStateMachine):
         visits = self.show(process, began, has_own_visit=True)
         if key not in visits:
             self.wrong.append(f"{key} is not counted in what its visitor was shown")
-        if process.counter._is_alone():
+        if process.shards.is_sole_writer:
             self.values.append(Value(visits, as_of=asked_at))
-        elif process.counter.is_current:
-            self.values.append(Value(visits, as_of=process.walked_from - MAX_AGE))
+        elif process.shards._walk_error is None:
+            self.values.append(Value(visits, as_of=process.shards._walked_from))
 
     @rule(index=one_process, what=st.sampled_from(["statistics", "for a visitor", "broadcast"]), at_once=st.booleans())
     def shards_are_read(self, index: int, what: str, at_once: bool) -> None:
@@ -169,15 +171,13 @@ class Histories(RuleBasedStateMachine):
     def statistics(self, process: Process) -> None:
         began, asked_at = next(self.ticks), self.clock.now
         with suppress(StorageError):
-            process.counter.refresh()
-            if self.clock.now > asked_at:  # else the last walk was young enough
-                process.walked_from = asked_at
-        self.values.append(Value(self.show(process, began), as_of=process.walked_from - MAX_AGE))
+            process.shards.read_all()
+            self.values.append(Value(self.show(process, began), as_of=asked_at))
 
     def for_a_visitor(self, process: Process) -> None:
         began = next(self.ticks)
         with suppress(StorageError):
-            process.counter.refresh(committing=process.committer.shard)
+            process.shards.refresh_if_stale()
         self.show(process, began)
 
     def broadcast(self, process: Process) -> None:
@@ -187,14 +187,14 @@ class Histories(RuleBasedStateMachine):
         process.has_changes = False
         acknowledged = frozenset(process.acknowledged)
         try:
-            process.counter.read_others()
+            process.shards.read_others()
         except StorageError:
             process.has_changes = True
         else:
             self.broadcasts.append(Broadcast(self.show(process, began), acknowledged))
 
     def show(self, process: Process, began: int, *, has_own_visit: bool = False) -> frozenset[str]:
-        value = process.counter.value()
+        value = process.shards.value()
         self.history.shown.append(Shown(process.number, began, next(self.ticks), value.total, has_own_visit))
         return frozenset(value.by_os)
 
@@ -226,7 +226,7 @@ class Histories(RuleBasedStateMachine):
             self.service.late.extend(requests)
         self.processes[index] = self.new_process()
 
-    @rule(seconds=st.sampled_from([0.05, 0.5, 2.0, 11.0]))
+    @rule(seconds=st.sampled_from([0.05, 0.5, 2.0, 11.0, IDLE_SECONDS]))
     def time_passes(self, seconds: float) -> None:
         self.clock.now += seconds
 
@@ -251,6 +251,9 @@ class Histories(RuleBasedStateMachine):
         self.all_goes_well()
         while self.service.late:
             self.a_request_arrives_late(0)
+        for process in self.processes:
+            process.read(partial(self.statistics, process))
+        self.all_goes_well()
 
     def all_goes_well(self) -> None:
         while self.waiting:
@@ -260,6 +263,9 @@ class Histories(RuleBasedStateMachine):
         rows = [row for row, _ in self.service._rows.values()]
         self.history.check(self.service.visit_table(), rows, others=self.service.from_elsewhere)
         assert not self.wrong, "; ".join(self.wrong)
+        total = self.service.audited().total
+        for process in self.processes:
+            assert process.shards.value().total == total, "after a reading a process does not know what the table holds"
         for value in self.values:
             known = {key for key, moment in self.acknowledged_at.items() if moment <= value.as_of}
             assert known <= value.visits, f"{sorted(known - value.visits)} not counted in a value that claims to be new"

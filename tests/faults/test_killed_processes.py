@@ -45,7 +45,7 @@ from signin.visits.visit import Visit
 
 from_headers = Visit.from_headers
 Visit.from_headers = lambda headers: dataclasses.replace(from_headers(headers), key=headers["visit-key"])
-table._PATIENCE["read_timeout"] = float(os.environ["READ_SECONDS"])
+table._REQUEST_OPTIONS["read_timeout"] = float(os.environ["READ_SECONDS"])
 """
 
 

@@ -49,7 +49,7 @@ async def until_broadcast(proxy: WebServer, total: int) -> None:
     await asyncio.to_thread(proxy.wait_for, lambda: any(arguments[0] >= total for arguments in broadcasts(proxy)))
 
 
-async def until_totals_are_sent(table_proxy: WebServer, totals: list[int]) -> None:
+async def until_totals_are_sent(table_proxy: WebServer, totals: dict[int, int]) -> None:
     """Wait until the lease has the totals that a broadcast covered: the last request for it, if there may be peers."""
     row = json.dumps({"Told": json.dumps(totals)})[1:-1].encode()
     await asyncio.to_thread(table_proxy.wait_for, lambda: any(row in request.body for request in table_proxy.requests))
@@ -103,7 +103,7 @@ async def test_visit_within_an_interval_costs_one_request(
     async with aiohttp.ClientSession() as http:
         assert (await visit(http, app.url)).total == 1
         await until_broadcast(signalr_proxy, total=1)
-        await until_totals_are_sent(table_proxy, [1])
+        await until_totals_are_sent(table_proxy, {0: 1})
         to_start = len(table_proxy.requests)
         for total in range(2, 22):
             assert (await visit(http, app.url)).total == total

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.data.tables import TableClient, TableEntity
 
 from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
-from signin.counting.table import (
-    MAX_VISITS,
-    TABLE_NAME,
-    EtagMismatch,
-    NotSent,
-    OutcomeUnknown,
-    PermanentError,
-    ShardState,
-    VisitTable,
-)
+from signin.counting.errors import EtagMismatch, NotSent, OutcomeUnknown, PermanentError
+from signin.counting.rows import ABSENT, ADOPTED, ShardState
+from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from tests.support import TEST_TIMEOUT
 from tests.support.audit import audit
 from tests.support.faults import AFTER, BEFORE, Fault, break_commits
 from tests.support.proxy import Proxy
 from tests.support.user_agents import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
-from tests.support.web_server import nothing_listening
+from tests.support.web_server import Request, Response, nothing_listening
 
-NOTHING = ShardState(Statistics(), etag=None)
 WRONG_KEY = "d3Jvbmc="
 
 
@@ -41,98 +36,198 @@ def table(account: Account) -> VisitTable:
 
 
 def test_missing_shard_reads_as_empty(table: VisitTable) -> None:
-    assert table.read(0) == NOTHING
-    assert not table.holds(0, Visit.now())
+    assert table.read(0) == ABSENT
+    assert not table.has_visit(0, Visit.now())
 
 
 def test_first_commit_creates_shard_and_visits(table: VisitTable) -> None:
     visits = [Visit.now(EDGE_ON_WINDOWS), Visit.now(SAFARI_ON_IPHONE)]
-    head = table.commit(3, NOTHING, visits)
-    assert head.statistics.summary() == (
+    state = table.commit(3, ABSENT, visits)
+    assert state.statistics.summary() == (
         2,
         {"Windows": 1, "iOS": 1},
         {"Edge": 1, "Safari": 1},
         {"byDevice": {"Desktop": 1, "Phone": 1}},
     )
-    assert table.read(3) == head
-    assert all(table.holds(3, visit) for visit in visits)
-    assert not table.holds(0, visits[0]), "the visit belongs to shard 3"
+    assert table.read(3) == state
+    assert all(table.has_visit(3, visit) for visit in visits)
+    assert not table.has_visit(0, visits[0]), "the visit belongs to shard 3"
 
 
 def test_commits_need_no_read_in_between(table: VisitTable, account: Account) -> None:
-    head = NOTHING
+    state = ABSENT
     for total in range(1, 5):
-        head = table.commit(0, head, [Visit.now(FIREFOX_ON_LINUX)])
-        assert head.statistics.total == total
-    assert table.read(0) == head
-    assert audit(account).statistics == head.statistics
+        state = table.commit(0, state, [Visit.now(FIREFOX_ON_LINUX)])
+        assert state.statistics.total == total
+    assert table.read(0) == state
+    assert audit(account).statistics == state.statistics
 
 
 def test_99_visits_are_one_request(proxied: Account, table_proxy: Proxy, account: Account) -> None:
     visits = [Visit.now(user_agent) for user_agent in (EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX) * 33]
     assert len(visits) == MAX_VISITS
-    table_of(proxied).commit(0, NOTHING, visits)
+    table_of(proxied).commit(0, ABSENT, visits)
     assert len(table_proxy.requests) == 1
     assert audit(account).statistics == Statistics.of(visits)
 
 
 def test_stale_etag_commits_nothing(table: VisitTable, account: Account) -> None:
-    old = table.commit(0, NOTHING, [Visit.now()])
+    old = table.commit(0, ABSENT, [Visit.now()])
     new = table.commit(0, old, [Visit.now()])
     late = [Visit.now(), Visit.now()]
     with pytest.raises(EtagMismatch, match="UpdateConditionNotSatisfied"):
         table.commit(0, old, late)
     assert table.read(0) == new
-    assert not any(table.holds(0, visit) for visit in late)
+    assert not any(table.has_visit(0, visit) for visit in late)
     assert audit(account).statistics.total == 2
 
 
+def stats_row(account: Account, partition: str = "00") -> TableEntity:
+    """The stats row as it is stored."""
+    with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
+        return client.get_entity(partition, "stats")
+
+
 def test_touched_stats_row_rejects_a_commit(table: VisitTable, account: Account) -> None:
-    old = table.commit(0, NOTHING, [Visit.now(EDGE_ON_WINDOWS)])
-    table.touch_stats_row(0)
+    old = table.commit(0, ABSENT, [Visit.now(EDGE_ON_WINDOWS)])
+    before = stats_row(account)
+    table.touch(0)
     with pytest.raises(EtagMismatch):
         table.commit(0, old, [Visit.now()])
-    moved = table.read(0)
-    assert moved.statistics == old.statistics
-    assert table.commit(0, moved, [Visit.now()]).statistics.total == audit(account).statistics.total == 2
+    touched_row = stats_row(account)
+    assert abs(touched_row.pop("Touched") - datetime.now(UTC)) < timedelta(hours=1)
+    assert touched_row == before, "a touch changes another property"
+    touched = table.read(0)
+    assert touched.statistics == old.statistics
+    assert table.commit(0, touched, [Visit.now()]).statistics.total == audit(account).statistics.total == 2
+    assert "Touched" not in stats_row(account), "a commit replaces the row"
+
+
+def test_each_touch_changes_the_etag(table: VisitTable) -> None:
+    table.commit(0, ABSENT, [Visit.now()])
+    etags = [table.read(0).etag]
+    for _ in range(3):
+        table.touch(0)
+        etags.append(table.read(0).etag)
+    assert len(set(etags)) == 4
+
+
+def test_touch_of_missing_row_creates_nothing(table: VisitTable) -> None:
+    with pytest.raises(EtagMismatch, match="ResourceNotFound"):
+        table.touch(0)
+    assert table.read(0) == ABSENT
+
+
+def test_closing_keeps_the_statistics(table: VisitTable) -> None:
+    opened = table.open_shard(1, ABSENT)
+    assert opened == table.read(1)
+    assert (opened.exists, opened.is_closed, opened.statistics) == (True, False, Statistics())
+    committed = table.commit(1, opened, [Visit.now(EDGE_ON_WINDOWS)])
+    closed = table.close_shard(1, committed)
+    assert closed == table.read(1)
+    assert (closed.is_closed, closed.statistics) == (True, committed.statistics)
+    reopened = table.open_shard(1, closed)
+    assert reopened == table.read(1)
+    assert (reopened.is_closed, reopened.statistics) == (False, committed.statistics)
+    assert len({state.etag for state in (opened, committed, closed, reopened)}) == 4
+
+
+def test_closed_shard_rejects_a_commit_on_its_way(table: VisitTable, account: Account) -> None:
+    opened = table.open_shard(0, ABSENT)
+    table.close_shard(0, opened)
+    with pytest.raises(EtagMismatch):
+        table.commit(0, opened, [Visit.now()])
+    assert audit(account).statistics.total == 0
+
+
+def test_stale_etag_opens_and_closes_nothing(table: VisitTable) -> None:
+    opened = table.open_shard(0, ABSENT)
+    committed = table.commit(0, opened, [Visit.now()])
+    for stale in (ABSENT, opened):
+        with pytest.raises(EtagMismatch):
+            table.open_shard(0, stale)
+        with pytest.raises(EtagMismatch):
+            table.close_shard(0, stale)
+    assert table.read(0) == committed
+
+
+def test_commit_and_touch_keep_a_shard_closed(table: VisitTable, account: Account) -> None:
+    """The shard "adopted" is closed from its first commit on."""
+    state = table.commit(ADOPTED, replace(ABSENT, is_closed=True), [Visit.now()])
+    assert stats_row(account, "adopted")["Closed"] is True
+    state = table.commit(ADOPTED, state, [Visit.now()])
+    assert state.is_closed
+    assert state == table.read(ADOPTED)
+    table.touch(ADOPTED)
+    touched = table.read(ADOPTED)
+    assert touched.etag != state.etag
+    assert replace(touched, etag=state.etag) == state
+
+
+def test_read_all_returns_states_in_given_order(table: VisitTable) -> None:
+    states = {shard: table.commit(shard, ABSENT, [Visit.now()]) for shard in (ADOPTED, 0, 1, 3)}
+    states[3] = table.close_shard(3, states[3])
+    shards = [3, 2, 1, 0, ADOPTED, *range(4, 40)]
+    assert table.read_all(shards) == [states.get(shard, ABSENT) for shard in shards]
+
+
+def test_read_all_sends_parallel_requests(proxied: Account, table_proxy: Proxy) -> None:
+    all_arrived = threading.Barrier(8)
+
+    def handler(request: Request) -> Response:
+        all_arrived.wait(TEST_TIMEOUT)
+        return table_proxy.forward(request)
+
+    table_proxy.handler = handler
+    assert table_of(proxied).read_all(range(8)) == [ABSENT] * 8
+    assert len(table_proxy.requests) == 8
+
+
+def test_failed_read_fails_read_all(proxied: Account, table_proxy: Proxy) -> None:
+    def handler(request: Request) -> Response:
+        return Response(503) if "'05'" in request.target else table_proxy.forward(request)
+
+    table_proxy.handler = handler
+    with pytest.raises(OutcomeUnknown):
+        table_of(proxied).read_all(range(8))
 
 
 def test_second_creation_of_a_shard_fails(table: VisitTable, account: Account) -> None:
-    table.commit(0, NOTHING, [Visit.now()])
+    table.commit(0, ABSENT, [Visit.now()])
     second = Visit.now()
     with pytest.raises(EtagMismatch, match="EntityAlreadyExists"):
-        table.commit(0, NOTHING, [second])
-    assert not table.holds(0, second)
+        table.commit(0, ABSENT, [second])
+    assert not table.has_visit(0, second)
     assert audit(account).statistics.total == 1
 
 
 @pytest.mark.parametrize("earlier_visits", [0, 1], ids=["creating the shard", "updating it"])
 def test_repeated_commit_counts_once(table: VisitTable, account: Account, earlier_visits: int) -> None:
-    before = table.commit(0, NOTHING, [Visit.now()]) if earlier_visits else NOTHING
+    before = table.commit(0, ABSENT, [Visit.now()]) if earlier_visits else ABSENT
     visits = [Visit.now() for _ in range(3)]
     after = table.commit(0, before, visits)
     with pytest.raises(EtagMismatch, match="EntityAlreadyExists"):
         table.commit(0, before, visits)
     assert table.read(0) == after
-    assert all(table.holds(0, visit) for visit in visits)
+    assert all(table.has_visit(0, visit) for visit in visits)
     assert audit(account).statistics.total == earlier_visits + 3
 
 
 def test_deleted_shard_rejects_a_commit(table: VisitTable, account: Account) -> None:
-    head = table.commit(0, NOTHING, [Visit.now()])
+    state = table.commit(0, ABSENT, [Visit.now()])
     with TableClient.from_connection_string(account.connection_string, TABLE_NAME) as client:
         client.delete_entity("00", "stats")
     with pytest.raises(EtagMismatch):
-        table.commit(0, head, [Visit.now()])
+        table.commit(0, state, [Visit.now()])
 
 
 def test_totals_may_exceed_32_bits(table: VisitTable) -> None:
     many = 2**31 + 2**40
     before = Statistics(many, {"Linux": many}, {"Firefox": many}, {"Desktop": many})
-    head = table.commit(0, ShardState(before, etag=None), [Visit.now()])
-    head = table.commit(0, head, [Visit.now()])
-    assert table.read(0) == head
-    assert head.statistics.summary() == (
+    state = table.commit(0, ShardState(before, etag=None), [Visit.now()])
+    state = table.commit(0, state, [Visit.now()])
+    assert table.read(0) == state
+    assert state.statistics.summary() == (
         many + 2,
         {"Linux": many, "Other": 2},
         {"Firefox": many, "Other": 2},
@@ -142,16 +237,16 @@ def test_totals_may_exceed_32_bits(table: VisitTable) -> None:
 
 def test_largest_statistics_fit_in_a_row(table: VisitTable) -> None:
     labels = {f"An operating system {number}": 2**53 - 1 for number in range(20)}
-    head = table.commit(0, ShardState(Statistics(2**53 - 1, labels, labels, labels), etag=None), [Visit.now()])
-    assert table.read(0) == head
+    state = table.commit(0, ShardState(Statistics(2**53 - 1, labels, labels, labels), etag=None), [Visit.now()])
+    assert table.read(0) == state
 
 
 def assert_permanent_error(table: VisitTable, reason: str) -> None:
     visit = Visit.now()
     for request in (
         lambda: table.read(0),
-        lambda: table.holds(0, visit),
-        lambda: table.commit(0, NOTHING, [visit]),
+        lambda: table.has_visit(0, visit),
+        lambda: table.commit(0, ABSENT, [visit]),
         lambda: table.commit(0, ShardState(Statistics(), etag="W/\"datetime'2026'\""), [visit]),
     ):
         with pytest.raises(PermanentError, match=reason) as caught:
@@ -174,9 +269,9 @@ def test_wrong_key_is_a_permanent_error(account: Account) -> None:
 
 def test_error_contains_code_of_the_service(account: Account) -> None:
     """The SDK has some codes as members of an enumeration, whose text is their name in Python."""
-    a_blob_service = VisitTable.from_connection_string(replace(account, table_url=account.blob_url).connection_string)
+    blob_service = VisitTable.from_connection_string(replace(account, table_url=account.blob_url).connection_string)
     with pytest.raises(PermanentError, match="InvalidResourceName"):
-        a_blob_service.read(0)
+        blob_service.read(0)
 
 
 def test_refused_connection_is_not_sent(account: Account) -> None:
@@ -185,16 +280,16 @@ def test_refused_connection_is_not_sent(account: Account) -> None:
         with pytest.raises(NotSent, match="check that it runs"):
             table.read(0)
         with pytest.raises(NotSent, match="check that it runs"):
-            table.commit(0, NOTHING, [Visit.now()])
+            table.commit(0, ABSENT, [Visit.now()])
 
 
 @pytest.mark.parametrize("fault", BEFORE)
 def test_lost_request_is_sent_once(proxied: Account, table_proxy: Proxy, table: VisitTable, fault: Fault) -> None:
     break_commits(table_proxy, fault)
     with pytest.raises(OutcomeUnknown):
-        table_of(proxied).commit(0, NOTHING, [Visit.now()])
+        table_of(proxied).commit(0, ABSENT, [Visit.now()])
     assert len(table_proxy.requests) == 1, "the SDK sent the commit again"
-    assert table.read(0) == NOTHING
+    assert table.read(0) == ABSENT
 
 
 @pytest.mark.parametrize("fault", AFTER)
@@ -204,9 +299,9 @@ def test_commit_with_lost_response_is_sent_once(
     visit = Visit.now()
     break_commits(table_proxy, fault)
     with pytest.raises(OutcomeUnknown):
-        table_of(proxied).commit(0, NOTHING, [visit])
+        table_of(proxied).commit(0, ABSENT, [visit])
     assert len(table_proxy.requests) == 1, "the SDK sent the commit again"
-    assert table.holds(0, visit)
+    assert table.has_visit(0, visit)
 
 
 def test_row_is_replaced_only_with_its_etag(table: VisitTable, account: Account) -> None:

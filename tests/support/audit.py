@@ -9,7 +9,8 @@ from typing import NamedTuple
 from azure.data.tables import TableClient, TableEntity
 
 from local.emulators.azurite import Account
-from signin.counting.table import STATISTICS_KEY, TABLE_NAME, VisitTable, partition
+from signin.counting.rows import ADOPTED, ALL_SHARDS, STATS_KEY, partition
+from signin.counting.table import TABLE_NAME, VisitTable
 from signin.live.lease import LEASE_PARTITION
 from signin.visits.statistics import Statistics
 
@@ -42,15 +43,17 @@ def audit_rows(rows: Iterable[TableEntity], table: VisitTable) -> Audit:
     shards: defaultdict[str, list[TableEntity]] = defaultdict(list)
     for row in rows:
         in_shard = shards[row["PartitionKey"]]
-        if row["RowKey"] != STATISTICS_KEY:
+        if row["RowKey"] != STATS_KEY:
             in_shard.append(row)
     shards.pop(LEASE_PARTITION, None)
-    assert sorted(shards) == [partition(shard) for shard in range(len(shards))], f"a gap in the shards {sorted(shards)}"
+    opened = sorted(shards.keys() - {partition(ADOPTED)})
+    assert opened == [partition(shard) for shard in range(len(opened))], f"a gap in the shards {opened}"
     keys = Counter(row["RowKey"] for visits in shards.values() for row in visits)
     assert all(times == 1 for times in keys.values()), f"visits with two rows: {keys.most_common(3)}"
     total = Statistics()
+    numbers = {partition(shard): shard for shard in ALL_SHARDS}
     for shard, visits in shards.items():
-        counted = table.read(int(shard)).statistics
+        counted = table.read(numbers[shard]).statistics
         assert counted.total == len(visits), f"shard {shard} counts {counted.total} visits and has {len(visits)}"
         for name, counts in (("OS", counted.by_os), ("Browser", counted.by_browser), ("Device", counted.by_device)):
             held = Counter(row[name] for row in visits)

@@ -28,7 +28,9 @@ from azure.data.tables import TableClient, TableEntity, TableErrorCode, TableTra
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
-from signin.counting.table import STATISTICS_KEY, EtagMismatch, VisitTable
+from signin.counting.errors import EtagMismatch
+from signin.counting.rows import ADOPTED, STATS_KEY, partition
+from signin.counting.table import VisitTable
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
@@ -53,6 +55,7 @@ class Attempt:
 
     @property
     def partition(self) -> str:
+        """The PartitionKey of its rows."""
         return str(self.operations[0].row["PartitionKey"])
 
     def arrive(self) -> Reply:
@@ -80,6 +83,7 @@ class TableService:
         self.read_errors: deque[Exception | None] = deque()
         self.attempts: list[Attempt] = []
         self.reads: list[tuple[str, str]] = []
+        self.writes = 0  # of single rows
         self.before_pages: deque[Callable[[], object]] = deque()
         self.queries: list[str] = []
         self.pages = 0
@@ -138,6 +142,7 @@ class TableService:
         return fault(attempt)
 
     def create_entity(self, entity: TableEntity) -> Mapping[str, Any]:
+        self.writes += 1
         key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
         with self._lock:
             if key in self._rows:
@@ -154,6 +159,7 @@ class TableService:
         etag: str | None = None,
         match_condition: MatchConditions | None = None,
     ) -> Mapping[str, Any]:
+        self.writes += 1
         assert (etag is None) == (match_condition is not MatchConditions.IfNotModified), "an etag means If-Match"
         assert etag or mode is UpdateMode.MERGE, "an update without an etag may only add to a row"
         key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
@@ -212,21 +218,28 @@ class TableService:
             _arrive_unheard(self.late.pop(0))
 
     def commit_from_elsewhere(self, partition: str) -> None:
-        """Another process counts a visit in this shard."""
-        table, shard, visit = self.to_another_process().visit_table(), int(partition), Visit.now()
+        """Another process counts a visit in this shard, by the rules of `signin.counting.shards`."""
+        table, visit = self.to_another_process().visit_table(), Visit.now()
+        shard = ADOPTED if partition == "adopted" else int(partition)
         while visit.key not in self.from_elsewhere:
             with suppress(EtagMismatch):
-                table.commit(shard, table.read(shard), [visit])
+                state = table.read(shard)
+                if shard > 0:
+                    if state.is_closed or not state.exists:
+                        state = table.open_shard(shard, state)
+                    table.touch(0)
+                table.commit(shard, state, [visit])
                 self.from_elsewhere.append(visit.key)
 
     # What is in it
 
     def visits(self) -> list[str]:
         """The keys of all visits in all shards."""
-        return [row_key for _, row_key in self._rows if row_key != STATISTICS_KEY]
+        return [row_key for _, row_key in self._rows if row_key != STATS_KEY]
 
     def shards(self) -> list[int]:
-        return sorted(int(partition) for partition, row_key in self._rows if row_key == STATISTICS_KEY)
+        """The numbers of the shards that the app opened."""
+        return sorted(int(name) for name, key in self._rows if key == STATS_KEY and name != partition(ADOPTED))
 
     def audited(self) -> Statistics:
         """The sum of all shards, after checking that each counts its own visits, and that none is left out."""
@@ -235,8 +248,8 @@ class TableService:
         assert len(keys) == len(set(keys)), "a visit is in two shards"
         table = self.visit_table()
         total = Statistics()
-        for shard in self.shards():
-            rows = [row for row, _ in self._rows.values() if row["PartitionKey"] == f"{shard:02}" and "OS" in row]
+        for shard in (ADOPTED, *self.shards()):
+            rows = [row for row, _ in self._rows.values() if row["PartitionKey"] == partition(shard) and "OS" in row]
             statistics = table.read(shard).statistics
             assert statistics.total == len(rows), f"shard {shard} counts {statistics.total} visits and has {len(rows)}"
             assert statistics.by_os == Counter(row["OS"] for row in rows), f"shard {shard} miscounts systems"

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from signin.counting.committer import Committer
-from signin.counting.shards import ShardCounter
-from signin.counting.table import MAX_VISITS, PermanentError, StorageError
+from signin.counting.errors import EtagMismatch, NotSent, PermanentError, StorageError
+from signin.counting.rows import ABSENT, ADOPTED, ShardState
+from signin.counting.shards import Shards
+from signin.counting.table import MAX_VISITS, VisitTable
 from signin.operators.adopt import Adoption, adopt, sample_visits
 from signin.operators.audit import audit
 from signin.visits.visit import Visit
@@ -42,7 +43,7 @@ PLATFORMS = [("Windows 10", "Chrome"), ("Mac OS X", "Safari"), ("iOS", "Mobile S
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between tries, which take no time."""
+    """The pauses between attempts, which take no time."""
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     return pauses
@@ -54,7 +55,7 @@ def guids(count: int, seed: int = 1) -> list[str]:
 
 
 def sample(count: int, seed: int = 1, service: TableService | None = None) -> TableService:
-    """A table in which the C# sample has recorded so many visits."""
+    """A table with this number of visits that the C# sample has recorded."""
     service = service or TableService()
     for number, guid in enumerate(guids(count, seed)):
         os, browser = PLATFORMS[number % len(PLATFORMS)]
@@ -66,17 +67,22 @@ def run(service: TableService) -> Adoption:
     return adopt(service.visit_table(), lambda rows: None)
 
 
+def adopted(service: TableService) -> ShardState:
+    return service.visit_table().read(ADOPTED)
+
+
 def assert_adopted(service: TableService, count: int, others: int = 0) -> None:
-    """Every visit of the sample is counted once, and so is every other one."""
+    """Every visit of the sample is counted once, and so is every other one; the shard "adopted" is closed."""
     result = audit(service.visit_table(), lambda rows: None)
     assert list(result.problems()) == []
     assert sum(shard.counted.total for shard in result.shards) == count + others
+    assert all(shard.after.is_closed for shard in result.shards if shard.shard == ADOPTED)
 
 
-def test_visits_are_counted_by_the_labels_and_times_of_their_rows() -> None:
+def test_visits_count_by_labels_and_time_of_row() -> None:
     service = sample(4)
     assert run(service) == Adoption(adopted=4, already_adopted=0)
-    statistics = service.visit_table().read(0).statistics
+    statistics = adopted(service).statistics
     assert statistics.by_os == {"Windows": 2, "macOS": 1, "iOS": 1}
     assert statistics.by_browser == {"Chrome": 1, "Safari": 2, "Internet Explorer": 1}
     assert statistics.by_device == {"Other": 4}
@@ -103,67 +109,68 @@ def test_visits_are_counted_by_the_labels_and_times_of_their_rows() -> None:
         ("", "Other"),
     ],
 )
-def test_a_system_as_the_sample_named_it_has_a_label(family: str, label: str) -> None:
+def test_os_name_of_the_sample_maps_to_a_label(family: str, label: str) -> None:
     service = TableService()
     service.put("SignIn", guids(1)[0], at=AT, OS=family, Browser="Chrome")
     run(service)
-    assert service.visit_table().read(0).statistics.by_os == {label: 1}
+    assert adopted(service).statistics.by_os == {label: 1}
 
 
-def test_a_row_without_labels_counts_as_other() -> None:
+def test_row_without_labels_counts_as_other() -> None:
     service = TableService()
     service.put("SignIn", guids(1)[0], at=AT)
     run(service)
-    assert service.visit_table().read(0).statistics.by_browser == {"Other": 1}
+    assert adopted(service).statistics.by_browser == {"Other": 1}
 
 
-def test_an_adopted_visit_has_the_time_of_the_samples_row() -> None:
+def test_adopted_visit_has_time_of_sample_row() -> None:
     service = sample(1)
     run(service)
-    [visit] = service.visit_table().visits(0)
+    [visit] = service.visit_table().visits(ADOPTED)
     assert isinstance(visit, Visit)
     assert visit.at == AT
 
 
-def test_adopted_visits_lie_before_all_others_and_in_the_order_of_the_samples_rows() -> None:
+def test_adopted_visits_have_a_partition_of_their_own() -> None:
     service = sample(300)
     service.commit_from_elsewhere("00")
     run(service)
-    keys = [row["RowKey"] for row in service.visit_table().rows("00")]
-    assert [key[9:45] for key in keys[:300]] == sorted(guids(300))
-    assert keys[300:] == [*service.from_elsewhere, "stats"]
+    keys = [row["RowKey"] for row in service.visit_table().rows("adopted")]
+    assert [key[:36] for key in keys] == [*sorted(guids(300)), "stats"], "not in the order of the sample's rows"
+    assert [row["RowKey"] for row in service.visit_table().rows("00")] == [*service.from_elsewhere, "stats"]
 
 
-def test_the_samples_rows_stay_as_they_are() -> None:
+def test_sample_rows_are_not_changed() -> None:
     service = sample(150)
     before = list(service.visit_table().rows("SignIn"))
     run(service)
     assert list(service.visit_table().rows("SignIn")) == before
 
 
-def test_a_run_alone_sends_a_transaction_for_99_visits_and_reads_the_stats_row_once() -> None:
+def test_lone_run_sends_99_visits_per_transaction() -> None:
     service = sample(1000)
     run(service)
     assert [len(attempt.operations) - 1 for attempt in service.attempts] == [MAX_VISITS] * 10 + [10]
-    assert service.reads == [("00", "stats")]
+    assert service.reads == [("adopted", "stats")]
 
 
-def test_progress_is_told_of_every_row() -> None:
+def test_progress_includes_every_row() -> None:
     service = sample(300)
-    for expected in range(2):
-        told: list[int] = []
-        adopt(service.visit_table(), told.append)
-        assert sum(told) == 300, f"in run {expected}"
+    for number in range(2):
+        advances: list[int] = []
+        adopt(service.visit_table(), advances.append)
+        assert sum(advances) == 300, f"in run {number}"
 
 
-def test_without_rows_of_the_sample_nothing_is_written() -> None:
+def test_run_without_sample_rows_writes_nothing() -> None:
     service = TableService()
     assert run(service) == Adoption(0, 0)
     assert not service.attempts
     assert not service.reads
+    assert service.visit_table().read(0) == service.visit_table().read(ADOPTED) == ABSENT
 
 
-def test_a_second_run_finds_everything_adopted_and_sends_nothing_but_pages() -> None:
+def test_second_run_reads_only_pages() -> None:
     service = sample(2500)
     run(service)
     service.attempts.clear()
@@ -172,10 +179,10 @@ def test_a_second_run_finds_everything_adopted_and_sends_nothing_but_pages() -> 
     assert run(service) == Adoption(adopted=0, already_adopted=2500)
     assert not service.attempts
     assert not service.reads
-    assert service.pages == 3 + 3, "the sample's rows and the adopted ones, 1,000 a page"
+    assert service.pages == 3 + 3 + 1, "1,000 rows a page: the sample's, the adopted ones, and those of version 1.0.0"
 
 
-def test_rows_that_the_sample_added_since_are_adopted_by_the_next_run() -> None:
+def test_next_run_adopts_rows_added_since() -> None:
     service = sample(1200)
     run(service)
     sample(30, seed=2, service=service)
@@ -185,7 +192,51 @@ def test_rows_that_the_sample_added_since_are_adopted_by_the_next_run() -> None:
     assert_adopted(service, 1230)
 
 
-# Whatever becomes of a transaction
+# After version 1.0.0, which adopted into shard 0
+
+
+def adopt_as_version_1(service: TableService, seed: int) -> int:
+    """Adopt a random half of the sample's visits as version 1.0.0 did, in a shard with other visits; how many."""
+    choice = random.Random(seed)
+    table = service.visit_table()
+    visits = [
+        Visit(f"0-SignIn-{visit.key}", visit.os, visit.browser, visit.at)
+        for visit, _ in sample_visits(table)
+        if choice.random() < 0.5
+    ]
+    for start in range(0, len(visits), MAX_VISITS):
+        table.commit(0, table.read(0), visits[start : start + MAX_VISITS])
+        service.commit_from_elsewhere("00")
+    service.attempts.clear()
+    return len(visits)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_visits_adopted_by_version_1_are_not_adopted_again(seed: int) -> None:
+    service = sample(1300)
+    old = adopt_as_version_1(service, seed)
+    shard_0 = service.visit_table().read(0).statistics
+    assert run(service) == Adoption(adopted=1300 - old, already_adopted=old)
+    assert adopted(service).statistics.total == 1300 - old
+    assert service.visit_table().read(0).statistics == shard_0
+    assert_adopted(service, 1300, others=len(service.from_elsewhere))
+    sample(30, seed=2, service=service)
+    assert run(service) == Adoption(adopted=30, already_adopted=1300)
+    assert_adopted(service, 1330, others=len(service.from_elsewhere))
+
+
+def test_killed_run_after_version_1_is_completed_by_the_next() -> None:
+    service = sample(600)
+    old = adopt_as_version_1(service, seed=4)
+    service.faults.extend([arrives, killed_after])
+    with pytest.raises(Killed):
+        run(service)
+    done = 2 * MAX_VISITS
+    assert run(service) == Adoption(adopted=600 - old - done, already_adopted=old + done)
+    assert_adopted(service, 600, others=len(service.from_elsewhere))
+
+
+# Faults of a transaction
 
 FAULTS = [
     request_lost,
@@ -202,7 +253,7 @@ FAULTS = [
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("again", [1, 2, 3])
 @pytest.mark.parametrize("number", range(3))
-def test_a_transaction_that_meets_with_a_fault_adopts_its_visits_once(fault: Fault, again: int, number: int) -> None:
+def test_faulty_transaction_adopts_visits_once(fault: Fault, again: int, number: int) -> None:
     service = sample(250)
     service.faults.extend([arrives] * number + [fault] * again)
     assert run(service) == Adoption(adopted=250, already_adopted=0)
@@ -210,7 +261,7 @@ def test_a_transaction_that_meets_with_a_fault_adopts_its_visits_once(fault: Fau
     assert_adopted(service, 250, others=len(service.from_elsewhere))
 
 
-def test_a_late_transaction_that_arrives_just_before_its_repetition_counts_once() -> None:
+def test_late_request_before_its_repetition_counts_once() -> None:
     service = sample(99)
     service.faults.extend([held_up, late_one_arrives_first])
     assert run(service) == Adoption(adopted=99, already_adopted=0)
@@ -218,7 +269,7 @@ def test_a_late_transaction_that_arrives_just_before_its_repetition_counts_once(
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_any_sequence_of_faults_adopts_every_visit_once(seed: int) -> None:
+def test_any_sequence_of_faults_adopts_visits_once(seed: int) -> None:
     choice = random.Random(seed)
     service = sample(300)
     service.faults.extend(choice.choices([*FAULTS, late_one_arrives_first, arrives, arrives], k=30))
@@ -229,17 +280,25 @@ def test_any_sequence_of_faults_adopts_every_visit_once(seed: int) -> None:
             continue
         break
     else:
-        pytest.fail("it does not come to an end")
+        pytest.fail("no run succeeds")
     assert result.total == 300
     service.deliver_late()
     assert_adopted(service, 300, others=len(service.from_elsewhere))
 
 
-# Whenever it is killed
+def test_unanswered_commit_is_found_by_reading_its_visits() -> None:
+    service = sample(99)
+    service.faults.append(reply_lost)
+    assert run(service) == Adoption(adopted=99, already_adopted=0)
+    assert service.reads.count(("adopted", "stats")) == 2, "before each of the two attempts"
+    assert len(service.reads) == 2 + 99
+
+
+# A run that is killed
 
 
 class Killed(BaseException):
-    """What SIGKILL looks like from the inside, were there anything to be seen."""
+    """Stands for SIGKILL: the run ends here."""
 
 
 def killed_before(attempt: Attempt) -> Reply:
@@ -251,22 +310,22 @@ def killed_after(attempt: Attempt) -> Reply:
     raise Killed
 
 
-def killed_with_the_request_on_its_way(attempt: Attempt) -> Reply:
+def killed_in_transit(attempt: Attempt) -> Reply:
     attempt.service.late.append(attempt)
     raise Killed
 
 
-KILLED: Sequence[Fault] = [killed_before, killed_after, killed_with_the_request_on_its_way]
+KILLED: Sequence[Fault] = [killed_before, killed_after, killed_in_transit]
 
 
 @pytest.mark.parametrize("killed", KILLED)
 @pytest.mark.parametrize("number", range(4))
-def test_a_run_that_is_killed_is_finished_by_the_next(killed: Fault, number: int) -> None:
+def test_killed_run_is_completed_by_the_next(killed: Fault, number: int) -> None:
     service = sample(350)
     service.faults.extend([arrives] * number + [killed])
     with pytest.raises(Killed):
         run(service)
-    already = service.visit_table().read(0).statistics.total
+    already = adopted(service).statistics.total
     assert already == min(MAX_VISITS * (number + (killed is killed_after)), 350)
     assert run(service) == Adoption(adopted=350 - already, already_adopted=already)
     service.deliver_late()
@@ -274,21 +333,21 @@ def test_a_run_that_is_killed_is_finished_by_the_next(killed: Fault, number: int
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_what_a_killed_run_left_on_its_way_counts_once_whenever_it_arrives(number: int) -> None:
+def test_late_request_of_a_killed_run_counts_once(number: int) -> None:
     service = sample(350)
-    service.faults.extend([killed_with_the_request_on_its_way, *([arrives] * number), late_one_arrives_first])
+    service.faults.extend([killed_in_transit, *([arrives] * number), late_one_arrives_first])
     with pytest.raises(Killed):
         run(service)
     assert run(service).total == 350
     assert_adopted(service, 350)
 
 
-# With others at the same time
+# Concurrent runs
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_two_runs_at_the_same_time_adopt_every_visit_once(number: int) -> None:
-    """The other one does all its work while one transaction of the first is on its way."""
+def test_concurrent_runs_adopt_each_visit_once(number: int) -> None:
+    """The other run begins and ends while one transaction of the first is on its way."""
     service = sample(350)
     others: list[Adoption] = []
 
@@ -304,82 +363,210 @@ def test_two_runs_at_the_same_time_adopt_every_visit_once(number: int) -> None:
     assert_adopted(service, 350)
 
 
-def test_two_runs_in_turn_adopt_every_visit_once() -> None:
-    """Each transaction of one meets one of the other, whose visits are in part the same."""
-    service = sample(1000)
-    rival = sample(1000, service=TableService())
-    keys = iter([row["RowKey"] for row in rival.visit_table().rows("SignIn")][50:])
+def rival_first(visits: Sequence[Visit]) -> Fault:
+    """Another run adopts those of the visits that are not adopted, just before the transaction arrives."""
 
-    def rival_first(attempt: Attempt) -> Reply:
-        wanted = {next(keys) for _ in range(60)}
-        visits = [visit for visit, is_adopted in sample_visits(rival.visit_table())]
-        table = service.visit_table()
-        new = [visit for visit in visits if visit.key[9:45] in wanted and not table.holds(0, visit)]
-        table.commit(0, table.read(0), new)
+    def fault(attempt: Attempt) -> Reply:
+        table = attempt.service.to_another_process().visit_table()
+        new = [visit for visit in visits if not table.has_visit(ADOPTED, visit)]
+        table.commit(ADOPTED, table.read(ADOPTED), new)
         return attempt.arrive()
 
-    for _ in range(6):
-        service.faults.extend([rival_first, arrives, arrives, arrives])
+    return fault
+
+
+def test_alternating_runs_adopt_each_visit_once() -> None:
+    """Each transaction of the rival has visits of one or two transactions of this run."""
+    service = sample(1000)
+    visits = [visit for visit, _ in sample_visits(service.visit_table())]
+    for start in range(50, 50 + 6 * 60, 60):
+        service.faults.extend([rival_first(visits[start : start + 60]), arrives, arrives, arrives])
     result = run(service)
     assert result.total == 1000
     assert 0 < result.already_adopted < 1000
     assert_adopted(service, 1000)
 
 
-def test_an_app_that_counts_in_the_same_shard_costs_a_read_and_no_more(pauses: list[float]) -> None:
+def test_conflict_costs_a_read_per_visit(pauses: list[float]) -> None:
     service = sample(300)
     service.faults.extend([arrives, other_writer_first])
     assert run(service) == Adoption(adopted=300, already_adopted=0)
-    assert service.reads == [("00", "stats")] * 2, "the stats row, at the beginning and after the conflict"
+    assert service.reads.count(("adopted", "stats")) == 2, "at the beginning and after the conflict"
+    assert len(service.reads) == 2 + MAX_VISITS
     assert len(pauses) == 1
     assert_adopted(service, 300, others=1)
 
 
-def test_a_busy_app_leaves_the_shard_to_the_adoption_also_where_that_is_far_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The app commits every 5 ms, and a transaction of the adoption takes 150 ms to arrive."""
-    service = sample(300)
-    table = service.to_another_process().visit_table()
-    app = Committer(table, ShardCounter(table, max_age=1.0), on_commit=lambda: None)
-    counted = 0
-
-    def pass_time(seconds: float) -> None:
-        nonlocal counted
-        for _ in range(round(seconds / 0.005)):
-            app.submit(Visit.now()).result()
-            counted += 1
-
-    def from_afar(attempt: Attempt) -> Reply:
-        pass_time(0.15)
-        return attempt.arrive()
-
-    monkeypatch.setattr(time, "sleep", pass_time)
-    service.faults.extend([from_afar] * 1000)
-    assert run(service) == Adoption(adopted=300, already_adopted=0)
-    app.close(timeout=10)
-    assert app.shard == 1
-    assert len(service.attempts) < 10
-    assert_adopted(service, 300, others=counted)
+def other_run_first(attempt: Attempt) -> Reply:
+    run(attempt.service.to_another_process())
+    return attempt.arrive()
 
 
-def test_what_another_run_has_adopted_is_not_taken_for_ones_own_after_a_read_without_an_answer() -> None:
+def other_run_first_and_failed_read(attempt: Attempt) -> Reply:
+    run(attempt.service.to_another_process())
+    attempt.service.read_errors.append(no_answer())
+    return attempt.arrive()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [[other_run_first], [other_run_first_and_failed_read], [request_lost, other_writer_first, other_run_first]],
+    ids=["at once", "then a read without an answer", "after an attempt without an answer"],
+)
+def test_visits_of_another_run_count_as_already_adopted(faults: Sequence[Fault]) -> None:
     service = sample(99)
-
-    def other_run_first(attempt: Attempt) -> Reply:
-        run(service)
-        service.read_errors.append(no_answer())
-        return attempt.arrive()
-
-    service.faults.append(other_run_first)
+    service.faults.extend(faults)
     assert run(service) == Adoption(adopted=0, already_adopted=99)
 
 
-# When there is no hope
+def test_part_of_an_unanswered_attempt_is_of_another_run() -> None:
+    """A transaction commits all of its visits or none."""
+    service = sample(99)
+    visits = [visit for visit, _ in sample_visits(service.visit_table())]
+    service.faults.extend([request_lost, rival_first(visits[:60])])
+    assert run(service) == Adoption(adopted=39, already_adopted=60)
+    assert_adopted(service, 99)
+
+
+# Processes of the app that are running
+
+
+class Process:
+    """The part of a worker process that counts, on one thread. Nothing disturbs its requests."""
+
+    def __init__(self, service: TableService) -> None:
+        self._table = service.to_another_process().visit_table()
+        self.shards = Shards(self._table, max_age=0.0)
+        self.conflicts = 0
+
+    def count(self) -> None:
+        """Count a visit."""
+        while True:
+            state = self.shards.writable()
+            try:
+                self.shards.committed(self._table.commit(self.shards.own, state, [Visit.now()]))
+                return
+            except EtagMismatch:
+                self.conflicts += 1
+                self.shards.lost_race()
+
+    def total(self) -> int:
+        """The total that a page is shown."""
+        self.shards.refresh_if_stale()
+        return self.shards.value().total
+
+
+@pytest.fixture
+def service() -> TableService:
+    return sample(350)
+
+
+@pytest.fixture
+def process(service: TableService) -> Process:
+    """The only process, which has counted a visit."""
+    process = Process(service)
+    process.count()
+    assert process.total() == 1
+    assert process.shards.is_sole_writer
+    return process
+
+
+def test_sole_writer_shows_adopted_visits(service: TableService, process: Process) -> None:
+    run(service)
+    assert process.total() == 351
+    assert process.shards.is_sole_writer
+    process.count()
+    assert process.total() == 352
+    assert process.shards.is_sole_writer
+
+
+def test_sole_writer_shows_adopted_visits_after_its_next_visit(service: TableService, process: Process) -> None:
+    run(service)
+    process.count()
+    assert not process.shards.is_current, "its visitor would be shown a total without the adopted visits"
+    assert process.total() == 352
+    assert process.shards.is_sole_writer
+
+
+def test_app_that_has_never_counted_shows_adopted_visits(service: TableService) -> None:
+    process = Process(service)
+    assert process.total() == 0
+    assert process.shards.is_sole_writer
+    run(service)
+    created = service.visit_table().read(0)
+    assert (created.exists, created.is_closed, created.statistics.total) == (True, False, 0)
+    assert process.total() == process.total() == 350
+    assert process.shards.is_sole_writer, "the second reading met no other change"
+    process.count()
+    assert_adopted(service, 350, others=1)
+
+
+def test_first_commit_on_its_way_meets_the_created_row(service: TableService) -> None:
+    process = Process(service)
+    process.shards.writable()
+    assert process.total() == 0
+    run(service)
+    process.count()
+    assert process.conflicts == 1
+    assert process.total() == 351
+
+
+def test_busy_app_has_one_conflict_at_the_end(service: TableService, process: Process) -> None:
+    def visit_first(attempt: Attempt) -> Reply:
+        process.count()
+        return attempt.arrive()
+
+    service.faults.extend([visit_first] * 4)
+    run(service)
+    assert len(service.attempts) == 4, "the app disturbs the run"
+    assert process.conflicts == 0
+    for _ in range(5):
+        process.count()
+    assert (process.conflicts, process.shards.own) == (1, 0)
+    assert process.total() == 350 + 1 + 4 + 5
+    assert_adopted(service, 350, others=10)
+
+
+@pytest.mark.parametrize("request_name", ["open_shard", "touch"])
+def test_run_killed_before_the_touch_is_completed_by_the_next(
+    service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch, request_name: str
+) -> None:
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VisitTable, request_name, kill)
+        with pytest.raises(Killed):
+            run(service)
+    assert adopted(service).statistics.total == 350
+    assert process.total() == 1, "shard 0 is unchanged, so a sole writer reads nothing else"
+    assert run(service) == Adoption(adopted=0, already_adopted=350)
+    assert process.total() == 351
+
+
+@pytest.mark.parametrize("request_name", ["open_shard", "touch"])
+def test_failed_touch_is_retried(
+    service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch, pauses: list[float], request_name: str
+) -> None:
+    request: Callable[..., object] = getattr(VisitTable, request_name)
+    failures = [NotSent("no connection")] * 3
+
+    def failing(*arguments: object) -> object:
+        if failures:
+            raise failures.pop()
+        return request(*arguments)
+
+    monkeypatch.setattr(VisitTable, request_name, failing)
+    assert run(service) == Adoption(adopted=350, already_adopted=0)
+    assert len(pauses) == 3
+    assert process.total() == 351
+
+
+# Errors that stay
 
 
 @pytest.mark.parametrize("fault", [busy, request_lost, other_writer_first, raising(no_connection)])
-def test_tries_are_bounded_in_number_and_pauses_in_length(fault: Fault, pauses: list[float]) -> None:
+def test_attempts_and_pauses_are_bounded(fault: Fault, pauses: list[float]) -> None:
     service = sample(120)
     service.faults.extend([arrives, *([fault] * 100)])
     with pytest.raises(StorageError):
@@ -392,15 +579,15 @@ def test_tries_are_bounded_in_number_and_pauses_in_length(fault: Fault, pauses: 
 
 
 @pytest.mark.parametrize("error", [wrong_key, no_table])
-def test_what_is_refused_is_not_asked_again(error: object) -> None:
+def test_permanent_error_is_not_retried(error: Callable[[], Exception]) -> None:
     service = sample(120)
-    service.faults.append(raising(error))  # type: ignore[arg-type]
+    service.faults.append(raising(error))
     with pytest.raises(PermanentError):
         run(service)
     assert len(service.attempts) == 1
 
 
-def test_a_read_that_fails_is_tried_again() -> None:
+def test_failed_read_is_retried() -> None:
     service = sample(120)
     service.faults.append(reply_lost)
     service.read_errors.extend([no_answer(), None, no_answer()])
@@ -408,9 +595,10 @@ def test_a_read_that_fails_is_tried_again() -> None:
     assert_adopted(service, 120)
 
 
-def test_adopting_goes_on_from_a_shard_that_the_app_has_filled() -> None:
+def test_app_with_visits_in_shard_0_keeps_them() -> None:
     service = sample(10)
     table = service.visit_table()
     table.commit(0, table.read(0), [Visit.now() for _ in range(5)])
     run(service)
+    assert table.read(0).statistics.total == 5
     assert_adopted(service, 10, others=5)

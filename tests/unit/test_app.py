@@ -2,23 +2,29 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from signin.app import App, current
+from local import REPOSITORY
+from signin.app import App, current_app, exit_on_sigterm
 from signin.counting import committer as committer_module
 from signin.counting.committer import NotAcknowledged
-from signin.counting.table import OutcomeUnknown, StorageError
+from signin.counting.errors import OutcomeUnknown, StorageError
+from signin.counting.shards import Shards
 from signin.live.hub import ClientAccess
-from signin.settings import SettingsError
+from signin.settings import Settings, SettingsError
 from signin.visits.statistics import Statistics
 from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE
 
 from . import table_service
-from .table_service import Gate, request_lost
+from .table_service import Gate, reply_lost, request_lost
 from .whole_app import Surroundings, running_app
 
 
@@ -28,7 +34,7 @@ def app(around: Surroundings) -> Iterator[App]:
         yield app
 
 
-async def test_a_visitor_is_told_the_statistics_with_the_own_visit_counted_in(app: App) -> None:
+async def test_sign_in_returns_statistics_with_own_visit(app: App) -> None:
     assert (await app.sign_in({"user-agent": SAFARI_ON_IPHONE})).statistics.summary() == Statistics(
         1, {"iOS": 1}, {"Safari": 1}, {"Phone": 1}
     ).summary()
@@ -37,12 +43,12 @@ async def test_a_visitor_is_told_the_statistics_with_the_own_visit_counted_in(ap
     ).summary()
 
 
-async def test_a_visitor_gets_access_to_the_live_updates(around: Surroundings, app: App) -> None:
+async def test_sign_in_returns_access_to_live_updates(around: Surroundings, app: App) -> None:
     access = (await app.sign_in({})).access
     assert access.url == f"{around.signalr.url}/client/?hub=signinsamplehub"
 
 
-async def test_visitors_at_the_same_time_share_transactions(around: Surroundings, app: App) -> None:
+async def test_concurrent_visitors_share_transactions(around: Surroundings, app: App) -> None:
     around.table.faults.append(gate := Gate())
     visitors = [asyncio.ensure_future(app.sign_in({"user-agent": FIREFOX_ON_WINDOWS})) for _ in range(300)]
     await asyncio.to_thread(gate.wait_until_reached)
@@ -53,8 +59,8 @@ async def test_visitors_at_the_same_time_share_transactions(around: Surroundings
     assert len(around.table.attempts) <= 5
 
 
-async def test_a_visitor_who_leaves_takes_nobody_along(around: Surroundings, app: App) -> None:
-    """The visitors of a transaction wait for it together."""
+async def test_visitor_who_leaves_cancels_no_other(around: Surroundings, app: App) -> None:
+    """The visitors of a transaction share its future."""
     around.table.faults.append(gate := Gate())
     first = asyncio.ensure_future(app.sign_in({}))
     await asyncio.to_thread(gate.wait_until_reached)
@@ -67,20 +73,20 @@ async def test_a_visitor_who_leaves_takes_nobody_along(around: Surroundings, app
     assert leaving.cancelled()
 
 
-async def test_visits_of_other_processes_are_counted_in(around: Surroundings, app: App) -> None:
+async def test_sign_in_counts_visits_of_other_processes(around: Surroundings, app: App) -> None:
     with running_app(around) as other:
         await other.sign_in({})
         around.table.commit_from_elsewhere("01")
         assert (await app.sign_in({})).statistics.total == 3
 
 
-async def test_a_visit_is_broadcast(around: Surroundings, app: App) -> None:
+async def test_visit_is_broadcast(around: Surroundings, app: App) -> None:
     await app.sign_in({"user-agent": SAFARI_ON_IPHONE})
     app.close()
     assert around.broadcasts() == [[1, {"iOS": 1}, {"Safari": 1}, {"byDevice": {"Phone": 1}}]]
 
 
-async def test_a_bot_gets_an_answer_and_is_not_counted(around: Surroundings, app: App) -> None:
+async def test_bot_gets_statistics_and_is_not_counted(around: Surroundings, app: App) -> None:
     await app.sign_in({"user-agent": FIREFOX_ON_WINDOWS})
     answer = await app.sign_in({"user-agent": CRAWLER})
     assert answer.statistics.total == 1
@@ -88,44 +94,48 @@ async def test_a_bot_gets_an_answer_and_is_not_counted(around: Surroundings, app
     assert around.table.audited().total == 1
 
 
-async def test_asking_for_the_statistics_counts_nothing(around: Surroundings, app: App) -> None:
+async def test_statistics_count_nothing(around: Surroundings, app: App) -> None:
     around.table.commit_from_elsewhere("00")
     assert (await app.statistics()).total == 1
     assert not around.table.attempts
 
 
-async def test_the_statistics_have_every_visit_that_was_acknowledged_before(around: Surroundings, app: App) -> None:
-    """A page that connected after a visit's broadcast learns of it by /stats, from whichever process, or never."""
+async def test_statistics_have_every_acknowledged_visit(around: Surroundings, app: App) -> None:
+    """A page that connects after the broadcast of a visit gets it by /stats of any process, or not at all."""
     with running_app(around) as other:
         for total in range(1, 6):
             await other.sign_in({})
             assert (await app.statistics()).total == total
 
 
-async def test_visits_whose_process_died_before_it_told_of_them_are_told_by_the_next_that_reads_them(
-    around: Surroundings, app: App
-) -> None:
+async def test_visits_of_a_dead_process_are_broadcast(around: Surroundings, app: App) -> None:
+    """By the next process that reads them."""
     around.table.commit_from_elsewhere("00")
     await app.statistics()
     app.close()
     assert [arguments[0] for arguments in around.broadcasts()] == [1]
 
 
-async def test_reading_what_is_known_is_no_reason_to_broadcast(around: Surroundings, app: App) -> None:
+async def test_known_visits_are_not_broadcast_again(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[None] = []
+    monkeypatch.setattr(app._broadcaster, "found_others", lambda: found.append(None))
     await app.sign_in({})
     for _ in range(3):
         await app.statistics()
     app.close()
     assert len(around.broadcasts()) == 1
+    assert found == []
 
 
-async def test_statistics_that_cannot_be_read_are_an_error(around: Surroundings, app: App) -> None:
+async def test_unreadable_statistics_are_an_error(around: Surroundings, app: App) -> None:
     around.table.read_errors.append(table_service.wrong_key())
     with pytest.raises(StorageError):
         await app.statistics()
 
 
-async def test_a_visit_that_is_not_durable_is_not_acknowledged(
+async def test_visit_that_is_not_durable_is_an_error(
     around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
@@ -134,60 +144,76 @@ async def test_a_visit_that_is_not_durable_is_not_acknowledged(
         await app.sign_in({})
 
 
-async def test_a_durable_visit_is_acknowledged_also_where_the_other_shards_cannot_be_read(
-    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    around.table.faults.append(gate := Gate())  # the commit ends after the reading, so that it is not spared
+@pytest.fixture
+def _needs_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other shards have to be read for each visitor, even if a broadcast has just read them."""
+    monkeypatch.setattr(Shards, "is_current", False)
 
-    def fail(committing: int | None) -> None:
-        gate.open()
+
+@pytest.mark.usefixtures("_needs_reading")
+async def test_visit_is_acknowledged_if_others_cannot_be_read(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
         raise OutcomeUnknown("down")
 
-    monkeypatch.setattr(app._counter, "refresh", fail)
+    monkeypatch.setattr(app._shards, "refresh_if_stale", fail)
     assert (await app.sign_in({})).statistics.total == 1
 
 
-async def test_a_durable_visit_does_not_wait_for_a_slow_reading_of_the_other_shards(
-    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    around.table.faults.append(gate := Gate())
-    answered = threading.Event()
-
-    def read_slowly(committing: int | None) -> None:
-        gate.open()
-        answered.wait(10)
-
-    monkeypatch.setattr(app._counter, "refresh", read_slowly)
+@pytest.mark.usefixtures("_needs_reading")
+async def test_visit_does_not_wait_for_a_slow_reading(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    has_ended = threading.Event()
+    monkeypatch.setattr(app._shards, "refresh_if_stale", lambda: has_ended.wait(30))
     try:
         assert (await app.sign_in({})).statistics.total == 1
-        assert not answered.is_set()
+        assert not has_ended.is_set()
     finally:
-        answered.set()
+        has_ended.set()
 
 
 class FailsOnceAwaited(Future[ClientAccess]):
     def add_done_callback(self, callback: Callable[[Future[ClientAccess]], object]) -> None:
         super().add_done_callback(callback)
-        self.set_exception(RuntimeError("a token that nobody foresaw"))
+        self.set_exception(RuntimeError("an unexpected token error"))
 
 
-async def test_a_durable_visit_is_acknowledged_whatever_else_fails(
+@pytest.mark.usefixtures("_needs_reading")
+async def test_visit_is_acknowledged_whatever_else_fails(
     around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(committing: int | None) -> None:
-        raise RuntimeError("a reading that nobody foresaw")
+    def fail() -> None:
+        raise RuntimeError("an unexpected reading error")
 
-    monkeypatch.setattr(app._counter, "refresh", fail)
-    monkeypatch.setattr(app.hub, "client_access", FailsOnceAwaited)
+    monkeypatch.setattr(app._shards, "refresh_if_stale", fail)
+    monkeypatch.setattr(app._hub, "client_access", FailsOnceAwaited)
     answer = await app.sign_in({})
     assert answer.statistics.total == around.table.audited().total == 1
-    assert answer.access == app.hub.access_without_token
-    for unforeseen in ("a reading that nobody foresaw", "a token that nobody foresaw"):
-        assert unforeseen in caplog.text
+    assert answer.access == app._hub.access_without_token
+    for unexpected in ("an unexpected reading error", "an unexpected token error"):
+        assert unexpected in caplog.text
 
 
-async def test_the_statistics_asked_for_during_a_first_commit_are_complete(around: Surroundings, app: App) -> None:
-    """A new process, a slow commit, and somebody who asks /stats meanwhile."""
+async def test_visit_with_unknown_outcome_is_broadcast(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been recorded, and no other visit may follow."""
+    monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
+    around.table.faults.append(reply_lost)
+    with pytest.raises(NotAcknowledged) as raised:
+        await app.sign_in({})
+    assert raised.value.recorded == "unknown"
+    app.close()
+    assert [arguments[0] for arguments in around.broadcasts()] == [1]
+
+
+async def test_negotiation_returns_access_and_counts_nothing(around: Surroundings, app: App) -> None:
+    access = await app.negotiate()
+    assert access.url == f"{around.signalr.url}/client/?hub=signinsamplehub"
+    assert access.token.count(".") == 2
+    assert not around.table.attempts
+
+
+async def test_statistics_during_first_commit_are_complete(around: Surroundings, app: App) -> None:
+    """A new process, a slow commit, and a request for /stats meanwhile."""
     for _ in range(3):
         around.table.commit_from_elsewhere("00")
     around.table.faults.append(gate := Gate())
@@ -200,7 +226,29 @@ async def test_the_statistics_asked_for_during_a_first_commit_are_complete(aroun
         await visitor
 
 
-def test_closing_is_possible_twice(app: App) -> None:
+async def test_close_broadcasts_the_last_commit(around: Surroundings, app: App) -> None:
+    around.table.faults.append(gate := Gate())
+    visitor = asyncio.ensure_future(app.sign_in({}))
+    await asyncio.to_thread(gate.wait_until_reached)
+    closing = asyncio.ensure_future(asyncio.to_thread(app.close))
+    await asyncio.to_thread(wait_until, lambda: app._committer._is_closing)
+    gate.open()
+    await closing
+    assert (await visitor).statistics.total == 1
+    assert [arguments[0] for arguments in around.broadcasts()] == [1]
+
+
+def test_threads_start_with_the_app(around: Surroundings) -> None:
+    before = set(threading.enumerate())
+    app = App(Settings.from_environment(around.environment))
+    assert set(threading.enumerate()) == before
+    app.start()
+    assert {thread.name for thread in set(threading.enumerate()) - before} == {"broadcaster", "committer", "metrics"}
+    app.close()
+    assert set(threading.enumerate()) == before
+
+
+def test_app_may_be_closed_twice(app: App) -> None:
     app.close()
     app.close()
 
@@ -210,21 +258,88 @@ def test_closing_is_possible_twice(app: App) -> None:
 
 def test_all_requests_share_one_app(environment: pytest.MonkeyPatch) -> None:
     with ThreadPoolExecutor(8) as pool:
-        apps = list(pool.map(lambda _: current(), range(32)))
+        apps = list(pool.map(lambda _: current_app(), range(32)))
     assert len(set(map(id, apps))) == 1
 
 
-def test_missing_settings_are_found_once_they_are_there(environment: pytest.MonkeyPatch, around: Surroundings) -> None:
+def test_settings_are_read_until_they_are_complete(environment: pytest.MonkeyPatch, around: Surroundings) -> None:
     environment.delenv("BlobHost")
     for _ in range(2):
         with pytest.raises(SettingsError, match="BlobHost is not set"):
-            current()
+            current_app()
     environment.setenv("BlobHost", around.blobs.url)
-    assert isinstance(current(), App)
+    assert isinstance(current_app(), App)
 
 
-def test_the_app_is_closed_when_the_process_ends(environment: pytest.MonkeyPatch) -> None:
+def test_app_is_started_and_closed_at_exit(environment: pytest.MonkeyPatch) -> None:
     registered: list[object] = []
     environment.setattr(atexit, "register", registered.append)
-    app = current()
+    app = current_app()
+    assert app._committer._thread.is_alive()
     assert registered == [app.close]
+
+
+def test_handler_is_set_in_the_main_thread_only() -> None:
+    """In another thread Python raises ValueError."""
+    previous = signal.getsignal(signal.SIGTERM)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(exit_on_sigterm).result()
+    assert signal.getsignal(signal.SIGTERM) is previous
+
+
+WORKER = """
+import asyncio
+import os
+
+import azure.functions as func
+
+import function_app
+from signin.counting.table import VisitTable
+from tests.unit.table_service import TableService
+
+table = TableService().visit_table()
+VisitTable.from_connection_string = lambda text: table
+functions = {function.get_function_name(): function for function in function_app.app.get_functions()}
+
+async def serve() -> None:
+    for _ in range(2):
+        response = await functions["signin"].get_user_function()(func.HttpRequest("POST", "/signin", body=b""))
+        print(response.status_code, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(serve())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
+def test_sigterm_sends_pending_broadcast_and_exits(around: Surroundings) -> None:
+    """The second visit would be broadcast at the end of an interval that no test waits for."""
+    environment = {**os.environ, **around.environment, "BroadcastIntervalSeconds": "3600"}
+    worker = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", WORKER],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert worker.stdout is not None
+        assert [worker.stdout.readline() for _ in range(2)] == ["200\n"] * 2
+        wait_until(lambda: len(around.broadcasts()) == 1)
+        worker.send_signal(signal.SIGTERM)
+        _, errors = worker.communicate(timeout=30)
+    finally:
+        worker.kill()
+        worker.communicate()
+    assert worker.returncode == 0, errors
+    assert [arguments[0] for arguments in around.broadcasts()] == [1, 2]
+    assert "Traceback" not in errors
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it did not happen within 10 seconds")

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signin.counting.table import MAX_VISITS, ShardState, StorageError
+from signin.counting.errors import StorageError
+from signin.counting.rows import ADOPTED, ShardState
+from signin.counting.table import MAX_VISITS
 from signin.live.lease import BroadcastLease, Lease
 from signin.operators.adopt import adopt
 from signin.operators.audit import Audit, audit
@@ -63,8 +65,25 @@ def test_empty_table_has_no_problems() -> None:
     assert table_of(TableService()) == [["total", "0", "0", "0"]]
 
 
+def record_in_the_sample(service: TableService, *numbers: int) -> None:
+    for number in numbers:
+        service.put("SignIn", f"{number}b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
+
+
+def adopt_all(service: TableService) -> None:
+    adopt(service.visit_table(), lambda rows: None)
+
+
 def test_columns_are_aligned(service: TableService) -> None:
-    assert len({len(line) for line in audited(service).table()}) == 1
+    record_in_the_sample(service, *range(4))
+    adopt_all(service)
+    assert list(audited(service).table()) == [
+        "shard     visits in rows    visits in stats row     drift",
+        "00                     3                      3         0",
+        "01                     2                      2         0",
+        "adopted                4                      4         0",
+        "total                  9                      9         0",
+    ]
 
 
 def test_rows_are_read_once_in_pages_of_1000(service: TableService) -> None:
@@ -207,24 +226,73 @@ def test_rows_in_unknown_partitions_are_a_problem(service: TableService) -> None
 
 
 def test_sample_rows_are_a_problem_until_adopted(service: TableService) -> None:
-    for number in range(7):
-        service.put("SignIn", f"{number}b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
+    record_in_the_sample(service, *range(7))
     assert problems(service) == [
         "visits of the C# sample that are not counted: 7; run `python -m signin adopt` to count them"
     ]
-    adopt(service.visit_table(), lambda rows: None)
+    adopt_all(service)
     assert problems(service) == []
-    assert table_of(service)[0] == ["00", "10", "10", "0"]
+    assert table_of(service) == [
+        ["00", "3", "3", "0"],
+        ["01", "2", "2", "0"],
+        ["adopted", "7", "7", "0"],
+        ["total", "12", "12", "0"],
+    ]
 
 
 def test_new_sample_row_is_found_after_another_was_deleted(service: TableService) -> None:
-    for number in range(3):
-        service.put("SignIn", f"{number}b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
-    adopt(service.visit_table(), lambda rows: None)
+    record_in_the_sample(service, 0, 1, 2)
+    adopt_all(service)
     service.remove("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d")
-    service.put("SignIn", "7b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="iOS", Browser="Mobile Safari")
+    record_in_the_sample(service, 7)
     [problem] = problems(service)
     assert problem.startswith("visits of the C# sample that are not counted: 1;")
+
+
+def test_sample_rows_adopted_by_version_1_are_no_problem(service: TableService) -> None:
+    record_in_the_sample(service, 0, 1, 2)
+    adopt_all(service)
+    for row in [row for row, _ in service._rows.values() if row["PartitionKey"] == "adopted"]:
+        service.remove("adopted", row["RowKey"])
+    table = service.visit_table()
+    visit = Visit(f"0-SignIn-1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d-{AT:%Y%m%dT%H%M%S.%fZ}", "iOS", "Safari", AT)
+    table.commit(0, table.read(0), [visit])
+    assert problems(service) == [
+        "visits of the C# sample that are not counted: 2; run `python -m signin adopt` to count them"
+    ]
+    adopt_all(service)
+    assert problems(service) == []
+    assert table_of(service)[0] == ["00", "4", "4", "0"]
+    assert table_of(service)[2] == ["adopted", "2", "2", "0"]
+
+
+def test_adopted_visits_are_behind_no_gap(service: TableService) -> None:
+    record_in_the_sample(service, 0, 1)
+    adopt_all(service)
+    add(service, 3, 4)
+    service.remove("00", "stats")
+    assert problems(service)[-1] == (
+        "shard 00 has no stats row, so the app does not read further; visits that it does not show: 9 (in 00, 01, 03)"
+    )
+
+
+def test_adopted_visits_can_drift(service: TableService) -> None:
+    record_in_the_sample(service, 0, 1)
+    adopt_all(service)
+    [first, _] = service.visit_table().visits(ADOPTED)
+    assert isinstance(first, Visit)
+    service.remove("adopted", first.key)
+    assert table_of(service)[2] == ["adopted", "1", "2", "+1"]
+    assert problems(service)[0] == "shard adopted, total: visits 1 in rows, 2 in stats row"
+    service.remove("adopted", "stats")
+    assert table_of(service)[2] == ["adopted", "1", "0", "-1"]
+
+
+def test_closed_shard_has_no_problems(service: TableService) -> None:
+    table = service.visit_table()
+    table.close_shard(1, table.read(1))
+    assert problems(service) == []
+    assert table_of(service)[1] == ["01", "2", "2", "0"]
 
 
 # While the app is running. The first page has a row to find the partitions, the second one the rows of shard 00.

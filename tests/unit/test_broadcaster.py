@@ -1,104 +1,26 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
 
-from signin.counting.shards import ShardCounter
-from signin.counting.table import OutcomeUnknown
+from signin.counting import shards as shards_module
+from signin.counting.errors import OutcomeUnknown
+from signin.counting.shards import Shards
 from signin.live import broadcaster as broadcaster_module
+from signin.live import lease as lease_module
 from signin.live.broadcaster import TARGET, Broadcaster
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
-from signin.visits.statistics import Statistics
 
+from . import table_service
+from .broadcasting import INTERVAL, LONG, SHORT, Process, Sent, StubHub, StubShards
 from .table_service import TableService
-
-LONG = 3600.0  # seconds: an interval that no test waits for
-SHORT = 0.01
-
-
-class StubHub:
-    """Takes broadcasts, or fails as `errors` say; `sent` is every attempt's total."""
-
-    def __init__(self) -> None:
-        self.sent: queue.Queue[int] = queue.Queue()
-        self.calls: list[tuple[str, Sequence[Any]]] = []
-        self.errors: queue.Queue[Exception] = queue.Queue()
-        self.gates: queue.Queue[threading.Event] = queue.Queue()
-
-    def broadcast(self, target: str, arguments: Sequence[Any]) -> None:
-        self.calls.append((target, arguments))
-        self.sent.put(arguments[0])
-        if not self.gates.empty():
-            assert self.gates.get().wait(10), "the gate was not opened"
-        if not self.errors.empty():
-            raise self.errors.get()
-
-    def next_total(self) -> int:
-        """Wait for the next broadcast."""
-        try:
-            return self.sent.get(timeout=10)
-        except queue.Empty:
-            raise AssertionError("nothing was broadcast") from None
-
-
-class StubCounter:
-    """Statistics as the test sets them; what other processes did is seen when the others are read."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self.elsewhere = 0
-        self.errors: queue.Queue[Exception] = queue.Queue()
-        self._known_elsewhere = 0
-        self.may_have_peers = False
-
-    def totals(self) -> dict[int, int]:
-        return {0: self.total, 1: self._known_elsewhere}
-
-    def read_others(self) -> None:
-        if not self.errors.empty():
-            raise self.errors.get()
-        self._known_elsewhere = self.elsewhere
-
-    def value(self) -> Statistics:
-        total = self.total + self._known_elsewhere
-        return Statistics(total, {"iOS": total}, {"Safari": total}, {"Phone": total})
-
-
-class Pauses:
-    """Stands in for the event that ends a pause: the test sees each pause, and ends it."""
-
-    def __init__(self) -> None:
-        self.begun: queue.Queue[float] = queue.Queue()
-        self._end = threading.Semaphore(0)
-        self._is_set = False
-
-    def wait(self, seconds: float) -> bool:
-        self.begun.put(seconds)
-        if not self._is_set:
-            assert self._end.acquire(timeout=10), "the pause was not ended"
-        return self._is_set
-
-    def set(self) -> None:
-        self._is_set = True
-        self._end.release()
-
-    def is_set(self) -> bool:
-        return self._is_set
-
-    def end(self) -> None:
-        self._end.release()
-
-    def next(self) -> float:
-        """Wait for the next pause, and end it."""
-        seconds = self.begun.get(timeout=10)
-        self.end()
-        return seconds
+from .virtual_time import VirtualTime
 
 
 @pytest.fixture
@@ -107,17 +29,8 @@ def hub() -> StubHub:
 
 
 @pytest.fixture
-def counter() -> StubCounter:
-    return StubCounter()
-
-
-def in_control_of_pauses(broadcaster: Broadcaster) -> Pauses:
-    pauses = Pauses()
-    broadcaster._closing = cast(threading.Event, pauses)
-    return pauses
-
-
-Start = Callable[[float], Broadcaster]
+def shards() -> StubShards:
+    return StubShards()
 
 
 @pytest.fixture
@@ -125,202 +38,326 @@ def service() -> TableService:
     return TableService()
 
 
+Make = Callable[..., Broadcaster]
+
+
 @pytest.fixture
-def start(hub: StubHub, counter: StubCounter, service: TableService) -> Iterator[Start]:
-    """Start a broadcaster with this interval."""
-    started: list[Broadcaster] = []
+def make(hub: StubHub, shards: StubShards, service: TableService) -> Iterator[Make]:
+    """Make a broadcaster with this interval; closed when the test ends."""
+    made: list[Broadcaster] = []
 
-    def start(interval: float) -> Broadcaster:
+    def make(interval: float = INTERVAL) -> Broadcaster:
         lease = BroadcastLease(service.visit_table())
-        started.append(Broadcaster(cast(Hub, hub), cast(ShardCounter, counter), lease, interval))
-        return started[-1]
+        made.append(Broadcaster(cast(Hub, hub), cast(Shards, shards), lease, interval))
+        return made[-1]
 
-    yield start
-    for broadcaster in started:
-        broadcaster.close(10)
+    yield make
+    hub.during_broadcast = lambda: None
+    for broadcaster in made:
+        if broadcaster._thread.is_alive():
+            broadcaster.close(10)
 
 
-def test_a_lone_change_is_sent_at_once(hub: StubHub, counter: StubCounter, start: Start) -> None:
-    broadcaster = start(LONG)
-    counter.total = 1
+# One process, in virtual time
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    return VirtualTime(monkeypatch, broadcaster_module, lease_module, shards_module)
+
+
+@pytest.fixture
+def broadcaster(make: Make, time: VirtualTime) -> Broadcaster:
+    """A broadcaster that has been started."""
+    broadcaster = make()
+    time.control(broadcaster)
+    broadcaster.start()
+    return broadcaster
+
+
+def attempts(hub: StubHub) -> list[int]:
+    """The totals of all broadcasts so far, failed ones too."""
+    return list(hub.totals.queue)
+
+
+def seconds(value: float) -> Any:
+    return pytest.approx(value, abs=0.001)
+
+
+def times_of_attempts(hub: StubHub, time: VirtualTime, seconds: float) -> list[float]:
+    """When broadcasts are sent from now on."""
+    times: list[float] = []
+    hub.during_broadcast = lambda: times.append(time.now)
+    time.advance(seconds)
+    return times
+
+
+def test_lone_change_is_sent_at_once(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
+) -> None:
+    shards.own = 1
     broadcaster.changed()
-    assert hub.next_total() == 1
+    time.advance()
+    assert attempts(hub) == [1]
 
 
-def test_what_is_sent_is_what_the_pages_listen_for(hub: StubHub, counter: StubCounter, start: Start) -> None:
-    broadcaster = start(LONG)
-    counter.total = 3
+def test_broadcast_is_what_the_pages_listen_for(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
+) -> None:
+    shards.own = 3
     broadcaster.changed()
-    hub.next_total()
+    time.advance()
     assert TARGET == "updateSignInStats"
     assert hub.calls == [(TARGET, (3, {"iOS": 3}, {"Safari": 3}, {"byDevice": {"Phone": 3}}))]
 
 
-def test_nothing_is_sent_while_nothing_changes(hub: StubHub, start: Start) -> None:
-    start(SHORT).close(10)
-    assert hub.sent.empty()
-
-
-def test_changing_does_not_block(hub: StubHub, start: Start) -> None:
-    gate = threading.Event()
-    hub.gates.put(gate)
-    broadcaster = start(LONG)
-    broadcaster.changed()
-    hub.next_total()
-    for _ in range(1000):
-        broadcaster.changed()
-    gate.set()
-
-
-def test_many_changes_in_an_interval_are_one_more_broadcast_with_the_last_of_them(
-    hub: StubHub, counter: StubCounter, start: Start
-) -> None:
-    broadcaster = start(LONG)
-    pauses = in_control_of_pauses(broadcaster)
-    counter.total = 1
-    broadcaster.changed()
-    assert hub.next_total() == 1
-    for counter.total in range(2, 100):
-        broadcaster.changed()
-    assert hub.sent.empty(), "sent before the interval was over"
-    assert pauses.next() == pytest.approx(LONG, abs=10)
-    assert hub.next_total() == 99
-    assert pauses.next() == pytest.approx(LONG, abs=10)
+def test_nothing_is_sent_without_a_change(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:
+    time.advance(1000 * INTERVAL)
     broadcaster.close(10)
-    assert hub.sent.empty()
+    assert attempts(hub) == []
 
 
-def test_a_change_during_a_broadcast_is_sent_by_the_next(hub: StubHub, counter: StubCounter, start: Start) -> None:
-    gate = threading.Event()
-    hub.gates.put(gate)
-    broadcaster = start(SHORT)
-    counter.total = 1
+def test_changes_within_an_interval_are_one_broadcast(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
+) -> None:
+    shards.own = 1
     broadcaster.changed()
-    assert hub.next_total() == 1
-    counter.total = 2
-    broadcaster.changed()
-    gate.set()
-    assert hub.next_total() == 2
-
-
-def test_the_last_change_is_always_sent(hub: StubHub, counter: StubCounter, start: Start) -> None:
-    broadcaster = start(0.001)
-    for counter.total in range(1, 2000):
+    time.advance()
+    for shards.own in range(2, 100):
+        time.advance(INTERVAL / 100)
         broadcaster.changed()
-    while hub.next_total() < 1999:
-        pass
+    assert attempts(hub) == [1], "sent before the interval was over"
+    time.advance(INTERVAL / 10)
+    assert attempts(hub) == [1, 99]
+    time.advance(10 * INTERVAL)
+    broadcaster.close(10)
+    assert attempts(hub) == [1, 99]
 
 
-def test_a_broadcast_carries_what_other_processes_committed_before_it(
-    hub: StubHub, counter: StubCounter, start: Start
+def test_interval_begins_before_the_send(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
 ) -> None:
-    broadcaster = start(LONG)
-    counter.total, counter.elsewhere = 1, 10
+    times: list[float] = []
+
+    def during_broadcast() -> None:
+        times.append(time.now)
+        time.now += 0.4 * INTERVAL
+        shards.own += 1
+        broadcaster.changed()
+
+    hub.during_broadcast = during_broadcast
     broadcaster.changed()
-    assert hub.next_total() == 11
+    time.advance(3.5 * INTERVAL)
+    assert times == pytest.approx([0.0, INTERVAL, 2 * INTERVAL, 3 * INTERVAL], abs=0.001)
 
 
-def test_what_could_not_be_read_for_the_last_broadcast_is_sent_later(
-    hub: StubHub, counter: StubCounter, start: Start
+def test_change_during_a_broadcast_is_sent_by_the_next(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
 ) -> None:
-    """Nobody else may be left to send it: the other process read this one's shard before this one's commit."""
-    counter.errors.put(OutcomeUnknown("down"))
-    broadcaster = start(SHORT)
-    counter.total, counter.elsewhere = 1, 10
+    def count_another() -> None:
+        hub.during_broadcast = lambda: None
+        shards.own = 2
+        broadcaster.changed()
+
+    shards.own = 1
+    hub.during_broadcast = count_another
     broadcaster.changed()
-    sent = hub.next_total()
-    if sent != 11:
-        try:
-            sent = hub.sent.get(timeout=10)
-        except queue.Empty:
-            pytest.fail(f"{sent} is the last number that open pages get, the truth is 11")
-    assert sent == 11
+    time.advance(1.1 * INTERVAL)
+    assert attempts(hub) == [1, 2]
 
 
-def test_a_failed_broadcast_is_repeated_without_a_further_change(
-    hub: StubHub, counter: StubCounter, start: Start
+def test_broadcast_has_commits_of_other_processes(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
+) -> None:
+    shards.own, shards.others = 1, 10
+    broadcaster.changed()
+    time.advance()
+    assert attempts(hub) == [11]
+
+
+def test_broadcast_waits_until_other_shards_were_read(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
+) -> None:
+    """A new process knows its own shard only: pages would see the total fall.
+
+    And it may be the last to send: the other process has read this one's shard before this one's commit.
+    """
+    shards.errors.put(OutcomeUnknown("down"))
+    shards.own, shards.others = 1, 1_000_000
+    broadcaster.changed()
+    time.advance(10 * INTERVAL)
+    assert attempts(hub) == [1_000_001]
+
+
+def test_failed_broadcast_is_repeated_without_a_change(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
 ) -> None:
     hub.errors.put(SignalRError("busy"))
-    broadcaster = start(SHORT)
-    counter.total = 5
+    shards.own = 5
     broadcaster.changed()
-    assert [hub.next_total(), hub.next_total()] == [5, 5]
+    time.advance(100 * INTERVAL)
+    assert attempts(hub) == [5, 5]
 
 
-def test_the_pauses_after_failures_grow_up_to_a_limit_and_end_with_the_first_success(
-    hub: StubHub, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pauses_after_failures_grow_up_to_a_limit(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:
+    for _ in range(6):
+        hub.errors.put(SignalRError("busy"))
+    broadcaster.changed()
+    times = times_of_attempts(hub, time, 1000 * INTERVAL)
+    pauses = [2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx(pauses, abs=0.001)
+
+
+def test_pauses_begin_anew_after_a_success(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:
     for _ in range(4):
         hub.errors.put(SignalRError("busy"))
-    monkeypatch.setattr(broadcaster_module, "_LONGEST_PAUSE", 6 * LONG)
-    broadcaster = start(LONG)
-    pauses = in_control_of_pauses(broadcaster)
     broadcaster.changed()
-    expected = [2 * LONG, 4 * LONG, 6 * LONG, 6 * LONG, LONG]
-    assert [pauses.next() for _ in range(5)] == pytest.approx(expected, abs=10)
-
-
-def test_a_failing_service_is_not_asked_more_often_than_a_working_one(hub: StubHub, start: Start) -> None:
+    time.advance(1000 * INTERVAL)
     hub.errors.put(SignalRError("busy"))
-    broadcaster = start(LONG)
-    pauses = in_control_of_pauses(broadcaster)
     broadcaster.changed()
-    assert pauses.next() >= LONG
+    first, second = times_of_attempts(hub, time, 1000 * INTERVAL)
+    assert second - first == seconds(2 * INTERVAL)
 
 
-def test_failures_are_logged_when_they_begin_and_when_they_end(
-    hub: StubHub, start: Start, caplog: pytest.LogCaptureFixture
+def test_failing_service_is_called_no_more_often(hub: StubHub, make: Make, time: VirtualTime) -> None:
+    """No more often than a working one, also if the interval is longer than the longest pause."""
+    broadcaster = make(LONG)
+    time.control(broadcaster)
+    broadcaster.start()
+    for _ in range(3):
+        hub.errors.put(SignalRError("busy"))
+    broadcaster.changed()
+    times = times_of_attempts(hub, time, 10 * LONG)
+    assert len(times) == 4
+    assert all(later - earlier >= LONG for earlier, later in pairwise(times))
+
+
+def test_retry_after_is_respected(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:
+    hub.errors.put(SignalRError("quota", retry_after=500.0))
+    broadcaster.changed()
+    first, second = times_of_attempts(hub, time, 1000 * INTERVAL)
+    assert second - first == seconds(500.0)
+
+
+def test_failures_are_logged_as_they_begin_and_end(
+    hub: StubHub, broadcaster: Broadcaster, time: VirtualTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="signin.live.broadcaster")
-    broadcaster = start(LONG)
-    pauses = in_control_of_pauses(broadcaster)
     for _ in range(2):
         for _ in range(3):
             hub.errors.put(SignalRError("busy"))
         broadcaster.changed()
-        for _ in range(4):
-            pauses.next()
+        time.advance(1000 * INTERVAL)
     failing = ("WARNING", "broadcasts fail, visits are counted all the same: busy")
     working = ("INFO", "broadcasts work again")
     assert [(record.levelname, record.message) for record in caplog.records] == [failing, working] * 2
 
 
-def test_closing_sends_what_is_pending_without_waiting_for_the_interval(
-    hub: StubHub, counter: StubCounter, start: Start
+@pytest.mark.parametrize("part", ["hub", "shards"])
+def test_thread_survives_a_defect(
+    part: str,
+    hub: StubHub,
+    shards: StubShards,
+    broadcaster: Broadcaster,
+    time: VirtualTime,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    broadcaster = start(LONG)
+    """A stats row that was edited by hand raises ValueError, for one: open pages need the later visits all the same."""
+    errors = hub.errors if part == "hub" else shards.errors
+    errors.put(ValueError("a defect"))
+    shards.own = 1
     broadcaster.changed()
-    hub.next_total()
-    counter.total = 7
+    time.advance()
+    assert broadcaster._thread.is_alive()
+    assert "Traceback" in caplog.text
+    shards.own = 2
+    broadcaster.changed()
+    time.advance(10 * INTERVAL)
+    assert attempts(hub)[-1] == 2
+
+
+def test_close_sends_pending_change_at_once(
+    hub: StubHub, shards: StubShards, broadcaster: Broadcaster, time: VirtualTime
+) -> None:
+    broadcaster.changed()
+    time.advance()
+    shards.own = 7
     broadcaster.changed()
     broadcaster.close(10)
-    assert hub.next_total() == 7
+    assert attempts(hub) == [0, 7]
     assert not broadcaster._thread.is_alive()
 
 
-def test_closing_sends_nothing_when_nothing_is_pending(hub: StubHub, start: Start) -> None:
-    broadcaster = start(LONG)
+def test_close_sends_nothing_without_a_change(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:
     broadcaster.changed()
-    hub.next_total()
+    time.advance()
     broadcaster.close(10)
-    assert hub.sent.empty()
+    assert attempts(hub) == [0]
 
 
-def test_closing_does_not_insist_on_a_service_that_fails(hub: StubHub, start: Start) -> None:
+def test_close_does_not_repeat_a_failed_broadcast(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:
     for _ in range(10):
         hub.errors.put(SignalRError("busy"))
-    broadcaster = start(LONG)
     broadcaster.changed()
-    hub.next_total()
+    time.advance()
     broadcaster.close(10)
     assert not broadcaster._thread.is_alive()
-    assert len(hub.calls) <= 2
+    assert len(attempts(hub)) == 2
 
 
-def test_closing_does_not_wait_longer_than_it_may(hub: StubHub, start: Start) -> None:
+def test_process_without_peers_reads_no_lease(
+    hub: StubHub, broadcaster: Broadcaster, time: VirtualTime, service: TableService
+) -> None:
+    broadcaster.changed()
+    time.advance(10 * INTERVAL)
+    assert attempts(hub) == [0]
+    assert service.reads == []
+
+
+# One process, with real threads
+
+
+def test_thread_starts_with_start(hub: StubHub, make: Make) -> None:
+    broadcaster = make(LONG)
+    assert not broadcaster._thread.is_alive()
+    broadcaster.changed()
+    broadcaster.start()
+    hub.next_total()
+
+
+@pytest.mark.parametrize("report", [Broadcaster.changed, Broadcaster.found_others])
+def test_reports_do_not_block_during_a_broadcast(
+    report: Callable[[Broadcaster], None], hub: StubHub, make: Make
+) -> None:
     gate = threading.Event()
-    hub.gates.put(gate)
-    broadcaster = start(LONG)
+    hub.during_broadcast = lambda: gate.wait(30)
+    broadcaster = make(LONG)
+    broadcaster.start()
+    broadcaster.changed()
+    hub.next_total()
+    caller = threading.Thread(target=report, args=(broadcaster,))
+    caller.start()
+    caller.join(10)
+    has_blocked = caller.is_alive()
+    gate.set()
+    caller.join()
+    assert not has_blocked
+
+
+def test_last_change_is_always_sent(hub: StubHub, shards: StubShards, make: Make) -> None:
+    broadcaster = make(0.001)
+    broadcaster.start()
+    for shards.own in range(1, 2000):
+        broadcaster.changed()
+    while hub.next_total() < 1999:
+        pass
+
+
+def test_close_waits_no_longer_than_its_timeout(hub: StubHub, make: Make) -> None:
+    gate = threading.Event()
+    hub.during_broadcast = lambda: gate.wait(30)
+    broadcaster = make(LONG)
+    broadcaster.start()
     broadcaster.changed()
     hub.next_total()
     broadcaster.close(0.0)
@@ -328,45 +365,161 @@ def test_closing_does_not_wait_longer_than_it_may(hub: StubHub, start: Start) ->
     gate.set()
 
 
-@pytest.mark.parametrize("where", ["hub", "counter"])
-def test_the_thread_survives_a_defect(where: str, hub: StubHub, counter: StubCounter, start: Start) -> None:
-    """A stats row that somebody edited by hand raises ValueError, for one: open pages must hear of later visits."""
-    errors = hub.errors if where == "hub" else counter.errors
-    errors.put(ValueError("a defect"))
-    broadcaster = start(SHORT)
-    counter.total = 1
-    broadcaster.changed()
-    if where == "hub":
-        assert hub.next_total() == 1
-    broadcaster._thread.join(0.2)
-    assert broadcaster._thread.is_alive(), "the thread has died"
-    counter.total = 2
-    broadcaster.changed()
-    while hub.next_total() != 2:
-        pass
+def test_change_wakes_a_waiting_thread(hub: StubHub, shards: StubShards, make: Make) -> None:
+    broadcaster = make(SHORT)
+    broadcaster.start()
+    for shards.own in range(1, 4):
+        broadcaster.changed()
+        assert hub.next_total() == shards.own
 
 
-def test_no_number_is_sent_before_the_other_shards_were_read_once(
-    hub: StubHub, counter: StubCounter, start: Start
+# Visits of other processes, found by a reading
+
+
+@pytest.fixture
+def sent() -> list[Sent]:
+    """The broadcasts of all processes."""
+    return []
+
+
+@pytest.fixture
+def start(service: TableService, time: VirtualTime, sent: list[Sent]) -> Iterator[Callable[[int], list[Process]]]:
+    started: list[Process] = []
+
+    def start(processes: int) -> list[Process]:
+        started.extend(Process(service, time, sent) for _ in range(processes))
+        return started
+
+    yield start
+    for process in started:
+        process.close()
+
+
+Start = Callable[[int], list[Process]]
+
+
+def test_found_visits_are_sent_two_intervals_later(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    dead, living = start(2)
+    dead.commit()
+    assert living.show_statistics() == 1
+    time.advance(1.9 * INTERVAL)
+    assert sent == [], "the process that committed them would have had no time to send them"
+    time.advance(INTERVAL)
+    assert sent == [Sent(seconds(2 * INTERVAL), 1)]
+    time.advance(100 * INTERVAL)
+    assert len(sent) == 1
+
+
+def test_found_visits_are_not_sent_twice(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, other = start(2)
+    one.count()
+    time.advance()
+    assert other.show_statistics() == 1
+    time.advance(100 * INTERVAL)
+    assert [total for _, total in sent] == [1]
+
+
+def test_found_visits_are_not_sent_while_more_follow(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    """The process that goes on committing broadcasts them itself, sooner or later."""
+    slow, other = start(2)
+    slow.commit()
+    other.show_statistics()
+    for _ in range(10):
+        time.advance(1.5 * INTERVAL)
+        slow.commit()
+    assert sent == []
+
+
+def test_found_visits_are_sent_once_no_more_follow(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    """The process may have died after its last commit, like after any other."""
+    dead, living = start(2)
+    dead.commit()
+    living.show_statistics()
+    time.advance(INTERVAL)
+    dead.commit()
+    time.advance(100 * INTERVAL)
+    assert [total for _, total in sent] == [2]
+
+
+def test_found_visits_are_sent_after_a_failed_reading(
+    start: Start, time: VirtualTime, sent: list[Sent], service: TableService
 ) -> None:
-    """A new process knows its own shard only. Pages that show what comes last would see the number fall."""
-    counter.errors.put(OutcomeUnknown("down"))
-    counter.total, counter.elsewhere = 1, 1_000_000
-    start(SHORT).changed()
-    assert hub.next_total() == 1_000_001
+    dead, living = start(2)
+    dead.commit()
+    living.show_statistics()
+    dead.commit()
+    service.read_errors.extend([table_service.no_answer()] * 3)
+    time.advance(100 * INTERVAL)
+    assert [total for _, total in sent] == [2]
 
 
-def test_a_process_without_company_asks_nobody_whose_turn_it_is(
-    hub: StubHub, start: Start, service: TableService
+def test_visits_found_by_many_are_sent_once(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    dead, *living = start(5)
+    dead.commit()
+    for process in living:
+        process.show_statistics()
+    time.advance(100 * INTERVAL)
+    assert [total for _, total in sent] == [1]
+
+
+def test_known_visits_are_no_reason_to_look(
+    start: Start, time: VirtualTime, sent: list[Sent], service: TableService
 ) -> None:
-    start(LONG).changed()
-    hub.next_total()
-    assert not service.reads
+    dead, living = start(2)
+    dead.commit()
+    living.show_statistics()
+    time.advance(10 * INTERVAL)
+    living.show_statistics()
+    reads = len(service.reads)
+    time.advance(100 * INTERVAL)
+    assert len(service.reads) == reads
+    assert len(sent) == 1
 
 
-def test_a_service_that_asks_for_time_is_given_it(hub: StubHub, start: Start) -> None:
-    hub.errors.put(SignalRError("quota", retry_after=5 * LONG))
-    broadcaster = start(LONG)
-    pauses = in_control_of_pauses(broadcaster)
-    broadcaster.changed()
-    assert pauses.next() == 5 * LONG
+def test_close_sends_found_visits_at_once(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    dead, living = start(2)
+    dead.commit()
+    living.show_statistics()
+    living.broadcaster.close(10)
+    assert sent == [Sent(seconds(0.0), 1)]
+    assert not living.broadcaster._thread.is_alive()
+
+
+def test_close_sends_no_visits_that_were_broadcast(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, other = start(2)
+    one.count()
+    time.advance()
+    other.show_statistics()
+    other.broadcaster.close(10)
+    assert [total for _, total in sent] == [1]
+
+
+def test_close_sends_nothing_if_more_visits_follow(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    slow, other = start(2)
+    slow.commit()
+    other.show_statistics()
+    slow.commit()
+    other.broadcaster.close(10)
+    assert sent == []
+    assert not other.broadcaster._thread.is_alive()
+
+
+@pytest.mark.parametrize("visits_per_second", [1, 10])
+def test_statistics_requests_cause_no_broadcasts(
+    visits_per_second: int, start: Start, time: VirtualTime, sent: list[Sent]
+) -> None:
+    """One broadcast an interval for the app as a whole, if one process counts and the others show /stats."""
+    counting, *others = start(4)
+    for step in range(200):
+        if step % (10 // visits_per_second) == 0:
+            counting.count()
+        for process in others:
+            process.show_statistics()
+        time.advance(INTERVAL / 10)
+    during = [broadcast for broadcast in sent if broadcast.at < 19.5 * INTERVAL]
+    assert len(during) == 20
+    is_pending = during[-1].total < 20 * visits_per_second
+    time.advance(100 * INTERVAL)
+    assert sent[-1].total == 20 * visits_per_second
+    assert len(sent) <= 20 + is_pending + 1, "at most one more at the end"
+    assert min(later.at - earlier.at for earlier, later in pairwise(sent)) >= INTERVAL - 0.001

@@ -13,8 +13,8 @@ from azure.data.tables import TableEntity
 
 from signin.counting import committer as committer_module
 from signin.counting.committer import Committer, NotAcknowledged
-from signin.counting.shards import ShardCounter
-from signin.counting.table import ShardState
+from signin.counting.rows import ShardState
+from signin.counting.shards import Shards
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
@@ -48,8 +48,9 @@ class Process:
 
     def __init__(self, service: TableService) -> None:
         self.commits = 0
-        self.counter = ShardCounter(service.visit_table(), max_age=3600)
-        self.committer = Committer(service.visit_table(), self.counter, on_commit=self._committed)
+        self.shards = Shards(service.visit_table(), max_age=3600)
+        self.committer = Committer(service.visit_table(), self.shards, on_commit=self._committed)
+        self.committer.start()
 
     def _committed(self) -> None:
         self.commits += 1
@@ -142,7 +143,7 @@ def test_a_visit_is_counted_in_the_statistics_when_it_is_acknowledged(process: P
     totals: list[int] = []
     for _ in range(3):
         done = process.committer.submit(Visit.now())
-        done.add_done_callback(lambda _: totals.append(process.counter.value().total))
+        done.add_done_callback(lambda _: totals.append(process.shards.value().total))
         done.result(10)
     assert totals == [1, 2, 3]
 
@@ -151,7 +152,7 @@ def test_the_statistics_are_those_of_the_visitors(service: TableService, process
     process.committer.submit(Visit("1", "iOS", "Safari", datetime.now(UTC), "Tablet")).result(10)
     process.committer.submit(Visit("2", "Windows", "Firefox", datetime.now(UTC), "Desktop")).result(10)
     expected = Statistics(2, {"iOS": 1, "Windows": 1}, {"Safari": 1, "Firefox": 1}, {"Tablet": 1, "Desktop": 1})
-    assert process.counter.value().summary() == service.audited().summary() == expected.summary()
+    assert process.shards.value().summary() == service.audited().summary() == expected.summary()
 
 
 def test_each_commit_is_announced_once(service: TableService, process: Process) -> None:
@@ -213,7 +214,7 @@ def test_a_new_process_goes_on_from_what_is_there(service: TableService, process
     process.close()
     successor = start(service)
     successor.count(1)
-    assert service.audited().total == successor.counter.value().total == 3
+    assert service.audited().total == successor.shards.value().total == 3
 
 
 # Exactly once
@@ -266,7 +267,7 @@ def test_whatever_happens_on_the_way_visits_are_counted_exactly_once(
     service.deliver_late()
 
     assert service.audited().total == already_there + 5 + 1 + plan.count(other_writer_first)
-    assert process.counter.value().total >= already_there + 5 + 1
+    assert process.shards.value().total >= already_there + 5 + 1
 
 
 def test_an_attempt_without_an_answer_is_repeated_with_the_same_operations_and_etag(
@@ -321,7 +322,7 @@ def test_a_batch_that_was_given_up_may_still_arrive_and_is_counted_once(
     service.deliver_late()
     process.count(1)
     assert service.audited().total == 3
-    assert process.counter.value().total == 3
+    assert process.shards.value().total == 3
 
 
 def test_a_batch_that_was_given_up_is_fenced_off_by_the_next_commit(
@@ -556,7 +557,7 @@ def test_a_crowded_shard_is_left_and_the_next_one_is_opened(service: TableServic
     process.count(1)
     service.faults.extend([other_writer_first] * 3)
     process.count(1)
-    assert process.committer.shard == 1
+    assert process.shards.own == 1
     process.count(1)
     assert service.shards() == [0, 1]
     assert service.audited().total == 6
@@ -566,14 +567,14 @@ def test_the_crowd_of_a_shard_that_was_left_is_forgotten(service: TableService, 
     process.count(1)
     service.faults.extend([other_writer_first] * 3 + [arrives, other_writer_first])
     process.count(2)
-    assert process.committer.shard == 1
+    assert process.shards.own == 1
 
 
 def test_a_table_that_is_made_anew_is_filled_from_the_first_shard(
     service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers stop at the first shard that does not exist: what lies behind a gap is not counted."""
-    monkeypatch.setattr("signin.counting.committer.random.choice", max)
+    monkeypatch.setattr("signin.counting.shards.random.choice", max)
     service.read_errors.extend([table_is_being_deleted()] * 12)
     process.count(1)
     assert service.shards() == [0]
@@ -584,7 +585,7 @@ def test_a_process_in_a_higher_shard_starts_over_when_the_table_has_been_made_an
 ) -> None:
     service.faults.extend([arrives] + [other_writer_first] * 3)
     process.count(2)
-    assert process.committer.shard == 1
+    assert process.shards.own == 1
     service._rows.clear()
     service.read_errors.extend([None, no_answer()])
     process.count(1)
@@ -604,8 +605,8 @@ def test_crowds_open_one_shard_after_another_without_gaps(service: TableService,
     for _ in range(12):
         service.faults.extend([other_writer_first] * 3)
         process.count(2)
-    reader = ShardCounter(service.visit_table(), max_age=3600)
-    reader.refresh()
+    reader = Shards(service.visit_table(), max_age=3600)
+    reader.read_all()
     assert len(service.shards()) > 1
     assert reader.value() == service.audited()
 
@@ -717,5 +718,5 @@ def test_under_faults_and_competition_no_visit_is_lost_or_counted_twice(
     assert service.audited().total == len(recorded)
     assert recorded - outcome.keys() == set(service.from_elsewhere)
     for process in processes:
-        process.counter.refresh()
-        assert process.counter.value().total <= service.audited().total
+        process.shards.read_all()
+        assert process.shards.value().total <= service.audited().total

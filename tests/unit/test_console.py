@@ -69,14 +69,12 @@ async def test_record_of_a_request_is_left_to_the_worker(
         logger.warning("a coroutine")
         return func.HttpResponse()
 
-    @errors_as_responses
-    def synchronous_handler(req: func.HttpRequest) -> func.HttpResponse:
-        logger.warning("a function")
-        return func.HttpResponse()
+    def function() -> None:
+        with console.request_scope():
+            logger.warning("a function")
 
-    req = func.HttpRequest("GET", "/", body=b"")
-    await handler(req)
-    in_a_thread(lambda: synchronous_handler(req))
+    await handler(func.HttpRequest("GET", "/", body=b""))
+    in_a_thread(function)
     assert capsys.readouterr() == ("", "")
     assert worker.messages == ["a coroutine", "a function"]
 

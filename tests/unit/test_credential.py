@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from signin.counting.table import NotSent, VisitTable
+from signin.counting.errors import NotSent
+from signin.counting.table import VisitTable
 from signin.identity.credential import SIGNALR_SCOPE, STORAGE_SCOPE, Credential, Identity, IdentityError
 from signin.live.connection_string import ConnectionString
 from signin.live.hub import Hub, SignalRError

@@ -4,7 +4,8 @@ import csv
 import io
 from datetime import UTC, datetime, timedelta
 
-from signin.counting.table import MAX_VISITS, ShardState
+from signin.counting.rows import ShardState
+from signin.counting.table import MAX_VISITS
 from signin.operators.adopt import adopt
 from signin.operators.export import export
 from signin.visits.statistics import Statistics
@@ -79,6 +80,8 @@ def test_sample_visits_are_exported_after_adoption() -> None:
     assert exported(service) == ["time,os,browser,device"]
     adopt(service.visit_table(), lambda rows: None)
     assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Internet Explorer,Other"]
+    commit(service, 0, visit(1))
+    assert [line.partition(",")[0][17:19] for line in exported(service)[1:]] == ["00", "01"]
 
 
 def test_visit_without_device_is_exported_as_other() -> None:

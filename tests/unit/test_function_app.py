@@ -35,7 +35,7 @@ class Function:
 
 
 def load() -> ModuleType:
-    """A `function_app` of this module's own: an app lists its functions only once, and others may want to ask, too."""
+    """A `function_app` of this module's own: an app lists its functions only once."""
     spec = find_spec("function_app")
     assert spec is not None
     assert spec.loader is not None
@@ -72,8 +72,7 @@ async def call(
     """Call a function as the host would."""
     route_params = {} if path is None else {"path": path}
     request = func.HttpRequest(method=method, url="/", headers=headers or {}, route_params=route_params, body=b"")
-    answer = FUNCTIONS[name].handler(request)
-    response = await answer if inspect.isawaitable(answer) else answer
+    response = await FUNCTIONS[name].handler(request)
     assert isinstance(response, func.HttpResponse)
     return response
 
@@ -83,48 +82,44 @@ async def call(
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("prefix", ["", "api/"])
-def test_a_route_is_served_with_and_without_the_prefix(prefix: str, path: str) -> None:
+def test_route_is_served_with_and_without_prefix(prefix: str, path: str) -> None:
     [function] = [function for function in FUNCTIONS.values() if function.route == prefix + path]
     assert function.methods == ROUTES[path]
 
 
-def test_everything_else_is_the_website() -> None:
+def test_every_other_path_is_the_website() -> None:
     assert FUNCTIONS["website"].route == "{*path}"
-    assert FUNCTIONS["website"].methods == (), "it also answers the wrong methods of all others"
+    assert FUNCTIONS["website"].methods == (), "it also responds to the wrong methods of all others"
     assert len(FUNCTIONS) == 2 * len(ROUTES) + 1
 
 
-def test_the_catch_all_is_tried_last() -> None:
+def test_catch_all_is_tried_last() -> None:
     """The host takes the first match in the ordinal order of function names, ignoring case."""
     assert sorted(FUNCTIONS, key=str.upper)[-1] == "website"
     assert sorted(FUNCTIONS, key=str.lower)[-1] == "website"
 
 
-def test_no_route_begins_with_a_word_that_the_host_reserves() -> None:
+def test_no_route_begins_with_a_reserved_prefix() -> None:
     assert not [function.route for function in FUNCTIONS.values() if function.route.startswith(("admin", "runtime"))]
 
 
-def test_routes_have_no_prefix_of_the_hosts() -> None:
+def test_host_adds_no_route_prefix() -> None:
     host = json.loads((REPOSITORY / "host.json").read_text())
     assert host["extensions"]["http"]["routePrefix"] == ""
 
 
-def test_log_levels_are_those_of_functions_that_there_are() -> None:
+def test_log_levels_are_of_existing_functions() -> None:
     host = json.loads((REPOSITORY / "host.json").read_text())
     named = [category.split(".")[1] for category in host["logging"]["logLevel"] if "." in category]
     assert set(named) <= set(FUNCTIONS)
 
 
-@pytest.mark.parametrize("name", ["signin", "negotiate", "stats", "badge", "website"])
-def test_what_waits_for_storage_holds_no_thread(name: str) -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_handler_holds_no_thread_of_the_worker(name: str) -> None:
     assert inspect.iscoroutinefunction(FUNCTIONS[name].handler)
 
 
-def test_what_blocks_runs_in_a_thread() -> None:
-    assert not inspect.iscoroutinefunction(FUNCTIONS["health"].handler)
-
-
-def test_the_app_is_listed_with_an_empty_environment_and_without_a_network() -> None:
+def test_import_needs_no_settings_and_no_network() -> None:
     """An error on import shows in Azure as "0 functions found" and nothing else."""
     program = (
         "import socket\n"
@@ -145,12 +140,12 @@ def test_the_app_is_listed_with_an_empty_environment_and_without_a_network() -> 
     assert result.stdout.split() == sorted(FUNCTIONS)
 
 
-# Answers
+# Responses
 
 
 @pytest.mark.parametrize("name", ["signin", "api_signin"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_signing_in_counts_the_visit(
+async def test_sign_in_counts_the_visit(
     name: str, method: str, around: Surroundings, environment: pytest.MonkeyPatch
 ) -> None:
     response = await call(name, method, {"User-Agent": SAFARI_ON_IPHONE})
@@ -168,7 +163,7 @@ async def test_signing_in_counts_the_visit(
     assert around.table.audited().total == 1
 
 
-async def test_negotiating_counts_nothing(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+async def test_negotiation_counts_nothing(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     response = await call("negotiate", "POST", {"Authorization": "Bearer an-old-token", "User-Agent": SAFARI_ON_IPHONE})
     assert response.status_code == 200
     answer = json.loads(response.get_body())
@@ -176,7 +171,7 @@ async def test_negotiating_counts_nothing(around: Surroundings, environment: pyt
     assert not around.table.attempts
 
 
-async def test_the_statistics_are_shown_without_counting(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+async def test_statistics_count_nothing(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.table.commit_from_elsewhere("00")
     response = await call("stats", headers={"User-Agent": SAFARI_ON_IPHONE})
     answer = json.loads(response.get_body())
@@ -185,22 +180,20 @@ async def test_the_statistics_are_shown_without_counting(around: Surroundings, e
     assert not around.table.attempts
 
 
-async def test_health_has_a_line_for_each_service(environment: pytest.MonkeyPatch) -> None:
+async def test_health_has_an_entry_for_each_service(environment: pytest.MonkeyPatch) -> None:
     response = await call("health")
     assert response.status_code == 200
     assert json.loads(response.get_body()) == {part: {"ok": True} for part in ("table", "blob", "signalr")}
 
 
 @pytest.mark.parametrize("path", [None, "", "index.html"], ids=["no path", "empty path", "index.html"])
-async def test_the_homepage_is_a_blob(path: str | None, environment: pytest.MonkeyPatch) -> None:
+async def test_homepage_is_a_blob(path: str | None, environment: pytest.MonkeyPatch) -> None:
     response = await call("website", path=path)
     assert (response.status_code, response.get_body()) == (200, b"<p>Home")
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
-async def test_a_page_may_connect_to_the_signalr_service_and_nowhere_else(
-    around: Surroundings, environment: pytest.MonkeyPatch
-) -> None:
+async def test_page_may_connect_to_signalr_only(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     signalr = f"{around.signalr.url} {around.signalr.url.replace('http', 'ws')}"
     for path, status in {"": 200, "missing.html": 404}.items():
         response = await call("website", path=path)
@@ -209,16 +202,14 @@ async def test_a_page_may_connect_to_the_signalr_service_and_nowhere_else(
         assert f"connect-src 'self' {signalr};" in policy
 
 
-async def test_a_directory_keeps_its_query_on_the_way(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+async def test_redirect_to_directory_keeps_the_query(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.blobs.handler = lambda request: Response(200 if request.target == "/content/guide/index.html" else 404)
     request = func.HttpRequest(method="GET", url="http://[/guide?a=b?c", route_params={"path": "guide"}, body=b"")
     response = await FUNCTIONS["website"].handler(request)
     assert (response.status_code, response.headers["Location"]) == (301, "/guide/?a=b?c")
 
 
-async def test_the_badge_shows_the_total_and_counts_nothing(
-    around: Surroundings, environment: pytest.MonkeyPatch
-) -> None:
+async def test_badge_shows_total_and_counts_nothing(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.table.commit_from_elsewhere("00")
     response = await call("badge", headers={"User-Agent": SAFARI_ON_IPHONE})
     assert (response.status_code, response.headers["Content-Type"]) == (200, "image/svg+xml")
@@ -237,10 +228,8 @@ async def test_the_badge_shows_the_total_and_counts_nothing(
         if method not in methods
     ],
 )
-async def test_a_wrong_method_of_a_route_is_told_the_right_ones(
-    path: str, method: str, prefix: str, suffix: str
-) -> None:
-    """The host takes methods for a part of the route, and so the wrong ones come to the website."""
+async def test_wrong_method_of_a_route_is_405(path: str, method: str, prefix: str, suffix: str) -> None:
+    """The host routes by method too, so that the wrong ones come to the website."""
     for spelling in (path, path.upper()):
         response = await call("website", method, path=f"{prefix}{spelling}{suffix}")
         assert (response.status_code, response.headers["Allow"]) == (405, ", ".join(ROUTES[path]))
@@ -248,27 +237,27 @@ async def test_a_wrong_method_of_a_route_is_told_the_right_ones(
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", [None, "index.html", "signin//", "stats/x", "api/"])
-async def test_the_content_can_only_be_read(method: str, path: str | None) -> None:
+async def test_content_is_read_only(method: str, path: str | None) -> None:
     response = await call("website", method, path=path)
     assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize(("path", "allowed"), [(None, "GET, HEAD"), ("a/b", "GET, HEAD"), ("negotiate", "POST")])
-async def test_options_tells_the_methods(path: str | None, allowed: str) -> None:
+async def test_options_lists_allowed_methods(path: str | None, allowed: str) -> None:
     response = await call("website", "OPTIONS", path=path)
     assert (response.status_code, response.headers["Allow"]) == (204, allowed)
 
 
-async def test_a_page_that_is_not_there_is_404(environment: pytest.MonkeyPatch) -> None:
+async def test_missing_page_is_404(environment: pytest.MonkeyPatch) -> None:
     assert (await call("website", path="missing.html")).status_code == 404
     assert (await call("website", path="../secret")).status_code == 404
 
 
-# What goes wrong
+# Errors
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-async def test_missing_settings_are_one_clear_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_settings_are_one_line_of_json(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert forget_current() is None
     for setting in ("TableConnectionString", "BlobHost", "AzureSignalRConnectionString"):
         monkeypatch.delenv(setting, raising=False)
@@ -282,7 +271,7 @@ async def test_missing_settings_are_one_clear_line(name: str, monkeypatch: pytes
     }
 
 
-async def test_a_visit_that_is_not_acknowledged_is_503(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+async def test_unacknowledged_visit_is_503(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.table.faults.append(table_service.raising(table_service.wrong_key))
     response = await call("signin", "POST")
     assert response.status_code == 503
@@ -290,16 +279,16 @@ async def test_a_visit_that_is_not_acknowledged_is_503(around: Surroundings, env
     assert response.headers["Retry-After"]
 
 
-async def test_statistics_that_cannot_be_read_are_503(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+async def test_unreadable_statistics_are_503(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.table.read_errors.append(table_service.no_answer())
     assert (await call("stats")).status_code == 503
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-async def test_an_unexpected_error_is_left_to_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unexpected_error_is_left_to_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def defect() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(MODULE, "current", defect)
+    monkeypatch.setattr(MODULE, "current_app", defect)
     with pytest.raises(ZeroDivisionError):
         await call(name)

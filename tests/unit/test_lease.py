@@ -1,38 +1,30 @@
-"""Several processes that broadcast one at a time, by the row that they share."""
+"""The broadcast lease, and processes that share it."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from itertools import pairwise
+from typing import Any
 
 import pytest
-from azure.data.tables import TableEntity
+from azure.data.tables import EdmType, EntityProperty, TableEntity
 
-from signin.counting.shards import ShardCounter
-from signin.counting.table import EtagMismatch
+from signin.counting import shards as shards_module
+from signin.counting.errors import EtagMismatch, OutcomeUnknown
+from signin.counting.rows import ADOPTED
+from signin.live import broadcaster as broadcaster_module
 from signin.live import lease as lease_module
-from signin.live.broadcaster import Broadcaster
-from signin.live.hub import Hub, SignalRError
+from signin.live.hub import SignalRError
 from signin.live.lease import LEASE_PARTITION, BroadcastLease, Lease
 from signin.visits.visit import Visit
 
+from .broadcasting import INTERVAL, Process, Sent
 from .table_service import TableService
-from .test_broadcaster import LONG, SHORT, in_control_of_pauses
+from .virtual_time import VirtualTime
 
-
-class Clock:
-    """The `monotonic` of all lease; it stands still."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 0.0
-        monkeypatch.setattr(lease_module, "time", SimpleNamespace(monotonic=lambda: self.now))
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
+ROW_KEY = "turn"
 
 
 @pytest.fixture
@@ -41,281 +33,477 @@ def service() -> TableService:
 
 
 @pytest.fixture
-def lease(service: TableService) -> BroadcastLease:
+def time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    return VirtualTime(monkeypatch, broadcaster_module, lease_module, shards_module)
+
+
+@pytest.fixture
+def lease(service: TableService, time: VirtualTime) -> BroadcastLease:
     return BroadcastLease(service.visit_table())
 
 
-def test_before_the_first_broadcast_whoever_comes_may_take_the_turn(lease: BroadcastLease) -> None:
+def read_elsewhere(service: TableService) -> Lease:
+    """The lease as another process reads it."""
+    return BroadcastLease(service.visit_table()).read()
+
+
+def seconds(*values: float) -> Any:
+    """So many seconds, or a list of times; to the millisecond."""
+    return pytest.approx(values[0] if len(values) == 1 else list(values), abs=0.001)
+
+
+# The lease
+
+
+def test_lease_is_free_before_the_first_broadcast(lease: BroadcastLease) -> None:
+    assert lease.read() == Lease()
     assert lease.read().remaining <= 0
-    lease.acquire(lease.read(), LONG)
+    assert lease.read().sent == {}
 
 
-def test_a_turn_that_was_taken_lasts_for_all_processes(service: TableService, lease: BroadcastLease) -> None:
-    lease.acquire(lease.read(), LONG)
-    for process in (lease, BroadcastLease(service.visit_table())):
-        assert process.read().remaining == pytest.approx(LONG, abs=10)
+def test_lease_lasts_for_all_processes(service: TableService, time: VirtualTime, lease: BroadcastLease) -> None:
+    lease.acquire(lease.read(), 60.0)
+    time.advance(20.0)
+    assert lease.read().remaining == seconds(40.0)
+    assert read_elsewhere(service).remaining == seconds(40.0)
 
 
-def test_a_turn_is_over_after_its_seconds(service: TableService, lease: BroadcastLease) -> None:
-    lease.acquire(lease.read(), seconds=0.0)
-    assert BroadcastLease(service.visit_table()).read().remaining <= 0
+def test_lease_expires_after_its_seconds(service: TableService, time: VirtualTime, lease: BroadcastLease) -> None:
+    lease.acquire(lease.read(), 60.0)
+    time.advance(60.0)
+    assert lease.read().remaining <= 0
+    assert read_elsewhere(service).remaining <= 0
 
 
-def test_of_two_who_take_a_turn_one_is_turned_down(service: TableService, lease: BroadcastLease) -> None:
-    other = BroadcastLease(service.visit_table())
-    for seconds in (0.0, LONG):  # the first turn, which makes the row, and the second
-        last, last_of_other = lease.read(), other.read()
-        lease.acquire(last, seconds)
-        with pytest.raises(EtagMismatch):
-            other.acquire(last_of_other, seconds)
-
-
-def test_what_was_told_is_known_to_all_processes(service: TableService, lease: BroadcastLease) -> None:
-    lease.record_sent(lease.acquire(lease.read(), LONG), {0: 5, 1: 3})
-    last = BroadcastLease(service.visit_table()).read()
-    assert last.covers({0: 5, 1: 3})
-    assert last.covers({1: 2})
-    assert not last.covers({0: 6, 1: 3})
-    assert not last.covers({2: 1})
-
-
-def test_to_say_what_was_told_makes_the_turn_no_longer(
-    service: TableService, lease: BroadcastLease, monkeypatch: pytest.MonkeyPatch
+def test_lease_begins_before_it_is_written(
+    service: TableService, time: VirtualTime, lease: BroadcastLease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock(monkeypatch)
-    turn = lease.acquire(lease.read(), 60.0)
-    clock.advance(20.0)
-    lease.record_sent(turn, {0: 5})
-    row = service.visit_table().row(LEASE_PARTITION, "turn")
-    assert row is not None
-    assert row["Seconds"] == pytest.approx(40.0), "what other processes read"
-    assert lease.read().remaining == pytest.approx(40.0)
-    clock.advance(50.0)
-    lease.record_sent(lease.acquire(lease.read(), 0.0), {0: 6})  # one that lasted longer than it should
+    write = lease._table.write
+
+    def write_slowly(row: TableEntity, etag: str | None) -> str:
+        time.advance(5.0)
+        return write(row, etag)
+
+    monkeypatch.setattr(lease._table, "write", write_slowly)
+    assert lease.acquire(lease.read(), 60.0).remaining == seconds(55.0)
+    assert lease.read().remaining == seconds(55.0)
+    assert read_elsewhere(service).remaining == seconds(55.0)
+
+
+def test_only_one_process_acquires_the_lease(service: TableService, lease: BroadcastLease) -> None:
+    other = BroadcastLease(service.visit_table())
+    for duration in (0.0, 60.0):  # the first lease, which creates the row, and the second
+        last, last_of_other = lease.read(), other.read()
+        lease.acquire(last, duration)
+        with pytest.raises(EtagMismatch):
+            other.acquire(last_of_other, duration)
+
+
+def test_former_holder_cannot_record_totals(service: TableService, lease: BroadcastLease) -> None:
+    former = lease.acquire(lease.read(), 0.0)
+    other = BroadcastLease(service.visit_table())
+    other.acquire(other.read(), 60.0)
+    with pytest.raises(EtagMismatch):
+        lease.record_sent(former, {0: 5})
+
+
+def test_sent_totals_are_known_to_all_processes(service: TableService, lease: BroadcastLease) -> None:
+    sent = {0: 5, 3: 1, ADOPTED: 2**40}
+    lease.record_sent(lease.acquire(lease.read(), 60.0), sent)
+    assert lease.read().sent == sent
+    assert read_elsewhere(service).sent == sent
+
+
+def test_recording_does_not_extend_the_lease(service: TableService, time: VirtualTime, lease: BroadcastLease) -> None:
+    held = lease.acquire(lease.read(), 60.0)
+    time.advance(20.0)
+    lease.record_sent(held, {0: 5})
+    assert lease.read().remaining == seconds(40.0)
+    assert read_elsewhere(service).remaining == seconds(40.0)
+
+
+def test_recording_after_expiry_leaves_the_lease_free(
+    service: TableService, time: VirtualTime, lease: BroadcastLease
+) -> None:
+    held = lease.acquire(lease.read(), 60.0)
+    time.advance(70.0)
+    lease.record_sent(held, {0: 5})
     assert lease.read().remaining <= 0
+    assert read_elsewhere(service).remaining <= 0
 
 
-def test_a_turn_whose_process_died_has_told_nothing_new(service: TableService, lease: BroadcastLease) -> None:
+def test_dead_holder_has_sent_nothing_more(service: TableService, lease: BroadcastLease) -> None:
     lease.record_sent(lease.acquire(lease.read(), 0.0), {0: 5})
     lease.acquire(lease.read(), 0.0)
-    last = BroadcastLease(service.visit_table()).read()
-    assert last.covers({0: 5})
-    assert not last.covers({0: 6})
+    assert read_elsewhere(service).sent == {0: 5}
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)], ids=["ahead", "behind"])
-def test_a_clock_that_is_wrong_makes_no_turn_longer(
-    ahead: timedelta, service: TableService, lease: BroadcastLease
+def test_wrong_clock_does_not_extend_the_lease(
+    ahead: timedelta, service: TableService, time: VirtualTime, lease: BroadcastLease
 ) -> None:
-    at = (datetime.now(UTC) + ahead).isoformat()
-    service.put(LEASE_PARTITION, "turn", At=at, Seconds=5.0, Told="[]")
-    first = lease.read().remaining
-    assert first <= 5.0
-    assert lease.read().remaining <= first, "the turn has to end, however often it is read"
+    at = (time.utc + ahead).isoformat()
+    service.put(LEASE_PARTITION, ROW_KEY, At=at, Seconds=5.0, Told="{}")
+    assert lease.read().remaining <= 5.0
+    time.advance(5.0)
+    assert lease.read().remaining <= 0, "the lease has to expire, however often it is read"
+
+
+def test_lease_row_is_readable_text(service: TableService, lease: BroadcastLease) -> None:
+    lease.record_sent(lease.acquire(lease.read(), 1.0), {0: 5, 2: 3})
+    row = service.visit_table().row("broadcast", "turn")
+    assert isinstance(row, TableEntity)
+    assert row["Told"] == '{"0": 5, "2": 3}'
+    assert row["Seconds"] == seconds(1.0)
+    assert datetime.fromisoformat(row["At"]).utcoffset() == timedelta(0)
+
+
+def test_deleted_row_is_created_anew(service: TableService, lease: BroadcastLease) -> None:
+    lease.acquire(lease.read(), 0.0)
+    service.remove(LEASE_PARTITION, ROW_KEY)
+    lease.acquire(lease.read(), 60.0)
+    assert read_elsewhere(service).remaining == seconds(60.0)
+
+
+MISSING = object()
+NOT_TEXT = (None, 7, 2.5, True, b"\xff", datetime(2026, 11, 23, tzinfo=UTC), EntityProperty(7, EdmType.INT64), MISSING)
+MALFORMED: dict[str, tuple[object, ...]] = {
+    "At": ("", "yesterday", "2026-11-23T00:00:00", "2026-11-23", *NOT_TEXT),
+    "Seconds": (
+        *(float("nan"), float("inf"), float("-inf"), -1.0, -1, 1e12, 10**400, "", "many", "-1", "nan"),
+        *(None, datetime(2026, 11, 23, tzinfo=UTC), EntityProperty(5, EdmType.INT64), MISSING),
+    ),
+    "Told": (
+        *("", "nonsense", "null", "5", "[]", '"{}"', "[5, 0, 3]", '["many"]', "[[1]]", "[Infinity]", "[1e400]"),
+        *("[" * 100_000, '{"0": ' * 100_000, '{"0": ' + "9" * 5000 + "}"),
+        *('{"0": Infinity}', '{"0": 1e400}', '{"0": NaN}', '{"0": null}', '{"0": [1]}', '{"0": {}}', '{"0": "many"}'),
+        *('{"": 1}', '{"many": 1}', '{"0.5": 1}', '{"0": 1', *NOT_TEXT),
+    ),
+}
+MALFORMED_PROPERTIES = [(name, value) for name, values in MALFORMED.items() for value in values]
 
 
 @pytest.mark.parametrize(
-    "nonsense",
-    [
-        {"At": "yesterday"},
-        {"At": 7},
-        *({"Told": told} for told in ("5", "nonsense", None, 7, '["many"]', "[[1]]")),
-        *({"Seconds": seconds} for seconds in (float("inf"), float("nan"), -1.0, 1e12, "many")),
-    ],
-    ids=str,
+    ("name", "value"),
+    MALFORMED_PROPERTIES,
+    ids=["missing" if value is MISSING else f"{name}={value!r:.20}" for name, value in MALFORMED_PROPERTIES],
 )
-def test_a_row_that_makes_no_sense_is_made_right_by_the_next_turn(
-    nonsense: dict[str, Any], service: TableService, lease: BroadcastLease
+def test_malformed_row_is_free_and_written_anew(
+    name: str, value: object, service: TableService, time: VirtualTime, lease: BroadcastLease
 ) -> None:
-    sensible: dict[str, Any] = {"At": datetime.now(UTC).isoformat(), "Seconds": 5.0, "Told": "[]"}
-    service.put(LEASE_PARTITION, "turn", **{**sensible, **nonsense})
-    assert lease.read().remaining <= 0
-    assert not lease.read().covers({0: 1})
-    lease.record_sent(lease.acquire(lease.read(), LONG), {0: 1})
-    assert BroadcastLease(service.visit_table()).read().covers({0: 1})
+    properties: dict[str, Any] = {"At": time.utc.isoformat(), "Seconds": 5.0, "Told": '{"0": 1}', name: value}
+    if value is MISSING:
+        del properties[name]
+    service.put(LEASE_PARTITION, ROW_KEY, **properties)
+    last = lease.read()
+    assert last.remaining <= 0
+    assert last.sent == {}
+    lease.record_sent(lease.acquire(last, 60.0), {0: 2})
+    assert read_elsewhere(service).remaining == seconds(60.0)
+    assert read_elsewhere(service).sent == {0: 2}
 
 
-def test_a_row_that_was_deleted_is_made_anew(service: TableService, lease: BroadcastLease) -> None:
-    lease.acquire(lease.read(), 0.0)
-    service.remove(LEASE_PARTITION, "turn")
-    lease.acquire(lease.read(), LONG)
-    assert BroadcastLease(service.visit_table()).read().remaining > 0
-
-
-# Broadcasters that share the row
-
-
-class RecordingHub:
-    """The hub of one process."""
-
-    def __init__(self, sent: queue.Queue[int]) -> None:
-        self.sent = sent
-        self.errors: queue.Queue[Exception] = queue.Queue()
-        self.before_sending: Callable[[], object] = lambda: None
-
-    def broadcast(self, target: str, arguments: Sequence[Any]) -> None:
-        self.before_sending()
-        if not self.errors.empty():
-            raise self.errors.get()
-        self.sent.put(arguments[0])
-
-
-class Process:
-    """A process with company: it counts in a shard of its own."""
-
-    def __init__(self, service: TableService, shard: int, interval: float, sent: queue.Queue[int]) -> None:
-        self.table = service.visit_table()
-        self.shard = shard
-        self.hub = RecordingHub(sent)
-        self.counter = ShardCounter(self.table, max_age=LONG)
-        self.lease = BroadcastLease(self.table)
-        self.broadcaster = Broadcaster(cast(Hub, self.hub), self.counter, self.lease, interval)
-        self.pauses = in_control_of_pauses(self.broadcaster)
-
-    def count(self) -> None:
-        """Commit a visit, and have it broadcast."""
-        head = self.table.commit(self.shard, self.table.read(self.shard), [Visit.now()])
-        self.counter.record(self.shard, head.statistics)
-        self.broadcaster.changed()
+# Processes that share the lease
 
 
 @pytest.fixture
-def sent() -> queue.Queue[int]:
-    """The total of each broadcast, whoever sent it."""
-    return queue.Queue()
+def sent() -> list[Sent]:
+    """The broadcasts of all processes."""
+    return []
 
 
-Start = Callable[[float], tuple[Process, Process]]
+Start = Callable[[int], list[Process]]
 
 
 @pytest.fixture
-def start(service: TableService, sent: queue.Queue[int]) -> Iterator[Start]:
-    """Start two processes with this interval."""
+def start(service: TableService, time: VirtualTime, sent: list[Sent]) -> Iterator[Start]:
+    """Start so many processes."""
     started: list[Process] = []
 
-    def start(interval: float) -> tuple[Process, Process]:
-        for shard in range(2):
-            service.visit_table().open(shard)
-        started.extend(Process(service, shard, interval, sent) for shard in range(2))
-        return started[0], started[1]
+    def start(processes: int) -> list[Process]:
+        started.extend(Process(service, time, sent) for _ in range(processes))
+        return started
 
     yield start
     for process in started:
-        process.broadcaster.close(10)
+        process.close()
 
 
-def test_a_visit_soon_after_another_processs_broadcast_waits_for_the_interval(
-    start: Start, sent: queue.Queue[int]
-) -> None:
-    one, other = start(LONG)
+def totals(sent: list[Sent]) -> list[int]:
+    return [total for _, total in sent]
+
+
+def test_visit_soon_after_a_broadcast_waits_for_the_lease(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, other = start(2)
     one.count()
-    assert sent.get(timeout=10) == 1
-    one.pauses.begun.get(timeout=10)  # what it told is noted
+    time.advance(0.5 * INTERVAL)
     other.count()
-    assert other.pauses.begun.get(timeout=10) == pytest.approx(LONG, rel=0.2)
-    assert sent.empty()
+    time.advance(0.4 * INTERVAL)
+    assert totals(sent) == [1]
+    time.advance(INTERVAL)
+    assert totals(sent) == [1, 2]
 
 
-def test_a_visit_long_after_another_processs_broadcast_is_sent_at_once(start: Start, sent: queue.Queue[int]) -> None:
-    one, other = start(SHORT)
-    one.count()
-    assert sent.get(timeout=10) == 1
-    one.pauses.next()
-    threading.Event().wait(2 * SHORT)
-    other.count()
-    assert sent.get(timeout=10) == 2
-
-
-def test_whoever_sent_last_sends_again_as_soon_as_the_turn_is_over(
-    start: Start, sent: queue.Queue[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("attempt", range(10))
+def test_waiter_leaves_the_holder_time_to_renew(
+    attempt: int, start: Start, time: VirtualTime, sent: list[Sent]
 ) -> None:
-    clock = Clock(monkeypatch)
-    one, _ = start(60.0)
-    one.hub.before_sending = lambda: clock.advance(20.0)
-    for total in (1, 2, 3):
+    """It waits for 2 to 10 % of the interval more than the lease lasts."""
+    holder, other = start(2)
+    holder.count()
+    time.advance(0.5 * INTERVAL)
+    other.count()
+    holder.close()  # or it would look for the visits of dead peers when the lease expires
+    time.advance(10 * INTERVAL)
+    first, second = sent
+    assert 1.02 * INTERVAL <= second.at - first.at <= 1.1 * INTERVAL + 0.001
+
+
+def test_waiters_do_not_all_wait_equally_long(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, *others = start(6)
+    for process in (one, *others):
+        process.count()
+    time.advance()
+    waits = {round(process.broadcaster._thread.wake_at, 4) for process in others}  # type: ignore[attr-defined]
+    assert len(waits) > 1
+
+
+def test_renewing_holder_sends_the_visits_of_waiters(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, other = start(2)
+    one.count()
+    time.advance(0.2 * INTERVAL)
+    for process in (other, one):
+        process.count()
+    time.advance(10 * INTERVAL)
+    assert sent == [Sent(seconds(0.0), 1), Sent(seconds(INTERVAL), 3)]
+
+
+def test_visit_after_expiry_is_sent_at_once(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, other = start(2)
+    one.count()
+    time.advance(1.5 * INTERVAL)
+    other.count()
+    time.advance()
+    assert sent == [Sent(seconds(0.0), 1), Sent(seconds(1.5 * INTERVAL), 2)]
+
+
+def test_shared_interval_begins_before_the_send(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    """A broadcast is sent an interval after the last one, however long that took."""
+    one, other = start(2)
+
+    def during_broadcast() -> None:
+        time.now += 0.4 * INTERVAL
         one.count()
-        assert sent.get(timeout=10) == total
-        pause = one.pauses.begun.get(timeout=10)
-        assert pause == pytest.approx(40.0), "a broadcast is sent an interval after the last, however long that took"
-        clock.advance(pause)
-        one.pauses.end()
+
+    one.during_broadcast = during_broadcast
+    other.commit()  # so that `one` may have peers
+    one.count()
+    time.advance(3.5 * INTERVAL)
+    assert [at for at, _ in sent] == seconds(0.0, INTERVAL, 2 * INTERVAL, 3 * INTERVAL)
 
 
-def test_what_another_process_has_told_is_not_told_again(start: Start, sent: queue.Queue[int]) -> None:
-    one, other = start(LONG)
-    head = other.table.commit(1, other.table.read(1), [Visit.now()])  # committed, and not yet announced
+def test_processes_of_one_shard_share_the_interval(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    """They often find each other's shards closed or absent, and yet they are peers."""
+    processes = start(2)
+    for step in range(100):
+        processes[step % 2].count()
+        time.advance(INTERVAL / 5)
+    time.advance(10 * INTERVAL)
+    assert sent[-1].total == 100
+    assert 18 <= len(sent) <= 21
+    assert min(later.at - earlier.at for earlier, later in pairwise(sent)) >= INTERVAL - 0.001
+
+
+@pytest.mark.parametrize("processes", [2, 5])
+def test_busy_processes_share_the_interval(
+    processes: int, start: Start, time: VirtualTime, sent: list[Sent], service: TableService
+) -> None:
+    started = start(processes)
+    for _ in range(100):
+        for process in started:
+            process.count()
+        time.advance(INTERVAL / 10)
+    time.advance(10 * INTERVAL)
+    assert sent[-1].total == service.audited().total == 100 * processes
+    assert 10 <= len(sent) <= 11
+    assert min(later.at - earlier.at for earlier, later in pairwise(sent)) >= INTERVAL - 0.001
+
+
+def test_lone_process_stops_using_the_lease(
+    start: Start, time: VirtualTime, sent: list[Sent], service: TableService
+) -> None:
+    [process] = start(1)
+    process.count()
+    time.advance(10 * INTERVAL)
+    service.reads.clear()
+    for _ in range(3):
+        process.count()
+        time.advance(INTERVAL)
+    assert totals(sent) == [1, 2, 3, 4]
+    assert service.reads == []
+
+
+def test_covered_visit_is_not_sent_again(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, other = start(2)
+    other.commit()
     one.count()
     one.broadcaster.close(10)
-    assert sent.get_nowait() == 2
-    other.counter.record(1, head.statistics)
+    assert totals(sent) == [2]
     other.broadcaster.changed()
+    time.advance(10 * INTERVAL)
     other.broadcaster.close(10)
-    assert sent.empty()
+    assert totals(sent) == [2]
 
 
-def test_what_a_process_that_failed_has_not_told_is_told_by_another(start: Start, sent: queue.Queue[int]) -> None:
-    one, other = start(SHORT)
-    one.hub.errors.put(SignalRError("down"))
-    one.count()
-    one.pauses.begun.get(timeout=10)  # it will try again much later
-    other.count()
-    while sent.empty():
-        other.pauses.next()
-    assert sent.get() == 2
-
-
-def test_what_a_process_that_died_has_not_told_is_told_by_another(start: Start, sent: queue.Queue[int]) -> None:
-    one, other = start(SHORT)
-    one.count()
-    assert sent.get(timeout=10) == 1
-    other.table.commit(1, other.table.read(1), [Visit.now()])  # and it is gone
-    while sent.empty():
-        one.pauses.next()
-    assert sent.get() == 2
-
-
-def test_a_process_looks_only_once_whether_another_has_died(
-    start: Start, sent: queue.Queue[int], service: TableService
+def test_totals_are_recorded_after_the_send(
+    start: Start, time: VirtualTime, sent: list[Sent], service: TableService
 ) -> None:
-    one, _ = start(SHORT)
+    one, _ = start(2)
+    while_sending: list[Lease] = []
+    one.during_broadcast = lambda: while_sending.append(read_elsewhere(service))
     one.count()
-    for _ in range(2):  # the broadcast, and the look around
-        one.pauses.next()
+    time.advance()
+    [held] = while_sending
+    assert held.remaining == seconds(INTERVAL)
+    assert held.sent == {}
+    assert read_elsewhere(service).sent == {0: 1}
+
+
+def test_visits_of_a_failing_process_are_sent_by_others(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    failing, other = start(2)
+    failing.errors.extend(SignalRError("down") for _ in range(100))
+    failing.count()
+    time.advance()
+    other.show_statistics()
+    time.advance(4 * INTERVAL)
+    assert totals(sent) == [1]
+
+
+def test_visits_of_a_dead_process_are_sent_by_others(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    living, dead = start(2)
+    living.count()
+    time.advance()
+    dead.commit()
+    time.advance(10 * INTERVAL)
+    assert sent == [Sent(seconds(0.0), 1), Sent(seconds(INTERVAL), 2)]
+
+
+def test_dead_peers_are_looked_for_after_a_failed_reading(
+    start: Start, time: VirtualTime, sent: list[Sent], service: TableService
+) -> None:
+    living, dead = start(2)
+    living.count()
+    time.advance()
+    dead.commit()
+    service.read_errors.append(OutcomeUnknown("down"))
+    time.advance(100 * INTERVAL)
+    assert totals(sent) == [1, 2]
+
+
+def test_visit_with_unknown_outcome_is_sent(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    """The process does not know whether it was recorded, and has to read its own shard."""
+    [process] = start(1)
+    process.count()
+    time.advance(1.5 * INTERVAL)
+    process.table.commit(0, process.table.read(0), [Visit.now()])  # and the reply is lost
+    process.shards.lose_etag()
+    process.broadcaster.changed()
+    time.advance(10 * INTERVAL)
+    assert totals(sent) == [1, 2]
+
+
+def test_dead_peers_are_looked_for_once(
+    start: Start, time: VirtualTime, sent: list[Sent], service: TableService
+) -> None:
+    one, _ = start(2)
+    one.count()
+    time.advance(1.5 * INTERVAL)
     reads = len(service.reads)
-    with pytest.raises(queue.Empty):
-        one.pauses.begun.get(timeout=10 * SHORT)
+    time.advance(100 * INTERVAL)
     assert len(service.reads) == reads
-    assert sent.qsize() == 1
+    assert totals(sent) == [1]
 
 
-def test_a_service_that_asks_for_time_is_given_it_by_all_processes(start: Start, sent: queue.Queue[int]) -> None:
-    one, other = start(SHORT)
-    one.hub.errors.put(SignalRError("quota", retry_after=LONG))
+def test_retry_after_applies_to_all_processes(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, other = start(2)
+    one.errors.append(SignalRError("quota", retry_after=60.0))
     one.count()
-    assert one.pauses.begun.get(timeout=10) == LONG
+    time.advance(0.5 * INTERVAL)
     other.count()
-    assert other.pauses.begun.get(timeout=10) == pytest.approx(LONG, abs=10)
-    assert sent.empty()
+    time.advance(59.4)
+    assert sent == []
+    time.advance(1.0)
+    assert sent[-1].total == 2
 
 
-def test_a_process_that_ends_tells_what_is_pending_out_of_turn(start: Start, sent: queue.Queue[int]) -> None:
-    one, other = start(LONG)
+def test_close_sends_pending_visits_despite_the_lease(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    one, other = start(2)
     one.count()
-    assert sent.get(timeout=10) == 1
-    one.pauses.begun.get(timeout=10)
+    time.advance(0.1 * INTERVAL)
     other.count()
-    other.pauses.begun.get(timeout=10)
+    time.advance(0.1 * INTERVAL)
+    assert totals(sent) == [1]
     other.broadcaster.close(10)
-    assert sent.get(timeout=10) == 2
+    assert sent == [Sent(seconds(0.0), 1), Sent(seconds(0.2 * INTERVAL), 2)]
 
 
-def test_the_row_says_in_plain_text_what_it_is(service: TableService, lease: BroadcastLease) -> None:
-    lease.record_sent(lease.acquire(lease.read(), 1.0), {0: 5, 2: 3})
-    row = service.visit_table().row(LEASE_PARTITION, "turn")
-    assert isinstance(row, TableEntity)
-    assert row["Told"] == "[5, 0, 3]"
+def test_process_that_loses_the_lease_waits_for_it(
+    start: Start, time: VirtualTime, sent: list[Sent], service: TableService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [process] = start(1)
+    read = process.lease.read
+    rival = BroadcastLease(service.visit_table())
+
+    def read_and_lose() -> Lease:
+        last = read()
+        monkeypatch.setattr(process.lease, "read", read)
+        rival.acquire(rival.read(), INTERVAL)
+        return last
+
+    monkeypatch.setattr(process.lease, "read", read_and_lose)
+    process.count()
+    time.advance(INTERVAL)
+    assert sent == []
+    time.advance(INTERVAL)
+    assert totals(sent) == [1]
 
 
-def test_a_turn_that_nobody_took_has_told_that_nobody_came() -> None:
-    assert Lease().covers({})
-    assert not Lease().covers({0: 1})
+def test_lost_record_makes_another_process_send_again(
+    start: Start, time: VirtualTime, sent: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(lease: Lease, sent: object) -> None:
+        raise OutcomeUnknown("down")
+
+    one, other = start(2)
+    monkeypatch.setattr(one.lease, "record_sent", fail)
+    one.count()
+    time.advance(0.1 * INTERVAL)
+    assert totals(sent) == [1]
+    other.show_statistics()
+    one.broadcaster.close(10)
+    time.advance(10 * INTERVAL)
+    assert totals(sent) == [1, 1]
+
+
+@pytest.mark.parametrize("claim", [{0: 1_000_000}, {0: 1, 7: 3}, {0: 1, ADOPTED: 1}, {0: -1}, {7: 0}], ids=str)
+def test_claim_beyond_the_shards_stops_no_broadcast(
+    claim: dict[int, int], start: Start, time: VirtualTime, sent: list[Sent], service: TableService
+) -> None:
+    service.put(LEASE_PARTITION, ROW_KEY, At=time.utc.isoformat(), Seconds=0.0, Told=json.dumps(claim))
+    [process] = start(1)
+    process.count()
+    time.advance()
+    assert totals(sent) == [1]
+    assert read_elsewhere(service).sent == {0: 1}
+
+
+@pytest.mark.parametrize("told", ["[5, 0, 3]", "[" * 100_000, '{"0": Infinity}'], ids=["list", "deep", "infinity"])
+def test_malformed_row_stops_no_broadcast(
+    told: str, start: Start, time: VirtualTime, sent: list[Sent], service: TableService
+) -> None:
+    service.put(LEASE_PARTITION, ROW_KEY, At="yesterday", Seconds=5.0, Told=told)
+    [process] = start(1)
+    process.count()
+    time.advance()
+    assert totals(sent) == [1]
+    assert read_elsewhere(service).sent == {0: 1}

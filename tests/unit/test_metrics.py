@@ -10,15 +10,15 @@ import pytest
 from local import REPOSITORY
 from signin.counting import committer as committer_module
 from signin.counting.committer import Committer
-from signin.counting.shards import ShardCounter
+from signin.counting.shards import Shards
 from signin.live.broadcaster import Broadcaster
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
 from signin.telemetry.metrics import Event, Metrics
 from signin.visits.visit import Visit
 
+from .broadcasting import LONG, StubHub, StubShards
 from .table_service import Fault, Gate, TableService, other_writer_first, reply_lost, request_lost
-from .test_broadcaster import LONG, StubCounter, StubHub
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,8 @@ def count(service: TableService, *faults: Fault, visits: int = 1) -> Metrics:
     """Commit visits that were submitted together, with these faults; the metrics of the process."""
     metrics = Metrics()
     table = service.visit_table()
-    committer = Committer(table, ShardCounter(table, max_age=LONG), lambda: None, metrics)
+    committer = Committer(table, Shards(table, max_age=LONG), lambda: None, metrics)
+    committer.start()
     service.faults.extend(faults)
     with committer._changed:
         waiting = [committer.submit(Visit.now()) for _ in range(visits)]
@@ -148,7 +149,8 @@ def test_rejected_visits_are_counted(caplog: pytest.LogCaptureFixture, monkeypat
     service, metrics = TableService(), Metrics()
     service.faults.append(gate := Gate())
     table = service.visit_table()
-    committer = Committer(table, ShardCounter(table, max_age=LONG), lambda: None, metrics)
+    committer = Committer(table, Shards(table, max_age=LONG), lambda: None, metrics)
+    committer.start()
     committer.submit(Visit.now())
     gate.wait_until_reached()
     for _ in range(99 + 5):
@@ -164,7 +166,8 @@ def test_broadcasts_and_failures_are_counted(caplog: pytest.LogCaptureFixture) -
     hub, metrics = StubHub(), Metrics()
     hub.errors.put(SignalRError("busy"))
     lease = BroadcastLease(TableService().visit_table())
-    broadcaster = Broadcaster(cast(Hub, hub), cast(ShardCounter, StubCounter()), lease, 0.01, metrics)
+    broadcaster = Broadcaster(cast(Hub, hub), cast(Shards, StubShards()), lease, 0.01, metrics)
+    broadcaster.start()
     broadcaster.changed()
     hub.next_total()
     hub.next_total()

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from signin.counting.table import PermanentError, VisitTable
+from signin.counting.errors import PermanentError
+from signin.counting.table import VisitTable
 from signin.operators import commands
 from signin.settings import TableSettings
 
@@ -125,11 +126,20 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("command", "progress"), [("audit", "5 rows"), ("adopt", "2 rows of 2 (100%)"), ("export", "3 rows of 3 (100%)")]
+    ("command", "progress"),
+    [
+        ("audit", "5 rows"),
+        ("adopt", "2 rows of 2 (100%)"),
+        ("export", "3 rows of 3 (100%)"),
+        ("adopt export", "5 rows of 5 (100%)"),
+    ],
 )
 def test_terminal_shows_progress_and_clears_it(
     monkeypatch: pytest.MonkeyPatch, service: TableService, command: str, progress: str
 ) -> None:
+    *earlier, command = command.split()
+    for name in earlier:
+        commands.main([name])
     clock = itertools.count()
     monkeypatch.setattr(commands, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # a second for each row
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())

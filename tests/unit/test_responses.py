@@ -4,6 +4,8 @@ import asyncio
 import inspect
 import json
 import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import azure.functions as func
@@ -12,10 +14,11 @@ import pytest
 from signin import responses
 from signin.app import SignIn
 from signin.counting.committer import NotAcknowledged
-from signin.counting.table import OutcomeUnknown, PermanentError
+from signin.counting.errors import OutcomeUnknown, PermanentError
 from signin.live.hub import ClientAccess
 from signin.settings import SettingsError
-from signin.visits.statistics import Statistics
+from signin.visits.statistics import Statistics, StatisticsJson
+from signin.visits.visit import Visit
 from signin.website.blobs import ContentUnavailable
 from signin.website.representation import Page
 
@@ -29,8 +32,8 @@ STATISTICS_JSON = {
 }
 
 
-def apart_from_history(statistics: dict[str, Any]) -> dict[str, Any]:
-    """The members of the wire contract, after a look at the one that depends on the time."""
+def without_history(statistics: dict[str, Any]) -> dict[str, Any]:
+    """The other members, after a check of the one that depends on the time."""
     assert {name: len(series["counts"]) for name, series in statistics["history"].items()} == {
         "minutes": 60,
         "hours": 48,
@@ -51,17 +54,17 @@ def is_never_cached_json(response: func.HttpResponse) -> bool:
     } | {name: value for name, value in response.headers.items() if name == "Retry-After"}
 
 
-def test_a_sign_in_is_access_and_statistics() -> None:
+def test_sign_in_is_access_and_statistics() -> None:
     response = responses.sign_in(SignIn(ACCESS, STATISTICS))
     assert response.status_code == 200
     content = json.loads(response.get_body())
     assert content.keys() == {"authInfo", "stats"}
     assert content["authInfo"] == {"serviceUrl": ACCESS.url, "accessToken": ACCESS.token}
-    assert apart_from_history(content["stats"]) == STATISTICS_JSON
+    assert without_history(content["stats"]) == STATISTICS_JSON
     assert is_never_cached_json(response)
 
 
-def test_a_negotiation_is_what_signalr_clients_expect() -> None:
+def test_negotiation_is_what_signalr_clients_expect() -> None:
     response = responses.negotiation(ACCESS)
     assert json.loads(response.get_body()) == {"url": ACCESS.url, "accessToken": ACCESS.token}
     assert is_never_cached_json(response)
@@ -69,26 +72,97 @@ def test_a_negotiation_is_what_signalr_clients_expect() -> None:
 
 def test_statistics_are_the_stats_of_a_sign_in() -> None:
     response = responses.statistics(STATISTICS)
-    assert apart_from_history(json.loads(response.get_body())) == STATISTICS_JSON
+    assert without_history(json.loads(response.get_body())) == STATISTICS_JSON
     assert is_never_cached_json(response)
 
 
-def test_health_is_200_when_all_is_well() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Set the time of the responses."""
+
+    def set_clock(now: datetime) -> None:
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Clock:
+                return cls.fromtimestamp(now.timestamp(), tz)
+
+        monkeypatch.setattr(responses, "datetime", Clock)
+
+    return set_clock
+
+
+RESPONSES: list[Callable[[Statistics], func.HttpResponse]] = [
+    responses.statistics,
+    lambda value: responses.sign_in(SignIn(ACCESS, value)),
+]
+
+
+def minutes_of(response: func.HttpResponse) -> dict[str, Any]:
+    content = json.loads(response.get_body())
+    minutes: dict[str, Any] = content.get("stats", content)["history"]["minutes"]
+    return minutes
+
+
+@pytest.mark.parametrize("respond", RESPONSES, ids=["statistics", "sign-in"])
+def test_response_has_the_history_of_the_present_minute(
+    respond: Callable[[Statistics], func.HttpResponse], clock: Callable[[datetime], None]
+) -> None:
+    """The text is cached with the statistics, and no text of an earlier minute is returned."""
+    last_second = datetime(2026, 11, 23, 9, 15, 59, tzinfo=UTC)
+    value = Statistics.of([Visit("key", "iOS", "Safari", last_second)])
+    clock(last_second)
+    assert minutes_of(respond(value))["counts"][-2:] == [0, 1]
+    clock(last_second + timedelta(seconds=1))
+    assert minutes_of(respond(value))["counts"][-2:] == [1, 0]
+    clock(last_second + timedelta(hours=2))
+    assert minutes_of(respond(value))["start"] == "2026-11-23T10:16:00Z"
+    clock(last_second)
+    assert minutes_of(respond(value))["counts"][-2:] == [0, 1]
+
+
+def test_statistics_are_serialized_once_a_minute(
+    clock: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The visitors of a batch share their statistics."""
+    minute = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
+    serialized: list[datetime] = []
+    to_json = Statistics.to_json
+
+    def to_json_once(value: Statistics, now: datetime) -> StatisticsJson:
+        serialized.append(now)
+        return to_json(value, now)
+
+    monkeypatch.setattr(Statistics, "to_json", to_json_once)
+    value = Statistics(3)
+    for second in range(60):
+        clock(minute + timedelta(seconds=second))
+        for respond in RESPONSES:
+            respond(value)
+    assert len(serialized) == 1
+
+
+def test_other_statistics_have_a_response_of_their_own(clock: Callable[[datetime], None]) -> None:
+    clock(datetime(2026, 11, 23, 9, 15, tzinfo=UTC))
+    totals = [json.loads(responses.statistics(Statistics(total)).get_body())["totalNumber"] for total in (1, 2, 1)]
+    assert totals == [1, 2, 1]
+
+
+def test_health_is_200_if_all_services_answer() -> None:
     response = responses.health({"table": None, "blob": None})
     assert response.status_code == 200
     assert json.loads(response.get_body()) == {"table": {"ok": True}, "blob": {"ok": True}}
 
 
-def test_health_is_503_and_a_line_a_part_when_something_is_not() -> None:
-    response = responses.health({"table": 'it says "no"', "blob": None})
+def test_health_is_503_with_a_line_for_each_service() -> None:
+    response = responses.health({"table": 'code "no"', "blob": None})
     assert response.status_code == 503
     text = response.get_body().decode()
-    assert json.loads(text) == {"table": {"ok": False, "error": 'it says "no"'}, "blob": {"ok": True}}
+    assert json.loads(text) == {"table": {"ok": False, "error": 'code "no"'}, "blob": {"ok": True}}
     assert len(text.splitlines()) == 4
     assert is_never_cached_json(response)
 
 
-def test_a_page_is_passed_on_with_what_every_page_has() -> None:
+def test_page_has_its_own_and_common_headers() -> None:
     page = Page(404, {"Content-Type": "text/html", "ETag": '"1"'}, b"<p>")
     response = responses.page(page, request(), {"X-Content-Type-Options": "nosniff"})
     assert (response.status_code, response.get_body()) == (404, b"<p>")
@@ -110,12 +184,12 @@ def test_a_page_is_passed_on_with_what_every_page_has() -> None:
     ],
     ids=["https", "https at the front end", "http", "https in the path", "http at the front end"],
 )
-def test_browsers_are_told_to_come_by_https_only_if_they_did(req: func.HttpRequest, is_secure: bool) -> None:
+def test_only_https_pages_have_strict_transport(req: func.HttpRequest, is_secure: bool) -> None:
     assert ("Strict-Transport-Security" in responses.page(Page(200), req, {}).headers) == is_secure
 
 
 @pytest.mark.parametrize(("interval", "max_age"), [(0.1, 1), (1, 1), (1.5, 2), (3600, 3600)])
-def test_a_badge_may_be_shown_anywhere_and_kept_for_an_interval(interval: float, max_age: int) -> None:
+def test_badge_is_public_and_cached_for_an_interval(interval: float, max_age: int) -> None:
     response = responses.badge(STATISTICS, interval)
     assert response.status_code == 200
     assert b"visits: 3" in response.get_body()
@@ -128,12 +202,12 @@ def test_a_badge_may_be_shown_anywhere_and_kept_for_an_interval(interval: float,
     }
 
 
-def test_a_wrong_method_is_told_the_right_ones() -> None:
+def test_wrong_method_is_405_with_allowed_methods() -> None:
     response = responses.method_not_allowed("DELETE", ("GET", "HEAD"))
     assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
 
 
-def test_who_asks_for_the_methods_is_told() -> None:
+def test_options_is_204_with_allowed_methods() -> None:
     response = responses.method_not_allowed("OPTIONS", ("POST",))
     assert (response.status_code, response.headers["Allow"], response.get_body()) == (204, "POST", b"")
 
@@ -162,7 +236,7 @@ def test_who_asks_for_the_methods_is_told() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_that_may_happen_is_one_clear_line(problem: Exception, status: int, content: dict[str, str]) -> None:
+def test_expected_error_is_one_line_of_json(problem: Exception, status: int, content: dict[str, str]) -> None:
     response = responses.error(problem)
     assert response.status_code == status
     assert json.loads(response.get_body()) == content
@@ -171,54 +245,49 @@ def test_an_error_that_may_happen_is_one_clear_line(problem: Exception, status: 
     assert ("Retry-After" in response.headers) == (status == 503)
 
 
-def test_a_visitor_is_told_when_to_try_again() -> None:
+def test_unacknowledged_visit_has_retry_after() -> None:
     assert int(responses.error(NotAcknowledged("too slow", recorded="no")).headers["Retry-After"]) > 0
 
 
-def test_what_the_operator_has_to_mend_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_for_the_operator_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     for problem in (SettingsError("BlobHost is not set"), PermanentError("a wrong key")):
         responses.error(problem)
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert "BlobHost is not set" in caplog.text
 
 
-def test_what_is_logged_once_for_all_is_not_logged_for_each(caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_logged_elsewhere_are_not_logged_again(caplog: pytest.LogCaptureFixture) -> None:
     for problem in (NotAcknowledged("too slow", recorded="no"), ContentUnavailable("no content")):
         responses.error(problem)
     assert not caplog.records
 
 
-def test_an_unexpected_error_is_raised_again() -> None:
+def test_unexpected_error_is_raised_again() -> None:
     with pytest.raises(ZeroDivisionError):
         responses.error(ZeroDivisionError())
 
 
-async def test_a_handler_answers_its_errors() -> None:
-    def fails(req: func.HttpRequest) -> func.HttpResponse:
+async def test_expected_error_of_a_handler_is_a_response() -> None:
+    async def fails(req: func.HttpRequest) -> func.HttpResponse:
         raise OutcomeUnknown("no answer")
 
     async def fails_later(req: func.HttpRequest) -> func.HttpResponse:
         await asyncio.sleep(0)
         raise OutcomeUnknown("no answer")
 
-    assert responses.errors_as_responses(fails)(request()).status_code == 503
-    assert (await responses.errors_as_responses(fails_later)(request())).status_code == 503
+    for handler in (fails, fails_later):
+        assert (await responses.errors_as_responses(handler)(request())).status_code == 503
 
 
-async def test_a_handlers_unexpected_errors_are_not_swallowed() -> None:
-    def fails(req: func.HttpRequest) -> func.HttpResponse:
-        raise ZeroDivisionError
-
-    async def fails_later(req: func.HttpRequest) -> func.HttpResponse:
+async def test_unexpected_error_of_a_handler_is_raised() -> None:
+    async def fails(req: func.HttpRequest) -> func.HttpResponse:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        responses.errors_as_responses(fails)(request())
-    with pytest.raises(ZeroDivisionError):
-        await responses.errors_as_responses(fails_later)(request())
+        await responses.errors_as_responses(fails)(request())
 
 
-async def test_a_visitor_who_goes_away_is_no_error() -> None:
+async def test_cancelled_request_is_no_error() -> None:
     async def waits(req: func.HttpRequest) -> func.HttpResponse:
         await asyncio.Event().wait()
         raise AssertionError
@@ -230,17 +299,13 @@ async def test_a_visitor_who_goes_away_is_no_error() -> None:
         await waiting
 
 
-def test_a_handler_keeps_its_name_and_kind() -> None:
-    """The host runs `async` functions on its event loop and all others in threads."""
+def test_wrapped_handler_keeps_name_and_signature() -> None:
+    """The worker reads both. It runs coroutine functions on its event loop and other functions in threads."""
 
-    def blocking(req: func.HttpRequest) -> func.HttpResponse:
+    async def handler(req: func.HttpRequest) -> func.HttpResponse:
         return func.HttpResponse()
 
-    async def waiting(req: func.HttpRequest) -> func.HttpResponse:
-        return func.HttpResponse()
-
-    for handler in (blocking, waiting):
-        answering = responses.errors_as_responses(handler)
-        assert answering.__name__ == handler.__name__
-        assert list(inspect.signature(answering).parameters) == ["req"]
-        assert inspect.iscoroutinefunction(answering) == inspect.iscoroutinefunction(handler)
+    wrapped = responses.errors_as_responses(handler)
+    assert wrapped.__name__ == "handler"
+    assert list(inspect.signature(wrapped).parameters) == ["req"]
+    assert inspect.iscoroutinefunction(wrapped)

@@ -1,13 +1,24 @@
+"""What one process knows of all shards, and which one it commits to."""
+
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from azure.data.tables import TableEntity
 
-from signin.counting.shards import ShardCounter
-from signin.counting.table import MAX_SHARDS, OutcomeUnknown, ShardState, StorageError
+from signin.counting import shards as shards_module
+from signin.counting.errors import EtagMismatch, OutcomeUnknown, StorageError
+from signin.counting.rows import ABSENT, ADOPTED, MAX_SHARDS, ShardState, partition
+from signin.counting.shards import CROWDED, IDLE_SECONDS, Shards
+from signin.counting.table import VisitTable
 from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
+
+from .table_service import TableService, no_answer
 
 MAX_AGE = 1.0
 
@@ -22,357 +33,585 @@ class Clock:
         return self.now
 
 
-class Shards:
-    """The stats rows of the shards 0, 1, …, and a list of what was read."""
-
-    def __init__(self, *totals: int) -> None:
-        self.totals = list(totals)
-        self.reads: list[int] = []
-        self.error: StorageError | None = None
-
-    def read(self, shard: int) -> ShardState:
-        self.reads.append(shard)
-        if self.error is not None:
-            raise self.error
-        if shard >= len(self.totals):
-            return ShardState(Statistics(), etag=None)
-        return ShardState(visitors(self.totals[shard]), etag="an etag")
-
-
-def visitors(total: int) -> Statistics:
-    return Statistics(total, {"iOS": total}, {"Safari": total}, {"Phone": total})
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("signin.counting.shards.time", clock)
+    monkeypatch.setattr(shards_module, "time", clock)
     return clock
 
 
-def test_nothing_is_known_at_first() -> None:
-    counter = ShardCounter(Shards(), MAX_AGE)
-    assert counter.value() == Statistics()
-    assert counter.opened == 0
-    assert not counter.is_current
+@pytest.fixture
+def service() -> TableService:
+    return TableService()
 
 
-def test_the_value_is_the_sum_of_all_shards(clock: Clock) -> None:
-    counter = ShardCounter(Shards(3, 4, 5), MAX_AGE)
-    counter.refresh()
-    assert counter.value() == visitors(12)
-    assert counter.opened == 3
+class Process:
+    """A process that commits a visit at a time, and the requests that it sends."""
+
+    def __init__(self, service: TableService) -> None:
+        self.service = service.to_another_process()
+        self.table: VisitTable = self.service.visit_table()
+        self.shards = Shards(self.table, MAX_AGE)
+
+    def commit(self) -> None:
+        """Commit a visit, after as many conflicts as it takes."""
+        while True:
+            try:
+                state = self.shards.writable()
+            except EtagMismatch:  # the next call may succeed
+                continue
+            try:
+                self.shards.committed(self.table.commit(self.shards.own, state, [Visit.now()]))
+                return
+            except EtagMismatch:
+                self.shards.lost_race()
+
+    def visit(self) -> None:
+        """What the app does for a visit, without the broadcast."""
+        self.commit()
+        if not self.shards.is_current:
+            self.shards.refresh_if_stale()
+
+    def crowd(self) -> None:
+        """Make the process leave its shard."""
+        for _ in range(CROWDED):
+            self.shards.lost_race()
+
+    def requests(self, during: Callable[[], object]) -> int:
+        """How many requests are sent."""
+        before = self._sent()
+        during()
+        return self._sent() - before
+
+    def lose_connection(self) -> None:
+        """Let every read fail from now on."""
+
+        def fail(*key: str, **options: object) -> TableEntity:
+            self.service.reads.append((key[0], key[1]))
+            raise no_answer()
+
+        self.service.get_entity = fail  # type: ignore[method-assign]
+
+    def _sent(self) -> int:
+        return len(self.service.reads) + len(self.service.attempts) + self.service.writes
 
 
-def test_a_walk_ends_at_the_first_shard_that_does_not_exist(clock: Clock) -> None:
-    shards = Shards(3, 4)
-    ShardCounter(shards, MAX_AGE).refresh()
-    assert shards.reads == [0, 1, 2]
+@pytest.fixture
+def alone(service: TableService, clock: Clock) -> Process:
+    """A process that knows that it is the sole writer."""
+    process = Process(service)
+    process.visit()
+    assert process.shards.is_sole_writer
+    return process
 
 
-def test_a_walk_ends_at_the_last_possible_shard(clock: Clock) -> None:
-    shards = Shards(*[1] * (MAX_SHARDS + 1))
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.refresh()
-    assert counter.value().total == MAX_SHARDS
+def visits_in(service: TableService, *totals: int) -> None:
+    """Let other processes count so many visits in the shards 0, 1, …"""
+    for shard, total in enumerate(totals):
+        for _ in range(total):
+            service.commit_from_elsewhere(partition(shard))
 
 
-def test_what_is_known_of_a_shard_never_becomes_smaller() -> None:
-    counter = ShardCounter(Shards(), MAX_AGE)
-    for total, known in [(5, 5), (3, 5), (0, 5), (6, 6)]:
-        counter.record(0, visitors(total))
-        assert counter.value() == visitors(known)
+# The value
 
 
-def test_an_old_reading_does_not_undo_a_commit(clock: Clock) -> None:
-    """A read may be answered with what the row held before a commit that was recorded meanwhile."""
-    shards = Shards(5)
-    counter = ShardCounter(shards, MAX_AGE)
-
-    def read_before_the_commit(shard: int) -> ShardState:
-        head = Shards.read(shards, shard)
-        counter.record(0, visitors(6))
-        return head
-
-    shards.read = read_before_the_commit  # type: ignore[method-assign]
-    counter.refresh()
-    assert counter.value() == visitors(6)
+def test_a_new_process_knows_nothing(service: TableService) -> None:
+    shards = Shards(service.visit_table(), MAX_AGE)
+    assert shards.value() == Statistics()
+    assert shards.totals() == {}
+    assert not shards.is_current
+    assert not shards.is_sole_writer
 
 
-def test_no_thread_ever_sees_the_value_fall() -> None:
-    counter = ShardCounter(Shards(), MAX_AGE)
-    start = threading.Barrier(4)
-    written = threading.Event()
+def test_the_value_is_the_sum_of_all_shards(service: TableService) -> None:
+    visits_in(service, 3, 4, 5)
+    service.commit_from_elsewhere("adopted")
+    shards = Shards(service.visit_table(), MAX_AGE)
+    shards.refresh_if_stale()
+    assert shards.value() == service.audited()
+    assert shards.totals() == {0: 3, 1: 4, 2: 5, ADOPTED: 1}
+
+
+def test_a_walk_finds_every_shard_there_can_be(service: TableService) -> None:
+    visits_in(service, *[1] * MAX_SHARDS)
+    shards = Shards(service.visit_table(), MAX_AGE)
+    shards.refresh_if_stale()
+    assert shards.value().total == MAX_SHARDS
+
+
+def test_a_walk_reads_all_known_shards_at_once(service: TableService) -> None:
+    visits_in(service, *[1] * 10)
+    table = service.visit_table()
+    shards = Shards(table, MAX_AGE)
+    shards.read_all()
+    read_together: list[list[int]] = []
+    read_all = table.read_all
+    table.read_all = lambda shards: read_together.append(list(shards)) or read_all(shards)  # type: ignore[method-assign, func-returns-value]
+    shards.read_all()
+    assert read_together == [[ADOPTED, *range(11)]]
+
+
+def test_a_late_reading_does_not_undo_a_commit(service: TableService, clock: Clock) -> None:
+    """A read may be answered with what the row held before a commit that was recorded in the meantime."""
+    process = Process(service)
+    process.commit()
+    read_all = process.table.read_all
+
+    def read_before_the_commit(shards: object) -> list[ShardState]:
+        states = read_all(shards)  # type: ignore[arg-type]
+        process.commit()
+        return states
+
+    process.table.read_all = read_before_the_commit  # type: ignore[method-assign]
+    process.shards.read_all()
+    assert process.shards.value().total == 2
+
+
+def test_no_thread_sees_the_value_fall(service: TableService) -> None:
+    process = Process(service)
+    start, written = threading.Barrier(4), threading.Event()
 
     def write() -> None:
         start.wait()
-        for total in range(500):
-            for shard in range(3):
-                counter.record(shard, visitors(total - shard))
+        for _ in range(300):
+            process.commit()
         written.set()
 
     def watch() -> list[int]:
         start.wait()
         seen = [0]
         while not written.is_set():
-            seen.append(counter.value().total)
+            process.shards.read_all()
+            seen.append(process.shards.value().total)
         return seen
 
     with ThreadPoolExecutor(4) as pool:
         watching = [pool.submit(watch) for _ in range(3)]
-        pool.submit(write).result()
+        pool.submit(write).result(60)
         for watched in watching:
-            assert watched.result() == sorted(watched.result())
+            assert watched.result(60) == sorted(watched.result())
 
 
-def test_storage_is_walked_at_most_once_per_interval(clock: Clock) -> None:
-    shards = Shards(1)
-    counter = ShardCounter(shards, MAX_AGE)
+# When the table is read
+
+
+def test_a_fresh_value_is_not_refreshed(service: TableService, clock: Clock) -> None:
+    visits_in(service, 1, 1)
+    process = Process(service)
+    process.shards.refresh_if_stale()
+    assert process.shards.is_current
+    assert process.requests(process.shards.refresh_if_stale) == 0
+    clock.now += MAX_AGE
+    assert not process.shards.is_current
+    assert process.requests(process.shards.refresh_if_stale) > 0
+
+
+def test_a_failing_table_is_read_once_an_interval(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.lose_connection()
     for _ in range(3):
-        counter.refresh()
-    assert shards.reads == [0, 1]
-    clock.now += MAX_AGE + 0.1
-    counter.refresh()
-    assert shards.reads == [0, 1, 0, 1]
+        with pytest.raises(StorageError, match="did not answer"):
+            process.shards.refresh_if_stale()
+    assert Counter(process.service.reads)["adopted", "stats"] == 1
+    clock.now += MAX_AGE
+    with pytest.raises(StorageError, match="did not answer"):
+        process.shards.refresh_if_stale()
+    assert Counter(process.service.reads)["adopted", "stats"] == 2
 
 
-def test_storage_is_asked_at_most_once_per_interval_also_while_it_fails(clock: Clock) -> None:
-    shards = Shards(1)
-    shards.error = OutcomeUnknown("down")
-    counter = ShardCounter(shards, MAX_AGE)
-    for _ in range(3):
-        with pytest.raises(StorageError, match="down"):
-            counter.refresh()
-    assert shards.reads == [0]
-
-    clock.now += MAX_AGE + 0.1
-    shards.error = None
-    counter.refresh()
-    assert counter.value() == visitors(1)
-
-
-def test_a_failed_walk_leaves_the_value_as_it_was(clock: Clock) -> None:
-    shards = Shards(1, 2)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.refresh()
-    clock.now += MAX_AGE + 0.1
-    shards.error = OutcomeUnknown("down")
+def test_a_failed_walk_keeps_the_known_value(service: TableService, clock: Clock) -> None:
+    visits_in(service, 1, 2)
+    process = Process(service)
+    process.shards.refresh_if_stale()
+    process.lose_connection()
+    clock.now += MAX_AGE
     with pytest.raises(StorageError):
-        counter.refresh()
-    assert counter.value() == visitors(3)
+        process.shards.read_all()
+    assert process.shards.value().total == 3
 
 
-def test_telling_many_threads_of_one_failure_keeps_nothing_of_them(clock: Clock) -> None:
-    """An exception that is raised again and again collects the frames of everybody who was told."""
-    shards = Shards(1)
-    shards.error = OutcomeUnknown("down")
-    counter = ShardCounter(shards, MAX_AGE)
+def test_a_shared_failure_keeps_no_callers_frames(service: TableService, clock: Clock) -> None:
+    """An exception that is raised again and again would collect the frames of all its callers."""
+    process = Process(service)
+    process.lose_connection()
     for _ in range(100):
-        with pytest.raises(StorageError) as told:
-            counter.refresh()
-    assert len(told.traceback) < 20
+        with pytest.raises(StorageError) as raised:
+            process.shards.refresh_if_stale()
+    assert len(raised.traceback) < 20
 
 
-def test_many_threads_share_one_walk() -> None:
-    shards = Shards(1, 1)
-    counter = ShardCounter(shards, max_age=3600)
+@pytest.mark.parametrize("fails", [False, True])
+def test_concurrent_callers_share_one_walk(service: TableService, fails: bool) -> None:
+    visits_in(service, 1, 1)
+    process = Process(service)
+    process.shards = Shards(process.table, max_age=3600)
+    if fails:
+        process.lose_connection()
     start = threading.Barrier(16)
 
     def refresh() -> int:
         start.wait()
-        counter.refresh()
-        return counter.value().total
+        process.shards.refresh_if_stale()
+        return process.shards.value().total
 
     with ThreadPoolExecutor(16) as pool:
-        totals = [future.result() for future in [pool.submit(refresh) for _ in range(16)]]
-    assert totals == [2] * 16, "somebody did not wait for the walk"
-    assert shards.reads == [0, 1, 2]
+        futures = [pool.submit(refresh) for _ in range(16)]
+        results = [isinstance(future.exception(), StorageError) if fails else future.result() for future in futures]
+    assert results == [True if fails else 2] * 16
+    assert max(Counter(process.service.reads).values()) == 1, "a shard was read twice"
 
 
-def test_many_threads_share_one_failing_walk() -> None:
-    shards = Shards(1)
-    shards.error = OutcomeUnknown("down")
-    counter = ShardCounter(shards, max_age=3600)
-    start = threading.Barrier(16)
-
-    def refresh() -> None:
-        start.wait()
-        counter.refresh()
-
-    with ThreadPoolExecutor(16) as pool:
-        errors = [future.exception() for future in [pool.submit(refresh) for _ in range(16)]]
-    assert all(isinstance(error, StorageError) for error in errors)
-    assert shards.reads == [0]
+def test_a_reading_for_stats_begins_after_the_call(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.shards.refresh_if_stale()
+    visits_in(service, 1)
+    clock.now += 0.001
+    assert process.shards.read_all(), "it has found a visit that was not known"
+    assert process.shards.value().total == 1
+    assert not process.shards.read_all()
 
 
-def test_the_shard_being_committed_to_is_not_read(clock: Clock) -> None:
-    shards = Shards(3, 4, 5)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.record(1, visitors(4))
-    clock.now += MAX_AGE + 0.1
-    counter.refresh(committing=1)
-    assert shards.reads == [0, 2, 3]
+def test_a_broadcast_reads_what_was_committed_before(service: TableService, clock: Clock) -> None:
+    here, there = Process(service), Process(service)
+    for process in (here, there):
+        process.visit()
+    there.crowd()
+    for process in (here, there):
+        process.commit()
+        clock.now += 0.001
+        process.shards.read_others()
+    assert there.shards.value().total == 4
 
 
-def test_whoever_asks_next_is_not_told_a_value_without_the_shard_that_a_commit_left_out(clock: Clock) -> None:
-    """In a new process, /stats may be asked while the first visit's commit is still under way."""
-    counter = ShardCounter(Shards(1_000_000, 1), MAX_AGE)
-    counter.refresh(committing=0)  # for the visitor who signs in
-    counter.refresh()  # for somebody else who wants the statistics
-    assert counter.value() == visitors(1_000_001)
-
-
-def test_a_shard_that_was_just_heard_of_is_not_read(clock: Clock) -> None:
-    shards = Shards(3, 4)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.record(0, visitors(3))
-    counter.refresh()
-    assert shards.reads == [1, 2]
-    clock.now += MAX_AGE + 0.1
-    counter.refresh()
-    assert shards.reads == [1, 2, 0, 1, 2]
-
-
-def test_a_shard_that_another_process_opened_is_found_by_the_next_walk(clock: Clock) -> None:
-    shards = Shards(3)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.refresh()
-    shards.totals.append(4)
-    clock.now += MAX_AGE + 0.1
-    counter.refresh()
-    assert counter.value() == visitors(7)
-    assert counter.opened == 2
-
-
-# For a broadcast
-
-
-def test_for_a_broadcast_all_shards_are_read_but_the_one_just_committed_to(clock: Clock) -> None:
-    shards = Shards(3, 4, 5)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.refresh()
-    counter.record(1, visitors(4))
-    shards.reads.clear()
-    counter.read_others()
-    assert shards.reads == [0, 2, 3]
-
-
-def test_for_a_broadcast_that_had_to_wait_the_own_shard_is_read_too(clock: Clock) -> None:
-    """Another process may have committed to it and sent more meanwhile."""
-    shards = Shards(3)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.refresh()
-    counter.record(0, visitors(4))
-    shards.totals[0] = 5
+def test_a_broadcast_shares_the_walk_of_its_visit(service: TableService, clock: Clock) -> None:
+    visits_in(service, 1, 1)
+    process = Process(service)
+    process.commit()
+    clock.now += 0.001
+    process.shards.refresh_if_stale()
+    assert process.requests(process.shards.read_others) == 0
     clock.now += MAX_AGE / 2
-    counter.read_others()
-    assert counter.value() == visitors(5)
+    assert process.requests(process.shards.read_others) > 0, "it had to wait: others may have committed"
 
 
-def test_a_broadcast_may_come_while_the_first_commit_to_a_shard_is_taken_note_of(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
+# Sole writer
+
+
+def test_the_sole_writer_sends_one_request_a_visit(alone: Process, clock: Clock) -> None:
+    for _ in range(20):
+        clock.now += 1000 * MAX_AGE
+        assert alone.requests(alone.visit) == 1
+        assert alone.requests(alone.shards.read_others) == 0
+    assert alone.shards.value().total == 21
+
+
+def test_the_sole_writer_answers_stats_by_one_read(alone: Process, clock: Clock) -> None:
+    clock.now += 1000 * MAX_AGE
+    assert alone.requests(alone.shards.read_all) == 1
+    assert alone.shards.is_sole_writer
+
+
+def test_a_process_that_only_reads_needs_one_read(service: TableService, clock: Clock) -> None:
+    visits_in(service, 2)
+    reader = Process(service)
+    reader.shards.read_all()
+    clock.now += 1.0
+    reader.shards.read_all()  # after the ETag of shard 0 was learnt
+    clock.now += 1.0
+    assert reader.requests(reader.shards.read_all) == 1
+    visits_in(service, 1)
+    clock.now += 1.0
+    reader.shards.read_all()
+    assert reader.shards.value().total == 3
+
+
+@pytest.mark.parametrize("name", ["00", "01"])
+def test_a_commit_elsewhere_ends_the_sole_writers_claim(
+    name: str, alone: Process, service: TableService, clock: Clock
 ) -> None:
-    counter = ShardCounter(Shards(3), MAX_AGE)
-    learn = counter._learn
-
-    def look_around_before(shard: int, statistics: Statistics) -> None:
-        monkeypatch.setattr(counter, "_learn", learn)
-        counter.read_others()
-        learn(shard, statistics)
-
-    monkeypatch.setattr(counter, "_learn", look_around_before)
-    counter.record(0, visitors(4))
-    assert counter.value() == visitors(4)
+    service.commit_from_elsewhere(name)
+    clock.now += MAX_AGE
+    alone.visit()
+    assert alone.shards.value().total == 3
 
 
-def test_of_two_processes_that_commit_and_then_read_the_later_one_knows_both(clock: Clock) -> None:
-    shards = Shards(0, 0)
-    here, there = ShardCounter(shards, MAX_AGE), ShardCounter(shards, MAX_AGE)
-    here.refresh()
-    there.refresh()
-    for shard, counter in enumerate((here, there)):
-        shards.totals[shard] = 1
-        counter.record(shard, visitors(1))
-        counter.read_others()
-    assert there.value() == visitors(2)
+def test_a_commit_elsewhere_is_found_by_the_one_read(alone: Process, service: TableService, clock: Clock) -> None:
+    service.commit_from_elsewhere("01")
+    clock.now += 1.0
+    alone.shards.read_all()
+    assert alone.shards.value().total == 2
+    assert not alone.shards.is_sole_writer, "shard 1 is open"
 
 
-def test_a_shard_that_was_left_is_read_like_any_other(clock: Clock) -> None:
-    shards = Shards(3, 1)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.record(0, visitors(3))
-    counter.record(1, visitors(1))
-    shards.totals[0] = 10
-    counter.read_others()
-    assert counter.value() == visitors(11)
+def test_a_walk_before_the_conflict_proves_nothing(service: TableService, clock: Clock) -> None:
+    """Another shard may have been opened after the walk has read its place."""
+    process = Process(service)
+    process.commit()
+    read_all = process.table.read_all
+
+    def conflict_after_the_reads(shards: object) -> list[ShardState]:
+        states = read_all(shards)  # type: ignore[arg-type]
+        process.shards.lost_race()
+        return states
+
+    process.table.read_all = conflict_after_the_reads  # type: ignore[method-assign]
+    process.shards.read_all()
+    assert not process.shards.is_sole_writer
 
 
-def test_a_reading_for_a_broadcast_spares_visitors_the_next_walk(clock: Clock) -> None:
-    shards = Shards(3, 1)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.read_others()
-    assert counter.is_current
-    counter.refresh()
-    assert shards.reads == [0, 1, 2]
-
-
-# Whether a visitor's answer needs a walk
-
-
-def test_a_process_that_found_itself_alone_reads_nothing_for_a_visit(clock: Clock) -> None:
-    shards = Shards(3)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.refresh()
-    shards.reads.clear()
-    clock.now += 1000 * MAX_AGE
-    assert counter.is_current
-    counter.record(0, visitors(4))
-    counter.read_others()
-    assert shards.reads == []
-
-
-def test_a_process_in_doubt_looks_for_others_again(clock: Clock) -> None:
-    shards = Shards(3)
-    counter = ShardCounter(shards, MAX_AGE)
-    counter.refresh()
-    clock.now += 1000 * MAX_AGE
-    counter.doubt()
-    assert not counter.is_current
-    counter.record(0, visitors(4))
-    shards.totals = [4, 7]
-    counter.read_others()
-    assert counter.value() == visitors(11)
-
-
-def test_a_walk_does_not_settle_a_doubt_that_arose_meanwhile(clock: Clock) -> None:
-    """The other shard may have been opened after the walk had passed its place."""
-    shards = Shards(3)
-    counter = ShardCounter(shards, MAX_AGE)
-
-    def read_and_doubt(shard: int) -> ShardState:
-        head = Shards.read(shards, shard)
-        counter.doubt()
-        return head
-
-    shards.read = read_and_doubt  # type: ignore[method-assign]
-    counter.refresh()
-    clock.now += MAX_AGE + 0.1
-    assert not counter.is_current
-
-
-def test_with_several_shards_an_old_walk_is_not_current(clock: Clock) -> None:
-    counter = ShardCounter(Shards(3, 4), MAX_AGE)
-    counter.refresh()
-    assert counter.is_current
-    clock.now += MAX_AGE + 0.1
-    assert not counter.is_current
-
-
-def test_a_process_whose_walk_failed_does_not_take_itself_to_be_alone(clock: Clock) -> None:
-    shards = Shards(3, 4)
-    shards.error = OutcomeUnknown("down")
-    counter = ShardCounter(shards, MAX_AGE)
+def test_a_failed_walk_proves_nothing(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.commit()
+    process.lose_connection()
     with pytest.raises(StorageError):
-        counter.refresh()
-    clock.now += MAX_AGE + 0.1
-    assert not counter.is_current
+        process.shards.refresh_if_stale()
+    assert not process.shards.is_sole_writer
+
+
+def test_peers_are_remembered_for_some_intervals(alone: Process, service: TableService, clock: Clock) -> None:
+    clock.now += 100 * MAX_AGE
+    assert not alone.shards.may_have_peers
+    service.commit_from_elsewhere("00")
+    alone.visit()
+    assert alone.shards.is_sole_writer
+    clock.now += 3 * MAX_AGE
+    assert alone.shards.may_have_peers
+    clock.now += 2 * MAX_AGE
+    assert not alone.shards.may_have_peers
+
+
+# Moving
+
+
+def test_a_crowded_process_changes_the_etag_of_shard_0(alone: Process, service: TableService) -> None:
+    other = Process(service)
+    other.crowd()
+    etag = service.visit_table().read(0).etag
+    other.shards.writable()
+    assert other.shards.own == 1
+    assert service.visit_table().read(0).etag != etag
+
+
+def test_an_etag_that_was_read_is_announced_before_a_commit(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.commit()
+    process.crowd()
+    process.commit()
+    assert process.shards.own == 1
+    assert process.requests(process.commit) == 1, "its own last ETag needs no announcement"
+    service.commit_from_elsewhere("01")
+    before = service.visit_table().read(0).etag
+    process.commit()
+    assert service.visit_table().read(0).etag != before
+
+
+def test_a_closed_shard_is_taken_before_a_new_one(service: TableService, clock: Clock) -> None:
+    visits_in(service, 1, 1, 1, 1)
+    table = service.visit_table()
+    table.close_shard(2, table.read(2))
+    process = Process(service)
+    process.visit()
+    process.crowd()
+    process.visit()
+    assert process.shards.own == 2
+    assert not table.read(2).is_closed
+    assert process.shards.value() == service.audited()
+
+
+def test_a_process_whose_shard_was_closed_goes_back(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.commit()
+    process.crowd()
+    process.commit()
+    table = service.visit_table()
+    table.close_shard(1, table.read(1))
+    process.commit()
+    assert process.shards.own == 0
+    assert table.read(1).is_closed
+    assert service.audited().total == 3
+
+
+def test_a_commit_never_reaches_a_closed_shard(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.commit()
+    process.crowd()
+    state = process.shards.writable()
+    table = service.visit_table()
+    table.close_shard(1, table.read(1))
+    with pytest.raises(EtagMismatch):
+        process.table.commit(1, state, [Visit.now()])
+
+
+# Closing
+
+
+def test_after_a_peak_a_lone_visit_costs_one_request(service: TableService, clock: Clock) -> None:
+    visits_in(service, *[2] * 20)
+    process = Process(service)
+    process.visit()
+    assert process.requests(process.visit) == 1, "a visit within the interval"
+    clock.now += MAX_AGE
+    assert process.requests(process.visit) > 20
+    clock.now += IDLE_SECONDS
+    process.visit()  # closes the others
+    assert all(service.visit_table().read(shard).is_closed for shard in range(1, 20))
+    clock.now += MAX_AGE
+    assert process.requests(process.visit) == 1
+    assert process.shards.value() == service.audited()
+
+
+def test_a_shard_in_use_stays_open(service: TableService, clock: Clock) -> None:
+    visits_in(service, 1, 1, 1)
+    process = Process(service)
+    process.visit()
+    for _ in range(5):
+        clock.now += IDLE_SECONDS / 2
+        service.commit_from_elsewhere("02")
+        process.visit()
+    table = service.visit_table()
+    assert table.read(1).is_closed
+    assert not table.read(2).is_closed
+    assert process.shards.value() == service.audited()
+
+
+def test_a_process_returns_to_an_idle_shard_0(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.visit()
+    process.crowd()
+    process.visit()
+    assert process.shards.own == 1
+    for _ in range(3):
+        clock.now += IDLE_SECONDS
+        process.visit()
+    assert process.shards.own == 0
+    clock.now += IDLE_SECONDS
+    process.visit()
+    clock.now += MAX_AGE
+    process.visit()
+    assert service.visit_table().read(1).is_closed
+    assert process.requests(process.visit) == 1
+
+
+def test_a_shard_that_changes_meanwhile_is_not_closed(service: TableService, clock: Clock) -> None:
+    visits_in(service, 1, 1)
+    process = Process(service)
+    process.visit()
+    clock.now += IDLE_SECONDS
+    close_shard = process.table.close_shard
+
+    def close_too_late(shard: int, state: ShardState) -> ShardState:
+        service.commit_from_elsewhere(partition(shard))
+        return close_shard(shard, state)
+
+    process.table.close_shard = close_too_late  # type: ignore[method-assign]
+    process.visit()
+    assert not service.visit_table().read(1).is_closed
+    assert not process.shards.is_sole_writer
+
+
+# A table that is made anew
+
+
+@pytest.mark.parametrize("new", [0, 1, 3])
+def test_a_table_made_anew_is_noticed_by_a_commit(new: int, service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    for _ in range(5):
+        process.visit()
+    service._rows.clear()
+    visits_in(service, new)
+    clock.now += MAX_AGE
+    process.visit()
+    assert process.shards.value().total == service.audited().total == new + 1
+
+
+@pytest.mark.parametrize("new", [0, 1, 3])
+def test_a_table_made_anew_is_noticed_by_a_reading(new: int, service: TableService, clock: Clock) -> None:
+    visits_in(service, 5, 5, 5)
+    process = Process(service)
+    process.shards.read_all()
+    service._rows.clear()
+    visits_in(service, *[new] * (new > 0))
+    clock.now += 1.0
+    process.shards.read_all()
+    assert process.shards.value().total == new
+    assert process.shards.totals() == ({0: new} if new else {})
+
+
+def test_the_sole_writer_notices_a_table_made_anew(alone: Process, service: TableService, clock: Clock) -> None:
+    service._rows.clear()
+    clock.now += 1.0
+    alone.shards.read_all()
+    assert alone.shards.value().total == 0
+
+
+def test_a_process_elsewhere_starts_over_in_shard_0(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.visit()
+    process.crowd()
+    process.visit()
+    service._rows.clear()
+    process.visit()
+    assert process.shards.own == 0
+    assert service.audited().total == 1
+
+
+def test_no_shard_is_opened_behind_a_gap(service: TableService, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    visits_in(service, 1, 1, 1, 1)
+    process = Process(service)
+    process.visit()
+    service._rows.clear()
+    visits_in(service, 1)
+    monkeypatch.setattr("signin.counting.shards.random.choice", max)
+    process.crowd()
+    process.commit()
+    process.shards.read_all()
+    assert process.shards.own == 0
+    assert process.shards.value().total == 2
+
+
+def test_a_row_that_an_operator_corrected_is_believed(service: TableService, clock: Clock) -> None:
+    visits_in(service, 3)
+    process = Process(service)
+    process.shards.read_all()
+    table = service.visit_table()
+    state = table.read(0)
+    corrected = ShardState(Statistics.of([Visit.now()]), None)
+    service.remove("00", "stats")
+    table.open_shard(0, corrected)
+    assert state.statistics.total == 3
+    clock.now += 1.0
+    process.shards.read_all()
+    assert process.shards.value().total == 1
+
+
+def test_a_forgotten_commit_is_not_resurrected(service: TableService, clock: Clock) -> None:
+    process = Process(service)
+    process.visit()
+    process.shards.lose_etag()
+    service._rows.clear()
+    process.shards.writable()
+    assert process.shards.value() == Statistics()
+    assert service.visit_table().read(0) == ABSENT
+
+
+def test_an_unanswered_announcement_is_repeated(
+    service: TableService, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = Process(service)
+    process.commit()
+    process.crowd()
+    touch = process.table.touch
+    failures = iter([OutcomeUnknown("no answer")])
+
+    def unreliable_touch(shard: int) -> None:
+        touch(shard)
+        if (failure := next(failures, None)) is not None:
+            raise failure
+
+    monkeypatch.setattr(process.table, "touch", unreliable_touch)
+    with pytest.raises(OutcomeUnknown):
+        process.shards.writable()
+    assert process.shards.own == 0, "it has not moved yet"
+    process.commit()
+    assert process.shards.own == 1
+    assert service.audited().total == 2

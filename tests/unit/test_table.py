@@ -5,17 +5,9 @@ from dataclasses import replace
 import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
-from signin.counting.table import (
-    MAX_VISITS,
-    EtagMismatch,
-    NotSent,
-    OutcomeUnknown,
-    PermanentError,
-    ShardState,
-    StorageError,
-    VisitTable,
-    partition,
-)
+from signin.counting.errors import EtagMismatch, NotSent, OutcomeUnknown, PermanentError, StorageError
+from signin.counting.rows import ShardState, partition
+from signin.counting.table import MAX_VISITS, VisitTable
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 from tests.support.user_agents import FIREFOX_ON_WINDOWS
@@ -55,10 +47,10 @@ def test_what_was_committed_is_read_back() -> None:
 def test_a_visit_is_held_by_the_shard_it_was_committed_to() -> None:
     table = TableService().visit_table()
     [visit] = some_visits(1)
-    assert not table.holds(0, visit)
+    assert not table.has_visit(0, visit)
     table.commit(0, NOTHING_YET, [visit])
-    assert table.holds(0, visit)
-    assert not table.holds(1, visit)
+    assert table.has_visit(0, visit)
+    assert not table.has_visit(1, visit)
 
 
 def test_a_transaction_is_the_visits_and_then_their_sum() -> None:

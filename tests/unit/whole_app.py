@@ -1,4 +1,4 @@
-"""The app as a whole, between a table in memory and two services on loopback."""
+"""The whole app between a table in memory and two services on loopback."""
 
 from __future__ import annotations
 
@@ -62,8 +62,9 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
 
 @contextmanager
 def running_app(around: Surroundings) -> Iterator[App]:
-    """An app of its own, closed at the end."""
+    """A started app, closed at the end."""
     app = App(Settings.from_environment(around.environment))
+    app.start()
     try:
         yield app
     finally:
@@ -72,10 +73,10 @@ def running_app(around: Surroundings) -> Iterator[App]:
 
 def close(app: App) -> None:
     app.close()
-    app.hub._session.close()
+    app._hub._session.close()
 
 
 def forget_current() -> App | None:
-    """The app that the first request put together, if any; the next request puts together another."""
+    """The app that the first request made, if any; the next request makes another."""
     app, app_module._app = app_module._app, None
     return app

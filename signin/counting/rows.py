@@ -1,0 +1,111 @@
+"""What the app stores in the table `SignInInfo`, and how it reads it back.
+
+    PartitionKey  RowKey                              properties
+    "00"          "20261123T091500.123456Z-<random>"  OS, Browser, Device        one row per visit
+    "00"          "stats"                             Total, ByOS, ByBrowser,    the sum of those rows;
+                                                      ByDevice, History,         Closed: the shard is closed;
+                                                      Closed, Touched            Touched: see `VisitTable.touch`
+    "adopted"     "<guid>-20180716T093000.123456Z"    as above                   a visit of the C# sample, see
+    "adopted"     "stats"                             as above                   operators/adopt.py
+    "broadcast"   "turn"                              At, Seconds, Told          see live/lease.py
+
+A shard is one partition: "00" to "99", and "adopted". Version 1.0.0 adopted visits into "00", with keys that begin
+with "0-SignIn-". A row written before devices were counted lacks Device or ByDevice; its visits count as "Other".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from azure.data.tables import EdmType, EntityProperty, TableEntity
+
+from signin.counting.errors import PermanentError
+from signin.visits.history import History
+from signin.visits.statistics import Statistics
+from signin.visits.user_agent import OTHER
+from signin.visits.visit import Visit
+
+MAX_SHARDS = 100  # two digits; some 10 busy shards already reach what a storage account can take
+ADOPTED = -1  # the shard that holds the C# sample's visits: no process of the app commits to it
+ALL_SHARDS = (ADOPTED, *range(MAX_SHARDS))
+STATS_KEY = "stats"  # the RowKey of a shard's stats row
+
+_TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardState:
+    """A shard's stats row as it stood at `etag`; an ETag of None means that there is no such row."""
+
+    statistics: Statistics
+    etag: str | None
+    is_closed: bool = False
+
+    @property
+    def exists(self) -> bool:
+        return self.etag is not None
+
+
+ABSENT = ShardState(Statistics(), etag=None)
+
+
+def partition(shard: int) -> str:
+    """The PartitionKey of a shard."""
+    return "adopted" if shard == ADOPTED else f"{shard:02}"
+
+
+def visit_row(shard: int, visit: Visit) -> TableEntity:
+    return TableEntity(
+        PartitionKey=partition(shard),
+        RowKey=visit.key,
+        OS=visit.os,
+        Browser=visit.browser,
+        Device=visit.device,
+    )
+
+
+def visit_of(row: TableEntity) -> Visit | None:
+    """The visit that a row records, or None if it does not record one."""
+    time = _TIME.search(row["RowKey"])
+    os, browser, device = row.get("OS"), row.get("Browser"), row.get("Device", OTHER)
+    if time is None or not (isinstance(os, str) and isinstance(browser, str) and isinstance(device, str)):
+        return None
+    try:
+        return Visit(row["RowKey"], os, browser, datetime.fromisoformat(time.group()), device)
+    except ValueError:  # no such date
+        return None
+
+
+def stats_row(shard: int, statistics: Statistics, *, is_closed: bool = False) -> TableEntity:
+    row = TableEntity(
+        PartitionKey=partition(shard),
+        RowKey=STATS_KEY,
+        Total=EntityProperty(statistics.total, EdmType.INT64),  # the SDK sends a plain int as Int32
+        # A property per label would pass Azurite and fail in Azure, which has rules for names and takes 252 of them.
+        ByOS=json.dumps(dict(statistics.by_os)),
+        ByBrowser=json.dumps(dict(statistics.by_browser)),
+        ByDevice=json.dumps(dict(statistics.by_device)),
+        History=statistics.history.dump(),
+    )
+    if is_closed:
+        row["Closed"] = True
+    return row
+
+
+def state_of(shard: int, row: TableEntity) -> ShardState:
+    """The state that a stats row records. Raises PermanentError if the row is malformed."""
+    try:
+        total = row["Total"].value
+        statistics = Statistics(
+            total,
+            json.loads(row["ByOS"]),
+            json.loads(row["ByBrowser"]),
+            json.loads(row["ByDevice"]) if "ByDevice" in row else {OTHER: total},
+            History.load(row["History"]),
+        )
+        return ShardState(statistics, row.metadata["etag"], is_closed=row.get("Closed") is True)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PermanentError(f"the stats row of shard {partition(shard)} is malformed: restore it") from error
