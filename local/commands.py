@@ -105,7 +105,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
 
 
 def run_lint(checks: Sequence[str]) -> int:
-    """The static checks with these names, all if there are none. The exit code, 1 if one of them fails."""
+    """Run the static checks with these names, or all. Returns the exit code: 1 if a check fails."""
     install_packages()
     failed = lint.lint(checks)
     if failed:
@@ -221,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(text: str) -> str:
-    if text not in lint.CHECKS:  # `choices` would be asked about the empty list, too
+    if text not in lint.CHECKS:  # argparse would check the empty list against `choices` too
         raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(lint.CHECKS)}")
     return text
 
