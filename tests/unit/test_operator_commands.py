@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import runpy
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -118,6 +119,12 @@ def test_command_that_ends_early_reports_why(
     assert errors.startswith(f"{command}: {message}")
     assert errors.endswith(".\n")
     assert errors.count("\n") == 1
+
+
+def test_program_exits_with_the_code_of_its_command(service: TableService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["signin", "audit"])
+    with pytest.raises(SystemExit, match=r"^1$"):
+        runpy.run_module("signin", run_name="__main__")
 
 
 class Terminal(io.StringIO):

@@ -145,6 +145,11 @@ def test_connection_string_takes_precedence_over_url() -> None:
     assert settings.table == TableSettings(COMPLETE["TableConnectionString"])
 
 
+def test_connection_by_key_or_identity_sends_no_request() -> None:
+    for settings in (TableSettings("UseDevelopmentStorage=true"), TableSettings(url="https://account.invalid")):
+        assert settings.connect()
+
+
 def test_blob_access_defaults_to_anonymous() -> None:
     assert Settings.from_environment(COMPLETE).blob_identity is None
     identity = {"BlobHost__credential": "managedidentity", "BlobHost__clientId": "me"}
