@@ -2,5 +2,5 @@
 
 `committer` gathers visits into batches, `shards` chooses the partition and knows the sum over all of them, `table`
 sends the requests, `rows` is the format of what it stores, `errors` what can go wrong. `single_flight` shares one
-reading among concurrent callers. May import visits, identity and telemetry.
+reading among concurrent callers. May import visits, identity, network and telemetry.
 """

@@ -9,11 +9,14 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableEntity, UpdateMode
+from urllib3 import Retry
 
 from signin.counting.errors import EtagMismatch, is_missing_row, storage_error
 from signin.counting.rows import ABSENT, STATS_KEY, ShardState, partition, state_of, stats_row, visit_of, visit_row
 from signin.identity.credential import Credential
+from signin.network.sessions import session
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
@@ -49,12 +52,12 @@ class VisitTable:
     @classmethod
     def from_connection_string(cls, connection_string: str) -> VisitTable:
         """Raises ValueError for a malformed connection string. Sends nothing."""
-        return cls(TableClient.from_connection_string(connection_string, TABLE_NAME, **_REQUEST_OPTIONS))
+        return cls(TableClient.from_connection_string(connection_string, TABLE_NAME, **_client_options()))
 
     @classmethod
     def from_url(cls, url: str, credential: Credential) -> VisitTable:
         """The table at the https url of an account's tables, by identity. Sends nothing."""
-        return cls(TableClient(url, TABLE_NAME, credential=credential, **_REQUEST_OPTIONS))
+        return cls(TableClient(url, TABLE_NAME, credential=credential, **_client_options()))
 
     # Shards
 
@@ -164,6 +167,12 @@ class VisitTable:
             yield from self._client.query_entities(query, results_per_page=results_per_page, **_PAGE_OPTIONS)
         except Exception as error:
             raise storage_error(error, TABLE_NAME) from error
+
+
+def _client_options() -> dict[str, Any]:
+    connections = _PARALLEL_READS + 4  # the committer, the broadcaster, and whichever thread answers a request
+    no_retry = Retry(total=False, redirect=False, raise_on_status=False)  # as in the SDK's own transport
+    return {**_REQUEST_OPTIONS, "transport": RequestsTransport(session=session(connections, no_retry))}
 
 
 def _if_match(etag: str) -> Mapping[str, Any]:

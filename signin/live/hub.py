@@ -11,16 +11,17 @@ from typing import Any
 
 import jwt
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from signin.identity.credential import SIGNALR_SCOPE, Bearer, Credential, IdentityError
 from signin.identity.refreshing import Expiring, RefreshingValue
 from signin.live.connection_string import ConnectionString
+from signin.network.sessions import session
 
 CLIENT_TOKEN_SECONDS = 3600  # a connection stays open when its token expires
 _REST_TOKEN_SECONDS = 3600
+_CONNECTIONS = 2  # a broadcast, and a token or a health check at the same time
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to read
 MAX_RETRY_AFTER = 3600.0  # seconds
 
@@ -60,12 +61,10 @@ class Hub:
         self._client_path = f"/client/?hub={name}"
         self._credential = Credential(connection.identity) if connection.identity else None
         self._shared_access = RefreshingValue(self._generate_access)
-        self._session = requests.Session()
         # The service may have closed a kept-alive connection. Sending a broadcast twice is harmless, because it carries
         # the whole state, and the other requests change nothing.
         retry = Retry(total=1, status=0, respect_retry_after_header=False, allowed_methods=None)
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+        self._session = session(_CONNECTIONS, retry)
 
     def client_access(self) -> Future[ClientAccess]:
         """A url and a token for one client. The future fails with SignalRError if there is no token.

@@ -2,5 +2,5 @@
 
 `site` finds the blob for a path, `cache` keeps blobs in memory and revalidates them, `blobs` reads the container over
 HTTP, `representation` applies encodings, conditions and ranges; `security` has the response headers, `badge` draws the
-total. May import visits, identity and telemetry.
+total. May import visits, identity, network and telemetry.
 """

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from signin.identity.credential import IdentityError
+from signin.network.sessions import session
 
 MAX_BUFFERED = 4 * 1024 * 1024  # bytes; of a larger blob only the requested ranges are read
 
@@ -69,12 +69,9 @@ class Container:
 
     def __init__(self, url: str, authorize: Authorize | None = None, connections: int = 1) -> None:
         self._url = url
-        self._session = requests.Session()
-        self._session.auth = authorize or _anonymous
         # One retry, because the service may have closed an idle kept-alive connection.
-        retry = urllib3.Retry(total=1, status=0, respect_retry_after_header=False)
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=retry))
+        self._session = session(connections, urllib3.Retry(total=1, status=0, respect_retry_after_header=False))
+        self._session.auth = authorize or _anonymous
 
     def get(self, name: str, cached: Blob | None = None) -> Blob | None:
         """The blob with this name, `cached` itself if that is still valid, None if it does not exist.
