@@ -121,9 +121,12 @@ def errors_as_responses(handler: Handler) -> Handler:
     async def respond(req: func.HttpRequest) -> func.HttpResponse:
         with request_scope():
             try:
-                return await handler(req)
+                response = await handler(req)
             except Exception as problem:
-                return error(problem)
+                response = error(problem)
+        if response.status_code not in (204, 304):  # without it the host sends the body in chunks
+            response.headers.setdefault("Content-Length", str(len(response.get_body())))
+        return response
 
     return respond
 

@@ -317,3 +317,9 @@ def test_row_is_replaced_only_with_its_etag(table: VisitTable, account: Account)
     assert table.row("broadcast", "turn") is None
     with pytest.raises(EtagMismatch):
         table.write(row, newer)
+
+
+def test_inserted_rows_are_not_returned(proxied: Account, table_proxy: Proxy) -> None:
+    table_of(proxied).commit(0, ABSENT, [Visit.now(), Visit.now()])
+    [request] = table_proxy.requests
+    assert request.body.count(b"Prefer: return-no-content") == 2

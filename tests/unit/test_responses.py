@@ -309,3 +309,23 @@ def test_wrapped_handler_keeps_name_and_signature() -> None:
     assert wrapped.__name__ == "handler"
     assert list(inspect.signature(wrapped).parameters) == ["req"]
     assert inspect.iscoroutinefunction(wrapped)
+
+
+async def test_response_declares_its_length() -> None:
+    async def succeeds(req: func.HttpRequest) -> func.HttpResponse:
+        return responses.negotiation(ACCESS)
+
+    async def fails(req: func.HttpRequest) -> func.HttpResponse:
+        raise StorageError("down")
+
+    for handler in (succeeds, fails):
+        response = await responses.errors_as_responses(handler)(request())
+        assert response.headers["Content-Length"] == str(len(response.get_body())) != "0"
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_response_without_body_declares_no_length(status: int) -> None:
+    async def succeeds(req: func.HttpRequest) -> func.HttpResponse:
+        return func.HttpResponse(status_code=status)
+
+    assert "Content-Length" not in (await responses.errors_as_responses(succeeds)(request())).headers
