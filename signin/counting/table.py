@@ -75,6 +75,10 @@ class VisitTable:
         """Whether the visit's row is in the shard."""
         return self.row(partition(shard), visit.key, select=["RowKey"]) is not None
 
+    def has_visits(self, shard: int, visits: Iterable[Visit]) -> list[bool]:
+        """Whether each visit's row is in the shard, by parallel requests."""
+        return list(self._readers.map(lambda visit: self.has_visit(shard, visit), visits))
+
     def commit(self, shard: int, state: ShardState, visits: Sequence[Visit]) -> ShardState:
         """Add up to 99 visits to the shard, all or nothing, if its stats row is still at `state`; the new state.
 

@@ -15,7 +15,6 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -33,7 +32,6 @@ SAMPLE = "SignIn"  # the PartitionKey of its rows
 
 _OLD_PREFIX = f"0-{SAMPLE}-"  # of the visits that version 1.0.0 adopted, into shard 0
 
-_PARALLEL_READS = 16
 _ATTEMPTS = 30  # at a batch
 _FIRST_PAUSE = 0.05  # seconds
 _LONGEST_PAUSE = 2.0
@@ -126,8 +124,7 @@ class _Adopter:
 
     def _take_out_adopted(self, waiting: list[Visit]) -> None:
         """Remove the visits that the shard holds: this run's unanswered attempt, or another run, has committed them."""
-        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            found = list(pool.map(lambda visit: self._table.has_visit(ADOPTED, visit), waiting))
+        found = self._table.has_visits(ADOPTED, waiting)
         if self._is_unanswered and all(found):  # an attempt commits all of its visits or none
             self.adopted += len(found)
         else:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 from urllib.parse import unquote_plus
@@ -21,7 +22,10 @@ from azure.data.tables import TableClient
 
 from local import REPOSITORY
 from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
+from signin.counting.rows import ADOPTED
+from signin.counting.shards import Shards
 from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
+from signin.operators.adopt import sample_visits
 from signin.visits.visit import Visit
 from tests.support import TEST_TIMEOUT
 from tests.support.proxy import Proxy
@@ -104,10 +108,14 @@ def client(account: Account) -> Iterator[TableClient]:
 def add(table: VisitTable, shard: int, count: int) -> list[Visit]:
     """Commit visits to a shard."""
     added = [Visit.now((EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX)[number % 3]) for number in range(count)]
-    head = table.read(shard)
-    for start in range(0, count, MAX_VISITS):
-        head = table.commit(shard, head, added[start : start + MAX_VISITS])
+    commit(table, shard, added)
     return added
+
+
+def commit(table: VisitTable, shard: int, added: Sequence[Visit]) -> None:
+    state = table.read(shard)
+    for start in range(0, len(added), MAX_VISITS):
+        state = table.commit(shard, state, added[start : start + MAX_VISITS])
 
 
 def record_in_the_sample(client: TableClient, count: int) -> None:
@@ -235,13 +243,14 @@ async def test_audit_of_app_under_load_finds_no_drift(operator: Operator, accoun
 # Adopt
 
 
-def test_adopting_counts_every_visit_of_the_sample(
+def test_adopt_counts_every_visit_of_the_sample(
     operator: Operator, account: Account, table: VisitTable, client: TableClient
 ) -> None:
     record_in_the_sample(client, SAMPLE_VISITS)
     assert operator.run(account, "audit").exit_code == 1
     assert adopted_in(operator.run(account, "adopt")) == {"adopted": 1500, "already adopted": 0, "total": 1500}
-    assert table.read(0).statistics.summary() == (
+    assert table.read(0).statistics.total == 0
+    assert table.read(ADOPTED).statistics.summary() == (
         1500,
         {"Windows": 500, "iOS": 500, "macOS": 500},
         {"Safari": 1000, "Chrome": 500},
@@ -256,9 +265,9 @@ Moment = Literal["before", "after", "on its way"]
 
 
 def kill_at(proxy: Proxy, transaction: int, moment: Moment, command: Callable[[], Command]) -> None:
-    """Kill a command with SIGKILL at its n-th transaction.
+    """Kill a command with SIGKILL at its n-th transaction: before it arrives, before its response does, or in between.
 
-    It has not arrived by then, or it has and nobody hears of it, or it arrives once its sender is no more.
+    "on its way": the transaction arrives after the command has ended.
     """
     ahead = transaction
 
@@ -280,7 +289,7 @@ def kill_at(proxy: Proxy, transaction: int, moment: Moment, command: Callable[[]
     proxy.handler = handler
 
 
-def test_adopting_that_is_killed_again_and_again_counts_every_visit_once(
+def test_adopt_killed_repeatedly_counts_each_visit_once(
     operator: Operator, account: Account, client: TableClient, proxied: Account, table_proxy: Proxy
 ) -> None:
     record_in_the_sample(client, SAMPLE_VISITS)
@@ -314,9 +323,35 @@ def test_adopting_that_is_killed_again_and_again_counts_every_visit_once(
     assert_consistent(operator, account, SAMPLE_VISITS)
 
 
-def test_adopting_twice_at_the_same_time_counts_every_visit_once(
-    operator: Operator, account: Account, client: TableClient
+def test_adopt_killed_before_the_touch_is_completed(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient, proxied: Account, table_proxy: Proxy
 ) -> None:
+    record_in_the_sample(client, 120)
+    add(table, 0, 1)
+    process = Shards(table, max_age=0.0)
+    for _ in range(2):  # the first reading learns shard 0's ETag, the second finds it unchanged
+        process.refresh_if_stale()
+    assert process.is_sole_writer
+    commands: list[Command] = []
+
+    def handler(request: Request) -> Response | None:
+        if request.method == "PATCH":  # the touch is the only row that the command merges
+            commands[0].kill()
+            commands[0].wait()
+            return CLOSE
+        return table_proxy.forward(request)
+
+    table_proxy.handler = handler
+    commands.append(operator.start(proxied, "adopt"))
+    assert end_of(commands[0]).exit_code == -signal.SIGKILL
+    process.refresh_if_stale()
+    assert process.value().total == 1
+    assert adopted_in(operator.run(account, "adopt")) == {"adopted": 0, "already adopted": 120, "total": 120}
+    process.refresh_if_stale()
+    assert process.value().total == 121
+
+
+def test_concurrent_adopts_count_each_visit_once(operator: Operator, account: Account, client: TableClient) -> None:
     record_in_the_sample(client, SAMPLE_VISITS)
     both = [adopted_in(end_of(command)) for command in [operator.start(account, "adopt") for _ in range(2)]]
     assert [one["total"] for one in both] == [SAMPLE_VISITS] * 2
@@ -324,39 +359,55 @@ def test_adopting_twice_at_the_same_time_counts_every_visit_once(
     assert_consistent(operator, account, SAMPLE_VISITS)
 
 
-@pytest.mark.parametrize("distance", [0.0, 0.05], ids=["next to the table", "far away from it"])
-async def test_adopting_while_a_busy_app_counts_comes_to_an_end_and_loses_nothing_of_either(
+@pytest.mark.parametrize("latency", [0.0, 0.05], ids=["next to the table", "far from the table"])
+async def test_adopt_does_not_disturb_a_busy_app(
     operator: Operator,
     account: Account,
     client: TableClient,
     app: RunningHost,
     proxied: Account,
     table_proxy: Proxy,
-    distance: float,
+    latency: float,
 ) -> None:
-    def from_afar(request: Request) -> Response:
-        time.sleep(distance)  # seconds that a request is on its way
+    def slow(request: Request) -> Response:
+        time.sleep(latency)
         return table_proxy.forward(request)
 
     record_in_the_sample(client, SAMPLE_VISITS)
-    table_proxy.handler = from_afar
+    table_proxy.handler = slow
     adopting = operator.start(proxied, "adopt")
     responses = []
     while adopting.poll() is None:
         responses += await make_visits([app.url], 100, 10)
     assert adopted_in(end_of(adopting))["adopted"] == SAMPLE_VISITS
     assert {response.status for response in responses} == {200}
+    until = time.monotonic() + TEST_TIMEOUT
+    while (shown := json.loads(app.request("/stats").body)["totalNumber"]) < SAMPLE_VISITS + len(responses):
+        assert time.monotonic() < until, f"the app shows {shown} visits"
+        await asyncio.sleep(0.1)
     assert_consistent(operator, account, SAMPLE_VISITS + len(responses))
+    audit = operator.run(account, "audit")
+    assert [line[0] for line in table_in(audit.output)] == ["00", "adopted", "total"], "the app left shard 0"
 
 
-def test_rows_of_the_sample_that_come_later_are_adopted_by_another_run(
-    operator: Operator, account: Account, client: TableClient
-) -> None:
+def test_next_adopt_counts_rows_added_since(operator: Operator, account: Account, client: TableClient) -> None:
     record_in_the_sample(client, 200)
     operator.run(account, "adopt")
     record_in_the_sample(client, 20)
     assert adopted_in(operator.run(account, "adopt")) == {"adopted": 20, "already adopted": 200, "total": 220}
     assert_consistent(operator, account, 220)
+
+
+def test_adopt_skips_visits_adopted_by_version_1(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient
+) -> None:
+    record_in_the_sample(client, 300)
+    half = [visit for visit, _ in sample_visits(table)][::2]
+    commit(table, 0, [replace(visit, key=f"0-SignIn-{visit.key}") for visit in half])
+    add(table, 0, 5)
+    assert adopted_in(operator.run(account, "adopt")) == {"adopted": 150, "already adopted": 150, "total": 300}
+    assert table.read(0).statistics.total == 155
+    assert_consistent(operator, account, 305)
 
 
 # Export

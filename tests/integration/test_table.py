@@ -183,6 +183,16 @@ def test_read_all_sends_parallel_requests(proxied: Account, table_proxy: Proxy) 
     assert len(table_proxy.requests) == 8
 
 
+def test_parallel_reads_keep_their_connections(table: VisitTable, caplog: pytest.LogCaptureFixture) -> None:
+    """urllib3 logs a warning for each connection that it does not keep."""
+    visits = [Visit.now() for _ in range(60)]
+    table.commit(0, ABSENT, visits[:30])
+    for _ in range(3):
+        table.read_all(range(60))
+        assert table.has_visits(0, visits) == [True] * 30 + [False] * 30
+    assert caplog.messages == []
+
+
 def test_failed_read_fails_read_all(proxied: Account, table_proxy: Proxy) -> None:
     def handler(request: Request) -> Response:
         return Response(503) if "'05'" in request.target else table_proxy.forward(request)

@@ -316,7 +316,7 @@ async def test_response_declares_its_length() -> None:
         return responses.negotiation(ACCESS)
 
     async def fails(req: func.HttpRequest) -> func.HttpResponse:
-        raise StorageError("down")
+        raise OutcomeUnknown("down")
 
     for handler in (succeeds, fails):
         response = await responses.errors_as_responses(handler)(request())
