@@ -10,7 +10,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -39,7 +39,7 @@ Reply = list[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a transaction: "create" or "update", the row, and the etag that the row has to have."""
+    """One operation of a transaction: "create" or "update", the row, and the ETag that an update expects."""
 
     kind: str
     row: TableEntity
@@ -59,7 +59,7 @@ class Attempt:
         return str(self.operations[0].row["PartitionKey"])
 
     def arrive(self) -> Reply:
-        """Let the service carry it out. Raises what the SDK raises where it is turned down."""
+        """Let the service carry it out. Raises the SDK's error if the service rejects it."""
         return self.service.carry_out(self.operations)
 
 
@@ -67,19 +67,20 @@ Fault = Callable[[Attempt], Reply]
 
 
 class TableService:
-    """The one table of an account, as a `TableClient` shows it.
+    """The one table of an account, with the methods of a `TableClient`.
 
-    Each transaction is handed to the next fault of `faults`, which decides whether it arrives and what is answered;
-    without one it arrives and is answered. `read_errors` are raised by the next reads, None meaning none. Each page of
-    a query is preceded by the next of `before_pages`, in which the test may let something happen, or raise.
+    The next fault of `faults` receives each transaction and decides whether it arrives and what the response is. If
+    there is none, the transaction arrives and its response too. The next reads raise the errors of `read_errors`; None
+    stands for a read that succeeds. Before each page of a query the next function of `before_pages` is called, which
+    may write to the table or raise.
 
-    Of a transaction that cannot be carried out it reports the first operation that is to blame, as the service does, or
-    the last where `blames_the_last` is set.
+    A rejected transaction is reported by its first operation that fails, as the service does, or by the last one if
+    `reports_last_failure` is set.
     """
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()
-        self.blames_the_last = False
+        self.reports_last_failure = False
         self.read_errors: deque[Exception | None] = deque()
         self.attempts: list[Attempt] = []
         self.reads: list[tuple[str, str]] = []
@@ -97,13 +98,13 @@ class TableService:
         """The app's view of this table."""
         return VisitTable(cast(TableClient, self))
 
-    def to_another_process(self) -> TableService:
-        """The same rows, as a process sees them that nothing happens to."""
-        seen = TableService()
-        seen._rows, seen._versions, seen._lock = self._rows, self._versions, self._lock
-        return seen
+    def another_client(self) -> TableService:
+        """Another client of the same rows, with faults and counters of its own."""
+        client = TableService()
+        client._rows, client._versions, client._lock = self._rows, self._versions, self._lock
+        return client
 
-    # What the app asks of a TableClient
+    # The methods of a TableClient
 
     def get_entity(self, partition_key: str, row_key: str, *, select: Sequence[str] | None = None) -> TableEntity:
         self.reads.append((partition_key, row_key))
@@ -146,8 +147,8 @@ class TableService:
         key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
         with self._lock:
             if key in self._rows:
-                # As the SDK has it: without a code, unlike every other error.
-                raise _error(ResourceExistsError("it is there"), 409, None)
+                # The SDK sets no code on this error, unlike on every other one.
+                raise _error(ResourceExistsError("the row exists"), 409, None)
             self._rows[key] = (copy.deepcopy(entity), self._next_etag())
             return {"etag": self._rows[key][1]}
 
@@ -160,15 +161,15 @@ class TableService:
         match_condition: MatchConditions | None = None,
     ) -> Mapping[str, Any]:
         self.writes += 1
-        assert (etag is None) == (match_condition is not MatchConditions.IfNotModified), "an etag means If-Match"
-        assert etag or mode is UpdateMode.MERGE, "an update without an etag may only add to a row"
+        assert (etag is None) == (match_condition is not MatchConditions.IfNotModified), "an ETag is sent as If-Match"
+        assert etag or mode is UpdateMode.MERGE, "an update without an ETag may only merge"
         key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
         with self._lock:
             if key not in self._rows:
                 raise _error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
             row, present_etag = self._rows[key]
             if etag not in (None, present_etag):
-                raise _error(HttpResponseError("moved"), 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
+                raise _error(HttpResponseError("another ETag"), 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
             kept = row if mode is UpdateMode.MERGE else {}
             self._rows[key] = (TableEntity({**kept, **entity}), self._next_etag())
             return {"etag": self._rows[key][1]}
@@ -176,29 +177,36 @@ class TableService:
     def _next_etag(self) -> str:
         return f"W/\"datetime'{next(self._versions)}'\""
 
-    # The service's side
+    # Changes by other programs, and by operators
 
     def put(self, partition_key: str, row_key: str, *, at: datetime | None = None, **properties: Any) -> None:
-        """Some other program writes a row, or an operator by hand; `at` is its Timestamp."""
+        """Write a row, as another program or an operator does; `at` is its Timestamp."""
         row = TableEntity({**properties, "PartitionKey": partition_key, "RowKey": row_key})
         row._metadata = {"etag": None, "timestamp": at}
         with self._lock:
             self._rows[partition_key, row_key] = (row, self._next_etag())
 
     def remove(self, partition_key: str, row_key: str) -> None:
-        """An operator deletes a row by hand."""
+        """Delete a row, as an operator does."""
         with self._lock:
             del self._rows[partition_key, row_key]
 
+    def recreate(self) -> None:
+        """Delete all rows, as an operator does who deletes the table and creates it again. ETags stay unique."""
+        with self._lock:
+            self._rows.clear()
+
+    # Transactions
+
     def carry_out(self, operations: Sequence[Operation]) -> Reply:
-        """All of the operations, or none."""
+        """Carry out all operations, or none. Raises the SDK's error if one of them fails."""
         keys = [(str(operation.row["PartitionKey"]), str(operation.row["RowKey"])) for operation in operations]
         if not 1 <= len(operations) <= 100 or len({partition for partition, _ in keys}) > 1:
             raise _transaction_error(0, 400, TableErrorCode.INVALID_INPUT)
         if len(set(keys)) < len(keys):
             raise _transaction_error(0, 400, TableErrorCode.INVALID_DUPLICATE_ROW)
         with self._lock:
-            order = -1 if self.blames_the_last else 1
+            order = -1 if self.reports_last_failure else 1
             for index, (key, operation) in list(enumerate(zip(keys, operations, strict=True)))[::order]:
                 if operation.kind == "create":
                     if key in self._rows:
@@ -213,13 +221,13 @@ class TableService:
         return [{"etag": etag} for etag in etags]
 
     def deliver_late(self) -> None:
-        """Let the transactions arrive that were held up on the way; nobody hears of the answers."""
+        """Let the transactions of `held_up` arrive; their responses are lost."""
         while self.late:
-            _arrive_unheard(self.late.pop(0))
+            _arrive_without_response(self.late.pop(0))
 
     def commit_from_elsewhere(self, partition: str) -> None:
-        """Another process counts a visit in this shard, by the rules of `signin.counting.shards`."""
-        table, visit = self.to_another_process().visit_table(), Visit.now()
+        """Commit a visit to this shard as another process does, by the rules of `signin.counting.shards`."""
+        table, visit = self.another_client().visit_table(), Visit.now()
         shard = ADOPTED if partition == "adopted" else int(partition)
         while visit.key not in self.from_elsewhere:
             with suppress(EtagMismatch):
@@ -228,10 +236,17 @@ class TableService:
                     if state.is_closed or not state.exists:
                         state = table.open_shard(shard, state)
                     table.touch(0)
+                elif shard == ADOPTED:
+                    state = replace(state, is_closed=True)  # as `adopt` creates it
                 table.commit(shard, state, [visit])
                 self.from_elsewhere.append(visit.key)
 
-    # What is in it
+    # The content
+
+    def rows(self) -> list[TableEntity]:
+        """All rows."""
+        with self._lock:
+            return [row for row, _ in self._rows.values()]
 
     def visits(self) -> list[str]:
         """The keys of all visits in all shards."""
@@ -242,14 +257,14 @@ class TableService:
         return sorted(int(name) for name, key in self._rows if key == STATS_KEY and name != partition(ADOPTED))
 
     def audited(self) -> Statistics:
-        """The sum of all shards, after checking that each counts its own visits, and that none is left out."""
-        assert self.shards() == list(range(len(self.shards()))), "the shards have a gap, readers stop there"
+        """The sum of all shards. Fails if a shard does not count its own visits exactly, or if there is a gap."""
+        assert self.shards() == list(range(len(self.shards()))), "the shards have a gap, at which readers stop"
         keys = self.visits()
         assert len(keys) == len(set(keys)), "a visit is in two shards"
         table = self.visit_table()
         total = Statistics()
         for shard in (ADOPTED, *self.shards()):
-            rows = [row for row, _ in self._rows.values() if row["PartitionKey"] == partition(shard) and "OS" in row]
+            rows = [row for row in self.rows() if row["PartitionKey"] == partition(shard) and "OS" in row]
             statistics = table.read(shard).statistics
             assert statistics.total == len(rows), f"shard {shard} counts {statistics.total} visits and has {len(rows)}"
             assert statistics.by_os == Counter(row["OS"] for row in rows), f"shard {shard} miscounts systems"
@@ -263,7 +278,7 @@ class TableService:
 
 
 def arrives(attempt: Attempt) -> Reply:
-    """No fault."""
+    """Arrive, and return the response: no fault."""
     return attempt.arrive()
 
 
@@ -273,19 +288,19 @@ def request_lost(attempt: Attempt) -> Reply:
 
 
 def reply_lost(attempt: Attempt) -> Reply:
-    """The connection breaks after the service has answered, whatever it was."""
-    _arrive_unheard(attempt)
+    """The connection breaks after the service has carried it out, or rejected it."""
+    _arrive_without_response(attempt)
     raise no_answer()
 
 
 def reply_cut_short(attempt: Attempt) -> Reply:
-    """The reply ends in the middle: the SDK lets the error of its HTTP library through."""
-    _arrive_unheard(attempt)
+    """The reply ends in the middle, for which the SDK raises the error of its HTTP library."""
+    _arrive_without_response(attempt)
     raise requests.exceptions.ChunkedEncodingError("IncompleteRead")
 
 
 def failed_after_commit(attempt: Attempt) -> Reply:
-    _arrive_unheard(attempt)
+    _arrive_without_response(attempt)
     raise _error(HttpResponseError("timed out"), 500, TableErrorCode.OPERATION_TIMED_OUT)
 
 
@@ -293,13 +308,13 @@ def busy(attempt: Attempt) -> Reply:
     raise _error(HttpResponseError("server busy"), 503, TableErrorCode.SERVER_BUSY)
 
 
-def _arrive_unheard(attempt: Attempt) -> None:
+def _arrive_without_response(attempt: Attempt) -> None:
     with suppress(TableTransactionError):
         attempt.arrive()
 
 
 def held_up(attempt: Attempt) -> Reply:
-    """It stays on the way, to arrive when the test lets it, and the caller hears nothing."""
+    """It arrives at `deliver_late`, long after the connection broke."""
     attempt.service.late.append(attempt)
     raise no_answer()
 
@@ -316,7 +331,7 @@ def other_writer_first(attempt: Attempt) -> Reply:
 
 
 class Gate:
-    """A fault that keeps a transaction under way until the test opens it, and what becomes of it then."""
+    """A fault that holds a transaction until the test opens the gate, and then applies another fault."""
 
     def __init__(self, then: Fault = arrives) -> None:
         self._then = then
@@ -339,7 +354,7 @@ class Gate:
 
 
 def raising(make: Callable[[], Exception]) -> Fault:
-    """A fault that is answered with this error."""
+    """A fault that raises this error."""
 
     def fault(attempt: Attempt) -> Reply:
         raise make()
@@ -370,7 +385,7 @@ def table_is_being_deleted() -> Exception:
 
 
 def _transaction_error(index: int, status: int, code: TableErrorCode) -> Exception:
-    # The SDK gives the code as text where an operation of a transaction fails, and as a TableErrorCode elsewhere.
+    # For a failed operation of a transaction the SDK sets the code as text, for other errors as a TableErrorCode.
     return _error(TableTransactionError(message=f"{index}:{code.value}"), status, code.value)
 
 

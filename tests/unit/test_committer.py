@@ -39,29 +39,29 @@ from .table_service import (
     wrong_key,
 )
 
-refused = raising(wrong_key)
+rejected = raising(wrong_key)
 not_sent = raising(no_connection)
 
 
 class Process:
-    """The part of a worker process that counts: a committer, and what it knows of the shards."""
+    """The counting part of a process: a committer and its shards."""
 
     def __init__(self, service: TableService) -> None:
         self.commits = 0
         self.shards = Shards(service.visit_table(), max_age=3600)
-        self.committer = Committer(service.visit_table(), self.shards, on_commit=self._committed)
+        self.committer = Committer(service.visit_table(), self.shards, on_commit=self._on_commit)
         self.committer.start()
 
-    def _committed(self) -> None:
+    def _on_commit(self) -> None:
         self.commits += 1
 
     def submit(self, count: int) -> list[Future[None]]:
-        """Queue visits all at once, so that they are taken up together."""
+        """Queue visits at once, so that they are one batch."""
         with self.committer._changed:
             return [self.committer.submit(Visit.now()) for _ in range(count)]
 
-    def count(self, visits: int = 1) -> None:
-        """Count visits, one after another."""
+    def commit(self, visits: int = 1) -> None:
+        """Commit visits, one after the other."""
         for _ in range(visits):
             self.committer.submit(Visit.now()).result(10)
 
@@ -79,7 +79,7 @@ def service() -> TableService:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Start processes, with no pause between the attempts of a commit."""
+    """Start processes that do not pause between the attempts at a commit."""
     monkeypatch.setattr(committer_module, "_FIRST_PAUSE", 0.0)
     processes: list[Process] = []
 
@@ -98,8 +98,8 @@ def process(service: TableService, start: Start) -> Process:
 
 
 @pytest.fixture
-def a_single_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time for a commit is over before its first attempt is."""
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit has no time for a second attempt."""
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
 
 
@@ -110,7 +110,7 @@ def failure(done: Future[None]) -> NotAcknowledged:
 
 
 def sizes(service: TableService) -> list[int]:
-    """How many visits each transaction carried."""
+    """How many visits each transaction contained."""
     return [len(attempt.operations) - 1 for attempt in service.attempts]
 
 
@@ -118,9 +118,7 @@ def sizes(service: TableService) -> list[int]:
 
 
 @pytest.mark.parametrize("fault", [arrives, reply_lost, request_lost])
-def test_a_visit_is_not_acknowledged_before_it_is_durable(
-    fault: Fault, service: TableService, process: Process
-) -> None:
+def test_acknowledged_visit_is_durable(fault: Fault, service: TableService, process: Process) -> None:
     gates = [Gate(then=fault), Gate()]
     service.faults.extend(gates)
     visit = Visit.now()
@@ -129,7 +127,7 @@ def test_a_visit_is_not_acknowledged_before_it_is_durable(
     done.add_done_callback(lambda _: in_table_when_acknowledged.append(visit.key in service.visits()))
 
     gates[0].wait_until_reached()
-    assert not done.done(), "acknowledged while its transaction is under way"
+    assert not done.done(), "acknowledged before its transaction was answered"
     gates[0].open()
     if fault is not arrives:
         gates[1].wait_until_reached()
@@ -139,7 +137,7 @@ def test_a_visit_is_not_acknowledged_before_it_is_durable(
     assert in_table_when_acknowledged == [True]
 
 
-def test_a_visit_is_counted_in_the_statistics_when_it_is_acknowledged(process: Process) -> None:
+def test_acknowledged_visit_is_in_the_value(process: Process) -> None:
     totals: list[int] = []
     for _ in range(3):
         done = process.committer.submit(Visit.now())
@@ -148,16 +146,16 @@ def test_a_visit_is_counted_in_the_statistics_when_it_is_acknowledged(process: P
     assert totals == [1, 2, 3]
 
 
-def test_the_statistics_are_those_of_the_visitors(service: TableService, process: Process) -> None:
+def test_statistics_count_the_labels_of_visits(service: TableService, process: Process) -> None:
     process.committer.submit(Visit("1", "iOS", "Safari", datetime.now(UTC), "Tablet")).result(10)
     process.committer.submit(Visit("2", "Windows", "Firefox", datetime.now(UTC), "Desktop")).result(10)
     expected = Statistics(2, {"iOS": 1, "Windows": 1}, {"Safari": 1, "Firefox": 1}, {"Tablet": 1, "Desktop": 1})
     assert process.shards.value().summary() == service.audited().summary() == expected.summary()
 
 
-def test_each_commit_is_announced_once(service: TableService, process: Process) -> None:
+def test_on_commit_is_called_once_per_commit(service: TableService, process: Process) -> None:
     service.faults.extend([reply_lost, arrives, arrives])
-    process.count(2)
+    process.commit(2)
     process.close()
     assert process.commits == 2
 
@@ -165,14 +163,12 @@ def test_each_commit_is_announced_once(service: TableService, process: Process) 
 # Group commit
 
 
-def test_a_lone_visit_is_committed_at_once(service: TableService, process: Process) -> None:
-    process.count(3)
+def test_lone_visit_is_committed_at_once(service: TableService, process: Process) -> None:
+    process.commit(3)
     assert sizes(service) == [1, 1, 1]
 
 
-def test_visits_that_come_while_a_transaction_is_under_way_share_the_next(
-    service: TableService, process: Process
-) -> None:
+def test_visits_during_a_commit_share_the_next_one(service: TableService, process: Process) -> None:
     service.faults.append(gate := Gate())
     first = process.submit(1)
     gate.wait_until_reached()
@@ -183,7 +179,7 @@ def test_visits_that_come_while_a_transaction_is_under_way_share_the_next(
     assert service.audited().total == 31
 
 
-def test_a_transaction_never_carries_more_than_99_visits(service: TableService, process: Process) -> None:
+def test_transaction_contains_at_most_99_visits(service: TableService, process: Process) -> None:
     service.faults.append(gate := Gate())
     first = process.submit(1)
     gate.wait_until_reached()
@@ -194,7 +190,7 @@ def test_a_transaction_never_carries_more_than_99_visits(service: TableService, 
     assert service.audited().total == 251
 
 
-def test_visits_are_committed_in_the_order_they_came(service: TableService, process: Process) -> None:
+def test_visits_are_committed_in_their_order(service: TableService, process: Process) -> None:
     service.faults.append(gate := Gate())
     visits = [Visit.now() for _ in range(200)]
     done = [process.committer.submit(visit) for visit in visits]
@@ -204,23 +200,23 @@ def test_visits_are_committed_in_the_order_they_came(service: TableService, proc
     assert committed == [visit.key for visit in visits]
 
 
-def test_the_stats_row_is_read_once_and_then_never_again(service: TableService, process: Process) -> None:
-    process.count(20)
+def test_stats_row_is_read_only_once(service: TableService, process: Process) -> None:
+    process.commit(20)
     assert service.reads == [("00", "stats")]
 
 
-def test_a_new_process_goes_on_from_what_is_there(service: TableService, process: Process, start: Start) -> None:
-    process.count(2)
+def test_new_process_continues_the_count(service: TableService, process: Process, start: Start) -> None:
+    process.commit(2)
     process.close()
     successor = start(service)
-    successor.count(1)
+    successor.commit(1)
     assert service.audited().total == successor.shards.value().total == 3
 
 
 # Exactly once
 
 
-@pytest.mark.parametrize("blames_the_last", [False, True], ids=["a visit is to blame", "the fence is to blame"])
+@pytest.mark.parametrize("reports_last_failure", [False, True], ids=["visit row reported", "stats row reported"])
 @pytest.mark.parametrize("is_new_shard", [True, False], ids=["new shard", "existing shard"])
 @pytest.mark.parametrize(
     "plan",
@@ -250,89 +246,81 @@ def test_a_new_process_goes_on_from_what_is_there(service: TableService, process
     ],
     ids=lambda plan: ", ".join(fault.__name__ for fault in plan),
 )
-def test_whatever_happens_on_the_way_visits_are_counted_exactly_once(
-    plan: Sequence[Fault], is_new_shard: bool, blames_the_last: bool, service: TableService, process: Process
+def test_faults_count_each_visit_exactly_once(
+    plan: Sequence[Fault], is_new_shard: bool, reports_last_failure: bool, service: TableService, process: Process
 ) -> None:
-    """Whichever operation the repetition of a committed transaction stops at: 409 or 412 means the same to us."""
-    service.blames_the_last = blames_the_last
+    """The repetition of a committed transaction fails by 409 on a visit's row or by 412 on the stats row."""
+    service.reports_last_failure = reports_last_failure
     if not is_new_shard:
-        process.count(1)
+        process.commit(1)
     already_there = len(service.visits())
 
     service.faults.extend(plan)
     for done in process.submit(5):
         done.result(10)
-    assert not service.faults, "the plan was not carried out"
-    process.count(1)
+    assert not service.faults, "not all faults were applied"
+    process.commit(1)
     service.deliver_late()
 
     assert service.audited().total == already_there + 5 + 1 + plan.count(other_writer_first)
     assert process.shards.value().total >= already_there + 5 + 1
 
 
-def test_an_attempt_without_an_answer_is_repeated_with_the_same_operations_and_etag(
-    service: TableService, process: Process
-) -> None:
-    process.count(1)
+def test_unanswered_attempt_is_repeated_unchanged(service: TableService, process: Process) -> None:
+    process.commit(1)
     service.attempts.clear()
     service.faults.extend([request_lost, busy, not_sent, request_lost])
-    process.count(1)
+    process.commit(1)
     assert len(service.attempts) == 5
     assert all(attempt.operations == service.attempts[0].operations for attempt in service.attempts)
     assert service.attempts[0].operations[-1].etag is not None
-    assert service.reads == [("00", "stats")], "nothing is to be read while a fence may still hold"
+    assert service.reads == [("00", "stats")], "nothing is read while the ETag may still match"
 
 
-def test_once_the_fence_has_moved_one_read_tells_whether_an_attempt_without_an_answer_moved_it(
-    service: TableService, process: Process
-) -> None:
-    process.count(1)
+def test_one_read_resolves_an_unknown_outcome(service: TableService, process: Process) -> None:
+    process.commit(1)
     service.reads.clear()
     service.faults.append(reply_lost)
     visit = Visit.now()
     process.committer.submit(visit).result(10)
-    assert service.reads == [("00", visit.key), ("00", "stats")], "the visitor is told what the shard holds by now"
+    assert service.reads == [("00", visit.key), ("00", "stats")], "the visitor is shown the present state"
 
 
-def test_a_plain_conflict_costs_one_read(service: TableService, process: Process) -> None:
-    process.count(1)
+def test_conflict_costs_one_read(service: TableService, process: Process) -> None:
+    process.commit(1)
     service.reads.clear()
     service.faults.append(other_writer_first)
-    process.count(1)
+    process.commit(1)
     assert service.reads[-1] == ("00", "stats")
     assert len([read for read in service.reads if read[1] != "stats"]) == 0
 
 
-def test_reads_that_fail_are_repeated(service: TableService, process: Process) -> None:
+def test_failed_reads_are_repeated(service: TableService, process: Process) -> None:
     first_read, own_row = [no_connection(), no_answer(), None], [no_answer(), no_connection(), None]
     service.read_errors.extend(first_read + own_row)
     service.faults.append(reply_lost)
-    process.count(1)
+    process.commit(1)
     assert not service.read_errors
     assert service.audited().total == 1
 
 
-def test_a_batch_that_was_given_up_may_still_arrive_and_is_counted_once(
-    service: TableService, process: Process, a_single_attempt: None
-) -> None:
-    process.count(1)
+def test_late_batch_is_counted_once(service: TableService, process: Process, one_attempt: None) -> None:
+    process.commit(1)
     service.faults.append(held_up)
     given_up = process.committer.submit(Visit.now())
     assert failure(given_up).recorded == "unknown"
     service.deliver_late()
-    process.count(1)
+    process.commit(1)
     assert service.audited().total == 3
     assert process.shards.value().total == 3
 
 
-def test_a_batch_that_was_given_up_is_fenced_off_by_the_next_commit(
-    service: TableService, process: Process, a_single_attempt: None
-) -> None:
-    process.count(1)
+def test_next_commit_makes_a_late_batch_fail(service: TableService, process: Process, one_attempt: None) -> None:
+    process.commit(1)
     service.faults.append(held_up)
     given_up = process.committer.submit(Visit.now())
     assert failure(given_up).recorded == "unknown"
-    process.count(1)
+    process.commit(1)
     service.deliver_late()
     assert service.audited().total == 2
 
@@ -344,7 +332,7 @@ def test_a_batch_that_was_given_up_is_fenced_off_by_the_next_commit(
     ("plan", "recorded"),
     [
         ([not_sent], "no"),
-        ([refused], "no"),
+        ([rejected], "no"),
         ([raising(no_table)], "no"),
         ([other_writer_first], "no"),
         ([request_lost], "unknown"),
@@ -353,8 +341,8 @@ def test_a_batch_that_was_given_up_is_fenced_off_by_the_next_commit(
     ],
     ids=lambda value: value[0].__name__ if isinstance(value, list) else value,
 )
-def test_recorded_says_what_is_known_when_time_is_up(
-    plan: Sequence[Fault], recorded: str, service: TableService, process: Process, a_single_attempt: None
+def test_recorded_is_right_after_a_timeout(
+    plan: Sequence[Fault], recorded: str, service: TableService, process: Process, one_attempt: None
 ) -> None:
     service.faults.extend(plan)
     [done] = process.submit(1)
@@ -366,20 +354,20 @@ def test_recorded_says_what_is_known_when_time_is_up(
 @pytest.mark.parametrize(
     ("plan", "recorded"),
     [
-        ([not_sent, refused], "no"),
-        ([other_writer_first, refused], "no"),
-        ([request_lost, refused], "unknown"),
-        ([reply_lost, not_sent, refused], "unknown"),
-        ([request_lost, other_writer_first, refused], "no"),
-        ([held_up, other_writer_first, refused], "no"),
-        ([other_writer_first, request_lost, refused], "unknown"),
+        ([not_sent, rejected], "no"),
+        ([other_writer_first, rejected], "no"),
+        ([request_lost, rejected], "unknown"),
+        ([reply_lost, not_sent, rejected], "unknown"),
+        ([request_lost, other_writer_first, rejected], "no"),
+        ([held_up, other_writer_first, rejected], "no"),
+        ([other_writer_first, request_lost, rejected], "unknown"),
     ],
     ids=lambda value: ", ".join(fault.__name__ for fault in value) if isinstance(value, list) else value,
 )
-def test_recorded_says_what_is_known_when_the_service_refuses(
+def test_recorded_is_right_after_a_rejection(
     plan: Sequence[Fault], recorded: str, service: TableService, process: Process
 ) -> None:
-    process.count(1)
+    process.commit(1)
     service.faults.extend(plan)
     visit = Visit.now()
     done = process.committer.submit(visit)
@@ -389,30 +377,30 @@ def test_recorded_says_what_is_known_when_the_service_refuses(
         assert visit.key not in service.visits()
 
 
-def test_recorded_stays_unknown_while_the_visits_row_cannot_be_read(service: TableService, process: Process) -> None:
-    process.count(1)
+def test_recorded_is_unknown_without_the_visits_row(service: TableService, process: Process) -> None:
+    process.commit(1)
     service.faults.append(reply_lost)
     service.read_errors.append(wrong_key())
     [done] = process.submit(1)
     assert failure(done).recorded == "unknown"
 
 
-def test_what_is_refused_is_not_sent_again(service: TableService, process: Process) -> None:
-    service.faults.append(refused)
+def test_rejected_batch_is_not_repeated(service: TableService, process: Process) -> None:
+    service.faults.append(rejected)
     [done] = process.submit(1)
     assert "check the key" in str(failure(done))
     assert len(service.attempts) == 1
 
 
-def test_the_next_visit_is_tried_anew(service: TableService, process: Process) -> None:
-    service.faults.extend([refused, arrives])
+def test_next_visit_after_a_rejection_is_committed(service: TableService, process: Process) -> None:
+    service.faults.extend([rejected, arrives])
     assert failure(process.submit(1)[0])
-    process.count(1)
+    process.commit(1)
     assert service.audited().total == 1
 
 
 class Clock:
-    """Stands in for the module `time`: it stands still but for sleeps."""
+    """Stands in for the module `time`: only sleeps advance it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -426,9 +414,7 @@ class Clock:
         self.now += seconds
 
 
-def test_a_service_that_does_not_answer_is_asked_at_growing_intervals_for_a_bounded_time(
-    service: TableService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attempts_have_growing_pauses_and_an_end(service: TableService, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(committer_module, "time", clock)
     monkeypatch.setattr("signin.counting.committer.random.uniform", lambda low, high: high)
@@ -443,10 +429,8 @@ def test_a_service_that_does_not_answer_is_asked_at_growing_intervals_for_a_boun
     assert committer_module.COMMIT_SECONDS <= clock.now <= committer_module.COMMIT_SECONDS + 1
 
 
-def test_a_table_that_is_being_deleted_is_not_asked_without_a_pause(
-    service: TableService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The service answers 409 for some 40 seconds: nobody makes progress, unlike with a fence that moved."""
+def test_attempts_pause_during_a_table_deletion(service: TableService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service answers 409 for some 40 seconds. Unlike after an ETag mismatch, no process makes progress."""
     clock = Clock()
     monkeypatch.setattr(committer_module, "time", clock)
 
@@ -466,24 +450,24 @@ def test_a_table_that_is_being_deleted_is_not_asked_without_a_pause(
 # The queue
 
 
-def test_a_full_queue_turns_visits_away_at_once(
+def test_full_queue_rejects_visits_at_once(
     service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer_module, "MAX_WAITING", 2)
     service.faults.append(gate := Gate())
     [under_way] = process.submit(1)
     gate.wait_until_reached()
-    *waiting, turned_away = process.submit(2 * 99 + 1)
-    assert turned_away.done()
-    assert failure(turned_away).recorded == "no"
+    *waiting, rejected_visit = process.submit(2 * 99 + 1)
+    assert rejected_visit.done()
+    assert failure(rejected_visit).recorded == "no"
     gate.open()
     for done in [under_way, *waiting]:
         done.result(10)
-    process.count(1)
+    process.commit(1)
     assert service.audited().total == 1 + 2 * 99 + 1
 
 
-def test_visits_that_waited_too_long_are_given_back(
+def test_visits_that_waited_too_long_are_rejected(
     service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.faults.append(gate := Gate())
@@ -500,7 +484,7 @@ def test_visits_that_waited_too_long_are_given_back(
     assert service.audited().total == 2
 
 
-def test_a_visit_cannot_be_called_back(service: TableService, process: Process) -> None:
+def test_queued_visit_cannot_be_cancelled(service: TableService, process: Process) -> None:
     """Other visitors wait for the same transaction."""
     service.faults.append(gate := Gate())
     [under_way] = process.submit(1)
@@ -514,7 +498,7 @@ def test_a_visit_cannot_be_called_back(service: TableService, process: Process) 
     assert service.audited().total == 3
 
 
-def test_closing_commits_what_waits_and_takes_no_more(service: TableService, process: Process) -> None:
+def test_close_commits_waiting_visits_and_takes_none(service: TableService, process: Process) -> None:
     service.faults.append(gate := Gate())
     done = process.submit(1)
     gate.wait_until_reached()
@@ -526,11 +510,11 @@ def test_closing_commits_what_waits_and_takes_no_more(service: TableService, pro
     assert not closing.is_alive()
     assert all(future.done() and future.exception() is None for future in done)
     assert service.audited().total == 151
-    [refused_now] = process.submit(1)
-    assert failure(refused_now).recorded == "no"
+    [rejected_now] = process.submit(1)
+    assert failure(rejected_now).recorded == "no"
 
 
-def test_closing_does_not_wait_longer_than_it_may(service: TableService, process: Process) -> None:
+def test_close_returns_after_its_timeout(service: TableService, process: Process) -> None:
     service.faults.append(gate := Gate())
     [under_way] = process.submit(1)
     gate.wait_until_reached()
@@ -540,7 +524,7 @@ def test_closing_does_not_wait_longer_than_it_may(service: TableService, process
     under_way.result(10)
 
 
-def test_closing_an_idle_process_ends_its_thread(process: Process) -> None:
+def test_close_ends_an_idle_thread(process: Process) -> None:
     process.close()
     assert not process.committer._thread.is_alive()
 
@@ -548,85 +532,81 @@ def test_closing_an_idle_process_ends_its_thread(process: Process) -> None:
 # Shards
 
 
-def test_a_process_alone_stays_in_the_first_shard(service: TableService, process: Process) -> None:
-    process.count(50)
+def test_lone_process_stays_in_shard_0(service: TableService, process: Process) -> None:
+    process.commit(50)
     assert service.shards() == [0]
 
 
-def test_a_crowded_shard_is_left_and_the_next_one_is_opened(service: TableService, process: Process) -> None:
-    process.count(1)
+def test_conflicts_open_the_next_shard(service: TableService, process: Process) -> None:
+    process.commit(1)
     service.faults.extend([other_writer_first] * 3)
-    process.count(1)
+    process.commit(1)
     assert process.shards.own == 1
-    process.count(1)
+    process.commit(1)
     assert service.shards() == [0, 1]
     assert service.audited().total == 6
 
 
-def test_the_crowd_of_a_shard_that_was_left_is_forgotten(service: TableService, process: Process) -> None:
-    process.count(1)
+def test_conflicts_of_another_shard_do_not_count(service: TableService, process: Process) -> None:
+    process.commit(1)
     service.faults.extend([other_writer_first] * 3 + [arrives, other_writer_first])
-    process.count(2)
+    process.commit(2)
     assert process.shards.own == 1
 
 
-def test_a_table_that_is_made_anew_is_filled_from_the_first_shard(
+def test_recreated_table_is_filled_from_shard_0(
     service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Readers stop at the first shard that does not exist: what lies behind a gap is not counted."""
+    """Readers stop at the first absent shard, and do not count the visits behind the gap."""
     monkeypatch.setattr("signin.counting.shards.random.choice", max)
     service.read_errors.extend([table_is_being_deleted()] * 12)
-    process.count(1)
+    process.commit(1)
     assert service.shards() == [0]
 
 
-def test_a_process_in_a_higher_shard_starts_over_when_the_table_has_been_made_anew(
-    service: TableService, process: Process
-) -> None:
+def test_recreated_table_returns_a_process_to_shard_0(service: TableService, process: Process) -> None:
     service.faults.extend([arrives] + [other_writer_first] * 3)
-    process.count(2)
+    process.commit(2)
     assert process.shards.own == 1
-    service._rows.clear()
+    service.recreate()
     service.read_errors.extend([None, no_answer()])
-    process.count(1)
-    assert service.shards() == [0], "readers would not find a shard behind a gap"
+    process.commit(1)
+    assert service.shards() == [0], "readers stop at a gap"
     assert service.audited().total == 1
 
 
-def test_a_few_conflicts_among_many_commits_are_no_crowd(service: TableService, process: Process) -> None:
-    process.count(1)
+def test_rare_conflicts_open_no_shard(service: TableService, process: Process) -> None:
+    process.commit(1)
     for _ in range(5):
         service.faults.append(other_writer_first)
-        process.count(20)
+        process.commit(20)
     assert service.shards() == [0]
 
 
-def test_crowds_open_one_shard_after_another_without_gaps(service: TableService, process: Process) -> None:
+def test_repeated_conflicts_open_shards_without_gaps(service: TableService, process: Process) -> None:
     for _ in range(12):
         service.faults.extend([other_writer_first] * 3)
-        process.count(2)
+        process.commit(2)
     reader = Shards(service.visit_table(), max_age=3600)
     reader.read_all()
     assert len(service.shards()) > 1
     assert reader.value() == service.audited()
 
 
-def test_lost_replies_of_a_process_alone_are_no_crowd(service: TableService, process: Process) -> None:
-    """Each shard that is opened costs every process one more read per interval, for ever."""
+def test_lost_replies_open_no_shard(service: TableService, process: Process) -> None:
+    """Each open shard costs every process one more read per interval."""
     for _ in range(10):
         service.faults.append(reply_lost)
-        process.count(1)
+        process.commit(1)
     assert service.shards() == [0]
 
 
-def test_an_attempt_without_an_answer_is_settled_before_the_shard_is_left(
-    service: TableService, process: Process
-) -> None:
-    process.count(1)
+def test_unknown_outcome_is_resolved_before_a_move(service: TableService, process: Process) -> None:
+    process.commit(1)
     service.faults.extend([other_writer_first, other_writer_first, reply_lost, arrives])
-    process.count(1)
+    process.commit(1)
     service.faults.extend([held_up, other_writer_first, other_writer_first, other_writer_first])
-    process.count(2)
+    process.commit(2)
     service.deliver_late()
     assert service.audited().total == 1 + 2 + 1 + 3 + 2
 
@@ -634,7 +614,7 @@ def test_an_attempt_without_an_answer_is_settled_before_the_shard_is_left(
 # Defects
 
 
-def test_the_thread_survives_a_defect_of_a_commit(
+def test_thread_survives_an_unexpected_error(
     service: TableService, process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
     def defect(*arguments: object) -> ShardState:
@@ -645,30 +625,28 @@ def test_the_thread_survives_a_defect_of_a_commit(
         [done] = process.submit(1)
         assert failure(done).recorded == "unknown"
     assert "ZeroDivisionError" in caplog.text
-    process.count(1)
+    process.commit(1)
     assert service.audited().total == 1
 
 
-def test_the_thread_survives_a_stats_row_that_makes_no_sense(service: TableService, start: Start) -> None:
-    start(service).count(1)
+def test_thread_survives_a_malformed_stats_row(service: TableService, start: Start) -> None:
+    start(service).commit(1)
     row, etag = service._rows["00", "stats"]
     service._rows["00", "stats"] = (TableEntity({**row, "ByOS": "not JSON"}), etag)
     process = start(service)
     assert failure(process.submit(1)[0])
     service._rows["00", "stats"] = (row, etag)
-    process.count(1)
+    process.commit(1)
     assert service.audited().total == 2
 
 
-def test_a_storage_account_that_is_gone_leaves_nobody_waiting(
-    service: TableService, process: Process, a_single_attempt: None
-) -> None:
+def test_unreachable_account_fails_all_visits(service: TableService, process: Process, one_attempt: None) -> None:
     service.read_errors.extend([no_answer()] * 5)
     for done in process.submit(5):
         assert failure(done).recorded == "no"
 
 
-# All of it at once
+# Everything at once
 
 
 FAULTS = [
@@ -678,24 +656,22 @@ FAULTS = [
     busy,
     failed_after_commit,
     not_sent,
-    refused,
+    rejected,
     held_up,
     late_one_arrives_first,
     other_writer_first,
 ]
 
 
-def fault_by_chance(chance: random.Random) -> Fault:
-    """Two times in five a fault of any kind."""
+def random_fault(chance: random.Random) -> Fault:
+    """A fault of any kind with a probability of 0.4, else none."""
     return chance.choice(FAULTS) if chance.random() < 0.4 else arrives
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_under_faults_and_competition_no_visit_is_lost_or_counted_twice(
-    seed: int, service: TableService, start: Start
-) -> None:
+def test_random_faults_lose_and_repeat_no_visit(seed: int, service: TableService, start: Start) -> None:
     chance = random.Random(seed)
-    service.faults.extend(fault_by_chance(chance) for _ in range(400))
+    service.faults.extend(random_fault(chance) for _ in range(400))
     processes = [start(service) for _ in range(3)]
     outcome: dict[str, Future[None]] = {}
     for number in range(240):

@@ -1,4 +1,4 @@
-"""What one process knows of all shards, and which one it commits to."""
+"""The shards as one process knows them, and which one it commits to."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def service() -> TableService:
 
 
 class Process:
-    """A process that commits a visit at a time, and the requests that it sends."""
+    """A process that commits one visit at a time, with a client of its own whose requests are counted."""
 
     def __init__(self, service: TableService) -> None:
-        self.service = service.to_another_process()
+        self.service = service.another_client()
         self.table: VisitTable = self.service.visit_table()
         self.shards = Shards(self.table, MAX_AGE)
 
     def commit(self) -> None:
-        """Commit a visit, after as many conflicts as it takes."""
+        """Commit a visit, and repeat it after a conflict."""
         while True:
             try:
                 state = self.shards.writable()
-            except EtagMismatch:  # the next call may succeed
+            except EtagMismatch:  # the table was recreated; the next call may succeed
                 continue
             try:
                 self.shards.committed(self.table.commit(self.shards.own, state, [Visit.now()]))
@@ -67,18 +67,18 @@ class Process:
                 self.shards.lost_race()
 
     def visit(self) -> None:
-        """What the app does for a visit, without the broadcast."""
+        """Commit a visit and bring the value up to date, as the app does before it acknowledges the visit."""
         self.commit()
         if not self.shards.is_current:
             self.shards.refresh_if_stale()
 
-    def crowd(self) -> None:
-        """Make the process leave its shard."""
+    def have_conflicts(self) -> None:
+        """Have so many conflicts that the process leaves its shard."""
         for _ in range(CROWDED):
             self.shards.lost_race()
 
     def requests(self, during: Callable[[], object]) -> int:
-        """How many requests are sent."""
+        """How many requests the call sends."""
         before = self._sent()
         during()
         return self._sent() - before
@@ -97,16 +97,16 @@ class Process:
 
 
 @pytest.fixture
-def alone(service: TableService, clock: Clock) -> Process:
-    """A process that knows that it is the sole writer."""
+def sole_writer(service: TableService, clock: Clock) -> Process:
+    """A process that has found out that it is the sole writer."""
     process = Process(service)
     process.visit()
     assert process.shards.is_sole_writer
     return process
 
 
-def visits_in(service: TableService, *totals: int) -> None:
-    """Let other processes count so many visits in the shards 0, 1, …"""
+def commit_elsewhere(service: TableService, *totals: int) -> None:
+    """Let other processes commit so many visits to the shards 0, 1, …"""
     for shard, total in enumerate(totals):
         for _ in range(total):
             service.commit_from_elsewhere(partition(shard))
@@ -115,7 +115,7 @@ def visits_in(service: TableService, *totals: int) -> None:
 # The value
 
 
-def test_a_new_process_knows_nothing(service: TableService) -> None:
+def test_new_process_knows_no_visits(service: TableService) -> None:
     shards = Shards(service.visit_table(), MAX_AGE)
     assert shards.value() == Statistics()
     assert shards.totals() == {}
@@ -123,8 +123,8 @@ def test_a_new_process_knows_nothing(service: TableService) -> None:
     assert not shards.is_sole_writer
 
 
-def test_the_value_is_the_sum_of_all_shards(service: TableService) -> None:
-    visits_in(service, 3, 4, 5)
+def test_value_is_the_sum_of_all_shards(service: TableService) -> None:
+    commit_elsewhere(service, 3, 4, 5)
     service.commit_from_elsewhere("adopted")
     shards = Shards(service.visit_table(), MAX_AGE)
     shards.refresh_if_stale()
@@ -132,15 +132,15 @@ def test_the_value_is_the_sum_of_all_shards(service: TableService) -> None:
     assert shards.totals() == {0: 3, 1: 4, 2: 5, ADOPTED: 1}
 
 
-def test_a_walk_finds_every_shard_there_can_be(service: TableService) -> None:
-    visits_in(service, *[1] * MAX_SHARDS)
+def test_reading_finds_the_maximum_of_shards(service: TableService) -> None:
+    commit_elsewhere(service, *[1] * MAX_SHARDS)
     shards = Shards(service.visit_table(), MAX_AGE)
     shards.refresh_if_stale()
     assert shards.value().total == MAX_SHARDS
 
 
-def test_a_walk_reads_all_known_shards_at_once(service: TableService) -> None:
-    visits_in(service, *[1] * 10)
+def test_known_shards_are_read_in_parallel(service: TableService) -> None:
+    commit_elsewhere(service, *[1] * 10)
     table = service.visit_table()
     shards = Shards(table, MAX_AGE)
     shards.read_all()
@@ -151,8 +151,8 @@ def test_a_walk_reads_all_known_shards_at_once(service: TableService) -> None:
     assert read_together == [[ADOPTED, *range(11)]]
 
 
-def test_a_late_reading_does_not_undo_a_commit(service: TableService, clock: Clock) -> None:
-    """A read may be answered with what the row held before a commit that was recorded in the meantime."""
+def test_late_response_does_not_undo_a_commit(service: TableService, clock: Clock) -> None:
+    """The response to a read may be older than a commit of this process."""
     process = Process(service)
     process.commit()
     read_all = process.table.read_all
@@ -167,7 +167,7 @@ def test_a_late_reading_does_not_undo_a_commit(service: TableService, clock: Clo
     assert process.shards.value().total == 2
 
 
-def test_no_thread_sees_the_value_fall(service: TableService) -> None:
+def test_value_never_falls_in_any_thread(service: TableService) -> None:
     process = Process(service)
     start, written = threading.Barrier(4), threading.Event()
 
@@ -195,8 +195,8 @@ def test_no_thread_sees_the_value_fall(service: TableService) -> None:
 # When the table is read
 
 
-def test_a_fresh_value_is_not_refreshed(service: TableService, clock: Clock) -> None:
-    visits_in(service, 1, 1)
+def test_fresh_value_is_not_refreshed(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 1, 1)
     process = Process(service)
     process.shards.refresh_if_stale()
     assert process.shards.is_current
@@ -206,7 +206,7 @@ def test_a_fresh_value_is_not_refreshed(service: TableService, clock: Clock) -> 
     assert process.requests(process.shards.refresh_if_stale) > 0
 
 
-def test_a_failing_table_is_read_once_an_interval(service: TableService, clock: Clock) -> None:
+def test_failing_table_is_read_once_per_interval(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.lose_connection()
     for _ in range(3):
@@ -219,8 +219,8 @@ def test_a_failing_table_is_read_once_an_interval(service: TableService, clock: 
     assert Counter(process.service.reads)["adopted", "stats"] == 2
 
 
-def test_a_failed_walk_keeps_the_known_value(service: TableService, clock: Clock) -> None:
-    visits_in(service, 1, 2)
+def test_failed_reading_keeps_the_known_value(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 1, 2)
     process = Process(service)
     process.shards.refresh_if_stale()
     process.lose_connection()
@@ -230,8 +230,8 @@ def test_a_failed_walk_keeps_the_known_value(service: TableService, clock: Clock
     assert process.shards.value().total == 3
 
 
-def test_a_shared_failure_keeps_no_callers_frames(service: TableService, clock: Clock) -> None:
-    """An exception that is raised again and again would collect the frames of all its callers."""
+def test_shared_failure_keeps_no_frames(service: TableService, clock: Clock) -> None:
+    """The same exception, raised again, would collect the frames of all its callers."""
     process = Process(service)
     process.lose_connection()
     for _ in range(100):
@@ -241,8 +241,8 @@ def test_a_shared_failure_keeps_no_callers_frames(service: TableService, clock: 
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_concurrent_callers_share_one_walk(service: TableService, fails: bool) -> None:
-    visits_in(service, 1, 1)
+def test_concurrent_callers_share_one_reading(service: TableService, fails: bool) -> None:
+    commit_elsewhere(service, 1, 1)
     process = Process(service)
     process.shards = Shards(process.table, max_age=3600)
     if fails:
@@ -261,21 +261,21 @@ def test_concurrent_callers_share_one_walk(service: TableService, fails: bool) -
     assert max(Counter(process.service.reads).values()) == 1, "a shard was read twice"
 
 
-def test_a_reading_for_stats_begins_after_the_call(service: TableService, clock: Clock) -> None:
+def test_read_all_begins_after_the_call(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.shards.refresh_if_stale()
-    visits_in(service, 1)
+    commit_elsewhere(service, 1)
     clock.now += 0.001
-    assert process.shards.read_all(), "it has found a visit that was not known"
+    assert process.shards.read_all(), "the visit was not known"
     assert process.shards.value().total == 1
     assert not process.shards.read_all()
 
 
-def test_a_broadcast_reads_what_was_committed_before(service: TableService, clock: Clock) -> None:
+def test_broadcast_reads_earlier_commits(service: TableService, clock: Clock) -> None:
     here, there = Process(service), Process(service)
     for process in (here, there):
         process.visit()
-    there.crowd()
+    there.have_conflicts()
     for process in (here, there):
         process.commit()
         clock.now += 0.001
@@ -283,83 +283,83 @@ def test_a_broadcast_reads_what_was_committed_before(service: TableService, cloc
     assert there.shards.value().total == 4
 
 
-def test_a_broadcast_shares_the_walk_of_its_visit(service: TableService, clock: Clock) -> None:
-    visits_in(service, 1, 1)
+def test_broadcast_shares_the_reading_of_its_visit(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 1, 1)
     process = Process(service)
     process.commit()
     clock.now += 0.001
     process.shards.refresh_if_stale()
     assert process.requests(process.shards.read_others) == 0
     clock.now += MAX_AGE / 2
-    assert process.requests(process.shards.read_others) > 0, "it had to wait: others may have committed"
+    assert process.requests(process.shards.read_others) > 0, "others may have committed since"
 
 
 # Sole writer
 
 
-def test_the_sole_writer_sends_one_request_a_visit(alone: Process, clock: Clock) -> None:
+def test_sole_writer_sends_one_request_per_visit(sole_writer: Process, clock: Clock) -> None:
     for _ in range(20):
         clock.now += 1000 * MAX_AGE
-        assert alone.requests(alone.visit) == 1
-        assert alone.requests(alone.shards.read_others) == 0
-    assert alone.shards.value().total == 21
+        assert sole_writer.requests(sole_writer.visit) == 1
+        assert sole_writer.requests(sole_writer.shards.read_others) == 0
+    assert sole_writer.shards.value().total == 21
 
 
-def test_the_sole_writer_answers_stats_by_one_read(alone: Process, clock: Clock) -> None:
+def test_sole_writer_needs_one_read_for_stats(sole_writer: Process, clock: Clock) -> None:
     clock.now += 1000 * MAX_AGE
-    assert alone.requests(alone.shards.read_all) == 1
-    assert alone.shards.is_sole_writer
+    assert sole_writer.requests(sole_writer.shards.read_all) == 1
+    assert sole_writer.shards.is_sole_writer
 
 
-def test_a_process_that_only_reads_needs_one_read(service: TableService, clock: Clock) -> None:
-    visits_in(service, 2)
+def test_process_without_visits_needs_one_read(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 2)
     reader = Process(service)
     reader.shards.read_all()
     clock.now += 1.0
     reader.shards.read_all()  # after the ETag of shard 0 was learnt
     clock.now += 1.0
     assert reader.requests(reader.shards.read_all) == 1
-    visits_in(service, 1)
+    commit_elsewhere(service, 1)
     clock.now += 1.0
     reader.shards.read_all()
     assert reader.shards.value().total == 3
 
 
 @pytest.mark.parametrize("name", ["00", "01"])
-def test_a_commit_elsewhere_ends_the_sole_writers_claim(
-    name: str, alone: Process, service: TableService, clock: Clock
+def test_sole_writer_learns_of_foreign_commits(
+    name: str, sole_writer: Process, service: TableService, clock: Clock
 ) -> None:
     service.commit_from_elsewhere(name)
     clock.now += MAX_AGE
-    alone.visit()
-    assert alone.shards.value().total == 3
+    sole_writer.visit()
+    assert sole_writer.shards.value().total == 3
 
 
-def test_a_commit_elsewhere_is_found_by_the_one_read(alone: Process, service: TableService, clock: Clock) -> None:
+def test_one_read_finds_an_open_shard(sole_writer: Process, service: TableService, clock: Clock) -> None:
     service.commit_from_elsewhere("01")
     clock.now += 1.0
-    alone.shards.read_all()
-    assert alone.shards.value().total == 2
-    assert not alone.shards.is_sole_writer, "shard 1 is open"
+    sole_writer.shards.read_all()
+    assert sole_writer.shards.value().total == 2
+    assert not sole_writer.shards.is_sole_writer, "shard 1 is open"
 
 
-def test_a_walk_before_the_conflict_proves_nothing(service: TableService, clock: Clock) -> None:
-    """Another shard may have been opened after the walk has read its place."""
+def test_reading_before_a_conflict_proves_nothing(service: TableService, clock: Clock) -> None:
+    """Another shard may have been opened after its row was read."""
     process = Process(service)
     process.commit()
     read_all = process.table.read_all
 
-    def conflict_after_the_reads(shards: object) -> list[ShardState]:
+    def read_before_the_conflict(shards: object) -> list[ShardState]:
         states = read_all(shards)  # type: ignore[arg-type]
         process.shards.lost_race()
         return states
 
-    process.table.read_all = conflict_after_the_reads  # type: ignore[method-assign]
+    process.table.read_all = read_before_the_conflict  # type: ignore[method-assign]
     process.shards.read_all()
     assert not process.shards.is_sole_writer
 
 
-def test_a_failed_walk_proves_nothing(service: TableService, clock: Clock) -> None:
+def test_failed_reading_proves_nothing(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.commit()
     process.lose_connection()
@@ -368,60 +368,60 @@ def test_a_failed_walk_proves_nothing(service: TableService, clock: Clock) -> No
     assert not process.shards.is_sole_writer
 
 
-def test_peers_are_remembered_for_some_intervals(alone: Process, service: TableService, clock: Clock) -> None:
+def test_peers_are_remembered_for_some_intervals(sole_writer: Process, service: TableService, clock: Clock) -> None:
     clock.now += 100 * MAX_AGE
-    assert not alone.shards.may_have_peers
+    assert not sole_writer.shards.may_have_peers
     service.commit_from_elsewhere("00")
-    alone.visit()
-    assert alone.shards.is_sole_writer
+    sole_writer.visit()
+    assert sole_writer.shards.is_sole_writer
     clock.now += 3 * MAX_AGE
-    assert alone.shards.may_have_peers
+    assert sole_writer.shards.may_have_peers
     clock.now += 2 * MAX_AGE
-    assert not alone.shards.may_have_peers
+    assert not sole_writer.shards.may_have_peers
 
 
 # Moving
 
 
-def test_a_crowded_process_changes_the_etag_of_shard_0(alone: Process, service: TableService) -> None:
+def test_move_changes_the_etag_of_shard_0(sole_writer: Process, service: TableService) -> None:
     other = Process(service)
-    other.crowd()
+    other.have_conflicts()
     etag = service.visit_table().read(0).etag
     other.shards.writable()
     assert other.shards.own == 1
     assert service.visit_table().read(0).etag != etag
 
 
-def test_an_etag_that_was_read_is_announced_before_a_commit(service: TableService, clock: Clock) -> None:
+def test_reread_etag_is_announced_before_a_commit(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.commit()
-    process.crowd()
+    process.have_conflicts()
     process.commit()
     assert process.shards.own == 1
-    assert process.requests(process.commit) == 1, "its own last ETag needs no announcement"
+    assert process.requests(process.commit) == 1, "the ETag of its own last commit is known"
     service.commit_from_elsewhere("01")
     before = service.visit_table().read(0).etag
     process.commit()
     assert service.visit_table().read(0).etag != before
 
 
-def test_a_closed_shard_is_taken_before_a_new_one(service: TableService, clock: Clock) -> None:
-    visits_in(service, 1, 1, 1, 1)
+def test_closed_shard_is_taken_before_a_new_one(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 1, 1, 1, 1)
     table = service.visit_table()
     table.close_shard(2, table.read(2))
     process = Process(service)
     process.visit()
-    process.crowd()
+    process.have_conflicts()
     process.visit()
     assert process.shards.own == 2
     assert not table.read(2).is_closed
     assert process.shards.value() == service.audited()
 
 
-def test_a_process_whose_shard_was_closed_goes_back(service: TableService, clock: Clock) -> None:
+def test_process_leaves_its_closed_shard(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.commit()
-    process.crowd()
+    process.have_conflicts()
     process.commit()
     table = service.visit_table()
     table.close_shard(1, table.read(1))
@@ -431,10 +431,10 @@ def test_a_process_whose_shard_was_closed_goes_back(service: TableService, clock
     assert service.audited().total == 3
 
 
-def test_a_commit_never_reaches_a_closed_shard(service: TableService, clock: Clock) -> None:
+def test_closed_shard_rejects_earlier_etags(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.commit()
-    process.crowd()
+    process.have_conflicts()
     state = process.shards.writable()
     table = service.visit_table()
     table.close_shard(1, table.read(1))
@@ -445,23 +445,23 @@ def test_a_commit_never_reaches_a_closed_shard(service: TableService, clock: Clo
 # Closing
 
 
-def test_after_a_peak_a_lone_visit_costs_one_request(service: TableService, clock: Clock) -> None:
-    visits_in(service, *[2] * 20)
+def test_lone_visit_after_a_peak_costs_one_request(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, *[2] * 20)
     process = Process(service)
     process.visit()
     assert process.requests(process.visit) == 1, "a visit within the interval"
     clock.now += MAX_AGE
     assert process.requests(process.visit) > 20
     clock.now += IDLE_SECONDS
-    process.visit()  # closes the others
+    process.visit()  # closes the other shards
     assert all(service.visit_table().read(shard).is_closed for shard in range(1, 20))
     clock.now += MAX_AGE
     assert process.requests(process.visit) == 1
     assert process.shards.value() == service.audited()
 
 
-def test_a_shard_in_use_stays_open(service: TableService, clock: Clock) -> None:
-    visits_in(service, 1, 1, 1)
+def test_shard_in_use_stays_open(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 1, 1, 1)
     process = Process(service)
     process.visit()
     for _ in range(5):
@@ -474,10 +474,10 @@ def test_a_shard_in_use_stays_open(service: TableService, clock: Clock) -> None:
     assert process.shards.value() == service.audited()
 
 
-def test_a_process_returns_to_an_idle_shard_0(service: TableService, clock: Clock) -> None:
+def test_process_returns_to_an_idle_shard_0(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.visit()
-    process.crowd()
+    process.have_conflicts()
     process.visit()
     assert process.shards.own == 1
     for _ in range(3):
@@ -492,85 +492,87 @@ def test_a_process_returns_to_an_idle_shard_0(service: TableService, clock: Cloc
     assert process.requests(process.visit) == 1
 
 
-def test_a_shard_that_changes_meanwhile_is_not_closed(service: TableService, clock: Clock) -> None:
-    visits_in(service, 1, 1)
+def test_shard_that_changes_is_not_closed(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 1, 1)
     process = Process(service)
     process.visit()
     clock.now += IDLE_SECONDS
     close_shard = process.table.close_shard
 
-    def close_too_late(shard: int, state: ShardState) -> ShardState:
+    def close_after_a_commit(shard: int, state: ShardState) -> ShardState:
         service.commit_from_elsewhere(partition(shard))
         return close_shard(shard, state)
 
-    process.table.close_shard = close_too_late  # type: ignore[method-assign]
+    process.table.close_shard = close_after_a_commit  # type: ignore[method-assign]
     process.visit()
     assert not service.visit_table().read(1).is_closed
     assert not process.shards.is_sole_writer
 
 
-# A table that is made anew
+# A recreated table
 
 
 @pytest.mark.parametrize("new", [0, 1, 3])
-def test_a_table_made_anew_is_noticed_by_a_commit(new: int, service: TableService, clock: Clock) -> None:
+def test_commit_notices_a_recreated_table(new: int, service: TableService, clock: Clock) -> None:
     process = Process(service)
     for _ in range(5):
         process.visit()
-    service._rows.clear()
-    visits_in(service, new)
+    service.recreate()
+    commit_elsewhere(service, new)
     clock.now += MAX_AGE
     process.visit()
     assert process.shards.value().total == service.audited().total == new + 1
 
 
 @pytest.mark.parametrize("new", [0, 1, 3])
-def test_a_table_made_anew_is_noticed_by_a_reading(new: int, service: TableService, clock: Clock) -> None:
-    visits_in(service, 5, 5, 5)
+def test_reading_notices_a_recreated_table(new: int, service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 5, 5, 5)
     process = Process(service)
     process.shards.read_all()
-    service._rows.clear()
-    visits_in(service, *[new] * (new > 0))
+    service.recreate()
+    commit_elsewhere(service, *[new] * (new > 0))
     clock.now += 1.0
     process.shards.read_all()
     assert process.shards.value().total == new
     assert process.shards.totals() == ({0: new} if new else {})
 
 
-def test_the_sole_writer_notices_a_table_made_anew(alone: Process, service: TableService, clock: Clock) -> None:
-    service._rows.clear()
+def test_sole_writer_notices_a_recreated_table(sole_writer: Process, service: TableService, clock: Clock) -> None:
+    service.recreate()
     clock.now += 1.0
-    alone.shards.read_all()
-    assert alone.shards.value().total == 0
+    sole_writer.shards.read_all()
+    assert sole_writer.shards.value().total == 0
 
 
-def test_a_process_elsewhere_starts_over_in_shard_0(service: TableService, clock: Clock) -> None:
+def test_process_in_shard_1_starts_over_in_shard_0(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.visit()
-    process.crowd()
+    process.have_conflicts()
     process.visit()
-    service._rows.clear()
+    service.recreate()
     process.visit()
     assert process.shards.own == 0
     assert service.audited().total == 1
 
 
-def test_no_shard_is_opened_behind_a_gap(service: TableService, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    visits_in(service, 1, 1, 1, 1)
+def test_process_opens_no_shard_behind_a_gap(
+    service: TableService, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_elsewhere(service, 1, 1, 1, 1)
     process = Process(service)
     process.visit()
-    service._rows.clear()
-    visits_in(service, 1)
+    service.recreate()
+    commit_elsewhere(service, 1)
     monkeypatch.setattr("signin.counting.shards.random.choice", max)
-    process.crowd()
+    process.have_conflicts()
     process.commit()
     process.shards.read_all()
     assert process.shards.own == 0
     assert process.shards.value().total == 2
 
 
-def test_a_row_that_an_operator_corrected_is_believed(service: TableService, clock: Clock) -> None:
-    visits_in(service, 3)
+def test_total_corrected_by_an_operator_is_shown(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 3)
     process = Process(service)
     process.shards.read_all()
     table = service.visit_table()
@@ -584,22 +586,20 @@ def test_a_row_that_an_operator_corrected_is_believed(service: TableService, clo
     assert process.shards.value().total == 1
 
 
-def test_a_forgotten_commit_is_not_resurrected(service: TableService, clock: Clock) -> None:
+def test_emptied_table_is_not_filled_from_memory(service: TableService, clock: Clock) -> None:
     process = Process(service)
     process.visit()
     process.shards.lose_etag()
-    service._rows.clear()
+    service.recreate()
     process.shards.writable()
     assert process.shards.value() == Statistics()
     assert service.visit_table().read(0) == ABSENT
 
 
-def test_an_unanswered_announcement_is_repeated(
-    service: TableService, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_touch_without_answer_is_repeated(service: TableService, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(service)
     process.commit()
-    process.crowd()
+    process.have_conflicts()
     touch = process.table.touch
     failures = iter([OutcomeUnknown("no answer")])
 

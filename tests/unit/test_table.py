@@ -6,7 +6,7 @@ import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from signin.counting.errors import EtagMismatch, NotSent, OutcomeUnknown, PermanentError, StorageError
-from signin.counting.rows import ShardState, partition
+from signin.counting.rows import ABSENT, ShardState, partition
 from signin.counting.table import MAX_VISITS, VisitTable
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
@@ -15,8 +15,6 @@ from tests.support.web_server import Response, WebServer, nothing_listening
 
 from . import table_service
 from .table_service import Fault, Reply, TableService, raising
-
-NOTHING_YET = ShardState(Statistics(), etag=None)
 
 
 def connection_string(url: str, key: str = "a2V5") -> str:
@@ -27,47 +25,47 @@ def some_visits(count: int) -> list[Visit]:
     return [Visit.now(FIREFOX_ON_WINDOWS) for _ in range(count)]
 
 
-def test_a_shard_is_a_partition_of_two_digits() -> None:
+def test_partition_key_of_a_shard_has_two_digits() -> None:
     assert [partition(shard) for shard in (0, 7, 99)] == ["00", "07", "99"]
 
 
-def test_a_shard_that_does_not_exist_is_empty_and_has_no_etag() -> None:
-    assert TableService().visit_table().read(0) == NOTHING_YET
+def test_absent_shard_is_empty_without_etag() -> None:
+    assert TableService().visit_table().read(0) == ABSENT
 
 
-def test_what_was_committed_is_read_back() -> None:
+def test_read_returns_the_committed_state() -> None:
     table = TableService().visit_table()
-    first = table.commit(3, NOTHING_YET, some_visits(2))
+    first = table.commit(3, ABSENT, some_visits(2))
     second = table.commit(3, first, some_visits(MAX_VISITS))
     assert second.statistics.total == 2 + MAX_VISITS
     assert table.read(3) == second
-    assert table.read(2) == NOTHING_YET
+    assert table.read(2) == ABSENT
 
 
-def test_a_visit_is_held_by_the_shard_it_was_committed_to() -> None:
+def test_visit_is_in_the_shard_of_its_commit() -> None:
     table = TableService().visit_table()
     [visit] = some_visits(1)
     assert not table.has_visit(0, visit)
-    table.commit(0, NOTHING_YET, [visit])
+    table.commit(0, ABSENT, [visit])
     assert table.has_visit(0, visit)
     assert not table.has_visit(1, visit)
 
 
-def test_a_transaction_is_the_visits_and_then_their_sum() -> None:
+def test_transaction_ends_with_the_stats_row() -> None:
     service = TableService()
     visits = some_visits(2)
-    head = service.visit_table().commit(0, NOTHING_YET, visits)
-    service.visit_table().commit(0, head, some_visits(1))
+    state = service.visit_table().commit(0, ABSENT, visits)
+    service.visit_table().commit(0, state, some_visits(1))
     opening, following = service.attempts
     assert [operation.kind for operation in opening.operations] == ["create", "create", "create"]
     assert [operation.row["RowKey"] for operation in opening.operations] == [visits[0].key, visits[1].key, "stats"]
     assert [(operation.kind, operation.etag) for operation in following.operations] == [
         ("create", None),
-        ("update", head.etag),
+        ("update", state.etag),
     ]
 
 
-def test_the_stats_row_has_a_64_bit_total_and_a_fixed_number_of_properties() -> None:
+def test_stats_row_has_a_64_bit_total_and_few_columns() -> None:
     service = TableService()
     service.visit_table().commit(
         0, ShardState(Statistics(2**31, {"iOS": 2**31}, {"Safari": 2**31}), None), some_visits(1)
@@ -77,24 +75,24 @@ def test_the_stats_row_has_a_64_bit_total_and_a_fixed_number_of_properties() -> 
     assert set(row) == {"PartitionKey", "RowKey", "Total", "ByOS", "ByBrowser", "ByDevice", "History"}
 
 
-def test_a_stale_etag_moves_nothing() -> None:
+def test_commit_at_an_old_etag_changes_nothing() -> None:
     service = TableService()
     table = service.visit_table()
-    table.commit(0, NOTHING_YET, some_visits(1))
-    for stale in (NOTHING_YET, ShardState(Statistics(), etag='W/"another"')):
+    table.commit(0, ABSENT, some_visits(1))
+    for stale in (ABSENT, ShardState(Statistics(), etag='W/"another"')):
         with pytest.raises(EtagMismatch):
             table.commit(0, stale, some_visits(1))
     assert service.audited().total == 1
 
 
-def test_a_repetition_of_what_was_committed_moves_nothing() -> None:
+def test_repeated_commit_changes_nothing() -> None:
     service = TableService()
     table = service.visit_table()
-    head = table.commit(0, NOTHING_YET, some_visits(1))
+    state = table.commit(0, ABSENT, some_visits(1))
     visits = some_visits(3)
-    table.commit(0, head, visits)
+    table.commit(0, state, visits)
     with pytest.raises(EtagMismatch, match="EntityAlreadyExists"):
-        table.commit(0, head, visits)
+        table.commit(0, state, visits)
     assert service.audited().total == 4
 
 
@@ -104,7 +102,7 @@ def reply_without_etags(attempt: table_service.Attempt) -> Reply:
 
 
 @pytest.mark.parametrize(
-    ("fault", "meaning"),
+    ("fault", "error"),
     [
         (table_service.request_lost, OutcomeUnknown),
         (table_service.reply_lost, OutcomeUnknown),
@@ -119,79 +117,79 @@ def reply_without_etags(attempt: table_service.Attempt) -> Reply:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_fault_has_one_meaning(fault: Fault, meaning: type[StorageError]) -> None:
+def test_each_fault_raises_one_error(fault: Fault, error: type[StorageError]) -> None:
     service = TableService()
     service.faults.append(fault)
     with pytest.raises(StorageError) as raised:
-        service.visit_table().commit(0, NOTHING_YET, some_visits(1))
-    assert type(raised.value) is meaning
+        service.visit_table().commit(0, ABSENT, some_visits(1))
+    assert type(raised.value) is error
     assert "\n" not in str(raised.value)
 
 
-def test_a_message_names_the_services_own_code() -> None:
+def test_message_contains_the_error_code() -> None:
     service = TableService()
     service.read_errors.append(table_service.wrong_key())
     with pytest.raises(PermanentError, match=r"\(AuthenticationFailed\): check the key"):
         service.visit_table().read(0)
 
 
-def test_a_table_that_is_missing_is_said_to_be_missing() -> None:
+def test_missing_table_is_reported() -> None:
     service = TableService()
     service.read_errors.append(table_service.no_table())
     with pytest.raises(PermanentError, match="the table SignInInfo does not exist: create it"):
         service.visit_table().read(0)
 
 
-def test_a_connection_that_is_refused_sends_nothing() -> None:
+def test_refused_connection_means_not_sent() -> None:
     with nothing_listening() as url:
         table = VisitTable.from_connection_string(connection_string(url))
         with pytest.raises(NotSent, match="cannot be reached"):
             table.read(0)
         with pytest.raises(NotSent, match="cannot be reached"):
-            table.commit(0, NOTHING_YET, some_visits(1))
+            table.commit(0, ABSENT, some_visits(1))
 
 
-def test_each_call_sends_one_request_whatever_the_answer() -> None:
-    answers = [
+def test_no_response_is_retried_by_the_sdk() -> None:
+    responses = [
         Response(500),
         Response(503, headers={"Retry-After": "0"}),
         Response(429, headers={"Retry-After": "0"}),
         None,
         Response(202, b"--cut", {"Content-Type": "multipart/mixed; boundary=cut", "Content-Length": "5"}),
     ]
-    for answer in answers:
-        with WebServer(lambda request, answer=answer: answer) as server:  # type: ignore[misc]
+    for response in responses:
+        with WebServer(lambda request, response=response: response) as server:  # type: ignore[misc]
             table = VisitTable.from_connection_string(connection_string(server.url))
             with pytest.raises(OutcomeUnknown):
-                table.commit(0, NOTHING_YET, some_visits(1))
+                table.commit(0, ABSENT, some_visits(1))
             assert len(server.requests) == 1
 
 
-def test_a_key_that_cannot_sign_is_refused_and_not_repeated() -> None:
-    """The SDK tries to decode the key only when it signs a request: nothing was sent, and nothing ever will be."""
+def test_malformed_key_is_a_permanent_error() -> None:
+    """The SDK decodes the key when it signs a request, so nothing was sent, and a repetition would fail too."""
     with WebServer(lambda request: Response()) as server:
         table = VisitTable.from_connection_string(connection_string(server.url, key="this is not base64!"))
         with pytest.raises(PermanentError, match="check the key in TableConnectionString") as raised:
-            table.commit(0, NOTHING_YET, some_visits(1))
+            table.commit(0, ABSENT, some_visits(1))
         assert "base64!" not in str(raised.value)
         assert not server.requests
 
 
-def test_no_message_holds_the_key() -> None:
+def test_message_does_not_contain_the_key() -> None:
     key = "c2VjcmV0IGtleQ=="
     with nothing_listening() as url, pytest.raises(StorageError) as raised:
         VisitTable.from_connection_string(connection_string(url, key)).read(0)
     assert key not in str(raised.value)
 
 
-def test_the_visits_of_a_shard_are_read_as_they_were_committed() -> None:
+def test_scan_returns_the_committed_visits() -> None:
     table = TableService().visit_table()
     visits = some_visits(3)
-    table.commit(0, NOTHING_YET, visits)
+    table.commit(0, ABSENT, visits)
     assert list(table.visits(0)) == visits
 
 
-def test_a_row_of_a_shard_that_is_not_a_visit_is_known_by_its_key() -> None:
+def test_scan_returns_the_key_of_other_rows() -> None:
     service = TableService()
     key = Visit.now().key
     service.put("00", key, OS="iOS", Browser="Safari", Device=7)
@@ -199,7 +197,7 @@ def test_a_row_of_a_shard_that_is_not_a_visit_is_known_by_its_key() -> None:
     assert list(service.visit_table().visits(0)) == [key, "a note"]
 
 
-def test_rows_of_before_devices_were_counted_count_as_other() -> None:
+def test_rows_without_device_count_as_other() -> None:
     service = TableService()
     table = service.visit_table()
     visit = Visit.now(FIREFOX_ON_WINDOWS)
@@ -213,14 +211,14 @@ def test_rows_of_before_devices_were_counted_count_as_other() -> None:
         ByBrowser='{"Firefox": 1}',
         History=counted.history.dump(),
     )
-    head = table.read(0)
+    state = table.read(0)
     assert list(table.visits(0)) == [replace(visit, device="Other")]
-    assert head.statistics == replace(counted, by_device={"Other": 1})
-    assert table.commit(0, head, [Visit.now(FIREFOX_ON_WINDOWS)]).statistics.by_device == {"Other": 1, "Desktop": 1}
+    assert state.statistics == replace(counted, by_device={"Other": 1})
+    assert table.commit(0, state, [Visit.now(FIREFOX_ON_WINDOWS)]).statistics.by_device == {"Other": 1, "Desktop": 1}
     assert table.read(0).statistics.by_device == {"Other": 1, "Desktop": 1}
 
 
-def test_a_row_is_written_over_only_where_nobody_else_has_written_it() -> None:
+def test_write_replaces_only_the_expected_version() -> None:
     table = TableService().visit_table()
     row = TableEntity(PartitionKey="p", RowKey="r", Text="first")
     etag = table.write(row, etag=None)
@@ -234,5 +232,5 @@ def test_a_row_is_written_over_only_where_nobody_else_has_written_it() -> None:
     assert (read["Text"], read.metadata["etag"]) == ("second", second)
 
 
-def test_a_row_that_does_not_exist_is_none() -> None:
+def test_missing_row_is_none() -> None:
     assert TableService().visit_table().row("p", "r") is None
