@@ -67,7 +67,7 @@ class History:
         _expect_none(acknowledged - recorded, "were acknowledged and have no row")
         _expect_none(self.visits("no") & recorded, "were reported as not recorded and have a row")
         _expect_none(recorded - self.outcomes.keys() - set(others), "have a row and were never made")
-        self._check_what_was_shown()
+        self.check_shown()
         return Tally(
             attempted=len(self.outcomes),
             acknowledged=len(acknowledged),
@@ -78,7 +78,7 @@ class History:
             shards=len(shards),
         )
 
-    def _check_what_was_shown(self) -> None:
+    def check_shown(self) -> None:
         """No total of a process is below an earlier one, and the total of each visitor includes the own visit."""
         by_process = defaultdict(list)
         for shown in self.shown:

@@ -1,8 +1,8 @@
-"""Worker processes in slow motion: nothing goes on but what a test lets go on, so that every history can be replayed.
+"""Processes in simulated time: a test decides the outcome of each request, so that every history can be replayed.
 
-The code is the real one from the committer's thread down to the SDK's client. Under it, each thread is an `Actor`,
-which runs until it asks Table Storage for something and then waits to be told what becomes of the request; time is a
-`Clock` that nothing but the test and the requests moves.
+The code is the real one from the committer's thread down to the SDK's client. Each of its threads is a `SteppedThread`,
+which stops at every request to Table Storage until the test resumes it with a `Fault`. Time is a `SimulatedClock`,
+which only the test, sleeps and requests advance.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import queue
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import pytest
 from azure.data.tables import TableClient, TableEntity
@@ -22,18 +23,23 @@ from azure.data.tables import TableClient, TableEntity
 from signin.counting import committer
 from signin.counting import shards as shards_module
 from signin.counting.committer import Committer
+from signin.counting.rows import ShardState
 from signin.counting.shards import Shards
 from signin.counting.table import VisitTable
+from signin.operators import adopt as adopt_module
 from signin.visits.visit import Visit
 from tests.unit.table_service import Attempt, Fault, TableService, arrives
 
 MAX_AGE = 1.0  # seconds
 REQUEST_SECONDS = 0.001
+ADOPTED_AT_ONCE = 2  # visits in one transaction of `adopt`
+
+Event = Literal["opened", "closed", "re-opened", "returned to shard 0", "committed as sole writer"]
 
 T = TypeVar("T")
 
 
-class Clock:
+class SimulatedClock:
     """Stands in for the module `time`."""
 
     def __init__(self) -> None:
@@ -47,7 +53,7 @@ class Clock:
 
 
 class Request(Attempt):
-    """Any request on its way to the service; a test may let it arrive at once, much later, or never."""
+    """Any request on its way to the service. `commits_to` is the partition of a transaction."""
 
     def __init__(self, service: TableService, carry_out: Callable[[], Any], commits_to: str | None = None) -> None:
         super().__init__(service, [])
@@ -57,30 +63,47 @@ class Request(Attempt):
     def arrive(self) -> Any:
         return self._carry_out()
 
+    def fail(self, error: Exception) -> None:
+        """Let it have no effect, and this error as its response, whenever it arrives."""
 
-class Killed(BaseException):
-    """Ends a thread of a process that was killed."""
+        def carry_out() -> Any:
+            raise error
+
+        self._carry_out = carry_out
+        self.commits_to = None
 
 
-def killed(request: Attempt) -> Any:
-    """What becomes of the request of a thread that is killed, as far as the thread can tell."""
-    raise Killed
+class DelayedReply(Request):
+    """A reply on its way back: the service has carried out the request."""
+
+    def __init__(self, request: Attempt) -> None:
+        reply: Any = request.arrive()
+        super().__init__(request.service, lambda: reply)
 
 
-class Actor:
-    """Stands in for `threading.Thread`: it runs only within `start` and `go_on`, until its next request.
+class ThreadKilled(BaseException):
+    """Ends the thread of a process that was killed."""
 
-    `request` is what it waits for; None while it has nothing to do, or is over.
+
+def kills_thread(request: Attempt) -> Any:
+    """The fault that ends the thread instead of answering its request."""
+    raise ThreadKilled
+
+
+class SteppedThread:
+    """Stands in for `threading.Thread`: it runs only during `start` and `resume`, up to its next request.
+
+    `request` is the request at which it has stopped; None while it has nothing to do, and at its end.
     """
 
     _current = threading.local()
 
-    def __init__(self, target: Callable[[], object], name: str = "actor", daemon: bool = True) -> None:
+    def __init__(self, target: Callable[[], object], name: str = "stepped", daemon: bool = True) -> None:
         self.request: Request | None = None
-        self._is_over = False
+        self._has_ended = False
         self._target = target
         self._error: BaseException | None = None
-        self._turns: queue.SimpleQueue[Fault] = queue.SimpleQueue()
+        self._faults: queue.SimpleQueue[Fault] = queue.SimpleQueue()
         self._stops: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=daemon)
 
@@ -88,28 +111,28 @@ class Actor:
         self._thread.start()
         self.request = self._next_stop()
 
-    def go_on(self, fate: Fault) -> None:
-        """Let this become of the request (if it has none: let it look again for something to do), up to the next."""
-        self._turns.put(fate)
+    def resume(self, fault: Fault) -> None:
+        """Apply the fault to its request, or let it look for work if it has none, and run it up to the next request."""
+        self._faults.put(fault)
         self.request = self._next_stop()
 
     def finish(self) -> None:
-        """Let all requests arrive and be answered, until there is nothing to do."""
+        """Answer all its requests without a fault, until it has nothing to do."""
         while self.request:
-            self.go_on(arrives)
+            self.resume(arrives)
 
     def kill(self) -> None:
-        """End it where it is."""
-        if not self._is_over:
-            self.go_on(killed)
+        """End it, without an answer to its request."""
+        if not self._has_ended:
+            self.resume(kills_thread)
         self._thread.join()
 
     @classmethod
     def stop(cls, request: Request | None = None) -> Fault:
-        """For the actor's own thread: wait to be told how to go on."""
-        self: Actor = cls._current.actor
+        """Called on the thread itself: stop until the test resumes it, and return the fault for the request."""
+        self: SteppedThread = cls._current.thread
         self._stops.put(request)
-        return self._turns.get()
+        return self._faults.get()
 
     def _next_stop(self) -> Request | None:
         request = self._stops.get()
@@ -118,60 +141,68 @@ class Actor:
         return request
 
     def _run(self) -> None:
-        self._current.actor = self
+        self._current.thread = self
         try:
             self._target()
-        except Killed:
+        except ThreadKilled:
             pass
         except BaseException as error:
             self._error = error
-        self._is_over = True
+        self._has_ended = True
         self._stops.put(None)
 
 
-class Condition(threading.Condition):
-    """Stands in for `threading.Condition`: who waits has nothing to do."""
+class SteppedCondition(threading.Condition):
+    """Stands in for `threading.Condition`: a thread that waits for it has nothing to do."""
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         while not (result := predicate()):
             self.release()
             try:
-                if Actor.stop() is killed:
-                    raise Killed
+                if SteppedThread.stop() is kills_thread:
+                    raise ThreadKilled
             finally:
                 self.acquire()
         return result
 
 
-class Wire:
-    """A `TableClient` each of whose requests waits for what becomes of it."""
+class SteppedClient:
+    """A `TableClient` that stops its thread at each request."""
 
-    def __init__(self, service: TableService, clock: Clock) -> None:
+    def __init__(self, service: TableService, clock: SimulatedClock) -> None:
         self._service = service
         self._clock = clock
 
     def get_entity(self, partition_key: str, row_key: str, **options: Any) -> Any:
-        return self._ask(lambda: self._service.get_entity(partition_key, row_key, **options))
+        return self._send(lambda: self._service.get_entity(partition_key, row_key, **options))
+
+    def query_entities(self, query_filter: str, **options: Any) -> Iterator[TableEntity]:
+        """One request: the simulated tables are smaller than a page."""
+        rows: list[TableEntity] = self._send(lambda: list(self._service.query_entities(query_filter, **options)))
+        yield from rows
 
     def create_entity(self, entity: TableEntity) -> Any:
-        return self._ask(lambda: self._service.create_entity(entity))
+        return self._send(lambda: self._service.create_entity(entity))
 
     def update_entity(self, entity: Mapping[str, Any], **options: Any) -> Any:
-        return self._ask(lambda: self._service.update_entity(entity, **options))
+        return self._send(lambda: self._service.update_entity(entity, **options))
 
     def submit_transaction(self, operations: Sequence[Any]) -> Any:
         partition = operations[0][1]["PartitionKey"]
-        return self._ask(lambda: self._service.submit_transaction(operations), commits_to=partition)
+        return self._send(lambda: self._service.submit_transaction(operations), commits_to=partition)
 
-    def _ask(self, carry_out: Callable[[], Any], commits_to: str | None = None) -> Any:
+    def _send(self, carry_out: Callable[[], Any], commits_to: str | None = None) -> Any:
         request = Request(self._service, carry_out, commits_to)
-        fate = Actor.stop(request)
+        fault = SteppedThread.stop(request)
         self._clock.now += REQUEST_SECONDS
-        return fate(request)
+        return fault(request)
 
 
-class InTurn(Executor):
-    """Stands in for a pool of threads: the requests of one actor are sent one after the other."""
+class SequentialExecutor(Executor):
+    """Stands in for a pool of threads: runs each call at once, so that a thread has one request at a time."""
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        pass
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         done: Future[T] = Future()
@@ -182,59 +213,101 @@ class InTurn(Executor):
         return done
 
 
-class Process:
-    """The part of a worker process that counts: its committer, and what it knows of the shards."""
+class CountingTable(VisitTable):
+    """Counts the shards that are opened and closed."""
 
-    def __init__(self, number: int, service: TableService, clock: Clock) -> None:
-        table = VisitTable(cast(TableClient, Wire(service, clock)), readers=InTurn())
+    def __init__(self, client: TableClient, events: Counter[Event]) -> None:
+        super().__init__(client, readers=SequentialExecutor())
+        self._events = events
+
+    def open_shard(self, shard: int, state: ShardState) -> ShardState:
+        opened = super().open_shard(shard, state)
+        self._events["re-opened" if state.is_closed else "opened"] += 1
+        return opened
+
+    def close_shard(self, shard: int, state: ShardState) -> ShardState:
+        closed = super().close_shard(shard, state)
+        self._events["closed"] += 1
+        return closed
+
+
+class CountingShards(Shards):
+    """Counts the returns to an idle shard 0, and the commits of a sole writer."""
+
+    def __init__(self, table: VisitTable, events: Counter[Event]) -> None:
+        super().__init__(table, MAX_AGE)
+        self._events = events
+
+    def writable(self) -> ShardState:
+        is_elsewhere = self._own > 0 and self._is_first_idle
+        state = super().writable()
+        if is_elsewhere and self._own == 0:
+            self._events["returned to shard 0"] += 1
+        return state
+
+    def committed(self, state: ShardState) -> None:
+        was_sole_writer = self.is_sole_writer
+        super().committed(state)
+        if was_sole_writer and self.is_sole_writer:
+            self._events["committed as sole writer"] += 1
+
+
+class Process:
+    """The counting part of a process: its committer and its shards."""
+
+    def __init__(self, number: int, service: TableService, clock: SimulatedClock, events: Counter[Event]) -> None:
+        table = CountingTable(cast(TableClient, SteppedClient(service, clock)), events)
         self.number = number
         self.acknowledged: set[str] = set()
-        self.has_changes = False  # that have yet to be broadcast
-        self.shards = Shards(table, MAX_AGE)
-        self.committer = Committer(table, self.shards, on_commit=self._committed)
+        self.has_changes = False  # commits that have not been broadcast
+        self.shards = CountingShards(table, events)
+        self.committer = Committer(table, self.shards, on_commit=self._on_commit)
         self.committer.start()
-        self.committing = cast(Actor, self.committer._thread)
-        self.reading: Actor | None = None
+        self.committing = cast(SteppedThread, self.committer._thread)
+        self.reading: SteppedThread | None = None
 
-    def _committed(self) -> None:
+    def _on_commit(self) -> None:
         self.has_changes = True
 
     def submit(self, visit: Visit) -> Future[None]:
         done = self.committer.submit(visit)
         if self.committing.request is None:
-            self.committing.go_on(arrives)
+            self.committing.resume(arrives)
         return done
 
     def read(self, work: Callable[[], None]) -> None:
         """Begin to read in a thread of its own, unless one is reading already."""
         if self.reading is None or self.reading.request is None:
-            self.reading = Actor(work)
+            self.reading = SteppedThread(work)
             self.reading.start()
 
     @property
-    def waiting(self) -> list[Actor]:
-        """Those with a request under way."""
-        return [actor for actor in (self.committing, self.reading) if actor and actor.request]
+    def waiting(self) -> list[SteppedThread]:
+        """The threads that wait for a response."""
+        return [thread for thread in (self.committing, self.reading) if thread and thread.request]
 
     def kill(self) -> list[Request]:
-        """End at once; the requests that were under way."""
-        requests = [actor.request for actor in self.waiting if actor.request]
-        for actor in (self.committing, self.reading):
-            if actor is not None:
-                actor.kill()
+        """End all threads, and return the requests that were under way."""
+        requests = [thread.request for thread in self.waiting if thread.request]
+        for thread in (self.committing, self.reading):
+            if thread is not None:
+                thread.kill()
         return requests
 
 
 @contextmanager
-def simulated(clock: Clock, chance: random.Random, crowded: int, idle_seconds: float) -> Iterator[None]:
-    """Let the app run in slow motion, with other limits for when a shard is left and when it is closed."""
-    simulated_threading = SimpleNamespace(Thread=Actor, Condition=Condition, Lock=threading.Lock)
+def simulation(clock: SimulatedClock, chance: random.Random, crowded: int, idle_seconds: float) -> Iterator[None]:
+    """Run the app with stepped threads and simulated time, and with these values of CROWDED and IDLE_SECONDS."""
+    stepped_threading = SimpleNamespace(Thread=SteppedThread, Condition=SteppedCondition, Lock=threading.Lock)
     with pytest.MonkeyPatch.context() as patch:
         for module in (committer, shards_module):
-            patch.setattr(module, "threading", simulated_threading)
+            patch.setattr(module, "threading", stepped_threading)
+        for module in (committer, shards_module, adopt_module):
             patch.setattr(module, "time", clock)
-        patch.setattr(committer, "random", chance)
-        patch.setattr(shards_module, "random", chance)
+            patch.setattr(module, "random", chance)
+        patch.setattr(adopt_module, "ThreadPoolExecutor", SequentialExecutor)
+        patch.setattr(adopt_module, "MAX_VISITS", ADOPTED_AT_ONCE)
+        patch.setattr(adopt_module, "labels_of", lambda os, browser: (os, browser))  # a label of its own for each visit
         patch.setattr(shards_module, "CROWDED", crowded)
         patch.setattr(shards_module, "IDLE_SECONDS", idle_seconds)
         yield

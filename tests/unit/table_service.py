@@ -98,7 +98,7 @@ class TableService:
         """The app's view of this table."""
         return VisitTable(cast(TableClient, self))
 
-    def another_client(self) -> TableService:
+    def to_another_process(self) -> TableService:
         """Another client of the same rows, with faults and counters of its own."""
         client = TableService()
         client._rows, client._versions, client._lock = self._rows, self._versions, self._lock
@@ -227,7 +227,7 @@ class TableService:
 
     def commit_from_elsewhere(self, partition: str) -> None:
         """Commit a visit to this shard as another process does, by the rules of `signin.counting.shards`."""
-        table, visit = self.another_client().visit_table(), Visit.now()
+        table, visit = self.to_another_process().visit_table(), Visit.now()
         shard = ADOPTED if partition == "adopted" else int(partition)
         while visit.key not in self.from_elsewhere:
             with suppress(EtagMismatch):
