@@ -276,13 +276,13 @@ class Shards:
 
     def _first_is_unchanged(self) -> bool:
         """Whether one read of shard 0 shows that nothing was committed that this process does not know (rule 5)."""
+        with self._lock:
+            expected, epoch = self._first_etag, self._epoch
         if not self.is_sole_writer:
             return False
-        with self._lock:
-            expected = self._first_etag
         etag = self._table.read(0).etag
-        with self._lock:
-            return etag in (expected, self._first_etag)
+        with self._lock:  # within the epoch, only this process's own commits have changed the expected ETag
+            return self._epoch == epoch and etag in (expected, self._first_etag)
 
     def _read_shards(self, began: float) -> None:
         with self._lock:

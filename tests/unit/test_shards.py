@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from azure.data.tables import TableEntity
@@ -341,6 +342,26 @@ def test_one_read_finds_an_open_shard(sole_writer: Process, service: TableServic
     sole_writer.shards.read_all()
     assert sole_writer.shards.value().total == 2
     assert not sole_writer.shards.is_sole_writer, "shard 1 is open"
+
+
+def test_one_read_finds_a_change_that_the_committer_found(
+    sole_writer: Process, service: TableService, clock: Clock
+) -> None:
+    """The committer learns the new ETag of shard 0 while the read for `/stats` is under way."""
+    service.commit_from_elsewhere("01")
+    clock.now += 1.0
+    read = sole_writer.table.read
+
+    def read_before_the_conflict(shard: int) -> ShardState:
+        sole_writer.table.read = read  # type: ignore[method-assign]
+        state = read(shard)
+        sole_writer.shards.lost_race()
+        sole_writer.shards.writable()
+        return state
+
+    sole_writer.table.read = read_before_the_conflict  # type: ignore[method-assign]
+    sole_writer.shards.read_all()
+    assert sole_writer.shards.value().total == 2
 
 
 def test_reading_before_a_conflict_proves_nothing(service: TableService, clock: Clock) -> None:
