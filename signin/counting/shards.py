@@ -75,7 +75,6 @@ class Shards:
 
         self._lock = threading.Lock()  # guards all up to the next lock; never held during a request
         self._known: dict[int, ShardState] = {}
-        self._known_at: dict[int, float] = {}
         self._value: Statistics | None = None
         self._committed_at = float("-inf")
         self._first_etag: str | None = None  # shard 0's, as last seen
@@ -199,7 +198,7 @@ class Shards:
         logger.warning("the table was recreated or emptied: counting starts over with what is in it now")
         self._move_to(0, None)
         with self._lock:
-            self._forget_known()
+            self._forget_known(self._known)
 
     # For every thread
 
@@ -267,7 +266,7 @@ class Shards:
             began, failure = time.monotonic(), None
             try:
                 if not self._first_is_unchanged():
-                    self._read_shards(began)
+                    self._read_shards()
             except StorageError as error:
                 failure = error
                 raise
@@ -284,13 +283,13 @@ class Shards:
         with self._lock:  # within the epoch, only this process's own commits have changed the expected ETag
             return self._epoch == epoch and etag in (expected, self._first_etag)
 
-    def _read_shards(self, began: float) -> None:
+    def _read_shards(self) -> None:
         with self._lock:
             own, known, first_etag, epoch = self._own, dict(self._known), self._first_etag, self._epoch
         states = self._read_existing(known)
         with self._lock:
             if any(_is_recreated(known.get(shard), state) for shard, state in states.items()):
-                self._forget_known(but_since=began)
+                self._forget_known(known)
             # While this process commits to shard 0, its commits find out whether the ETag is the expected one.
             if (own > 0 or self._state is None) and states[0].etag not in (first_etag, self._first_etag):
                 self._see_first(states[0].etag)
@@ -336,16 +335,14 @@ class Shards:
     def _learn(self, shard: int, state: ShardState, *, is_foreign: bool = False) -> None:
         if not state.exists:
             return
-        now = time.monotonic()
         known = self._known.get(shard)
-        if known is None or state.statistics.total > known.statistics.total:
+        if known is not None and state.statistics.total < known.statistics.total:
+            return  # it was read before the known state was committed
+        if known is None or state.statistics != known.statistics:  # a recreated table may hold as many visits
             self._value = None
             if is_foreign:
-                self._foreign_change_at = now
-        elif state.statistics.total < known.statistics.total:  # read before what is known was committed
-            return
+                self._foreign_change_at = time.monotonic()
         self._known[shard] = state
-        self._known_at[shard] = now
 
     def _see_first(self, etag: str | None) -> None:
         if etag is None or etag != self._first_etag:
@@ -353,10 +350,9 @@ class Shards:
             self._foreign_change_at = time.monotonic()
         self._first_etag = etag
 
-    def _forget_known(self, but_since: float = float("inf")) -> None:
-        for shard in [shard for shard, known_at in self._known_at.items() if known_at < but_since]:
-            del self._known_at[shard]
-            self._known.pop(shard, None)
+    def _forget_known(self, known: Mapping[int, ShardState]) -> None:
+        """Forget these states, but not those that were learnt since."""
+        self._known = {shard: state for shard, state in self._known.items() if state is not known.get(shard)}
         self._value = None
         self._see_first(None)
 

@@ -593,6 +593,58 @@ def test_process_opens_no_shard_behind_a_gap(
     assert process.shards.value().total == 2
 
 
+def test_recreated_table_with_as_many_visits_is_noticed(service: TableService, clock: Clock) -> None:
+    table = service.visit_table()
+    table.commit(0, ABSENT, [Visit("1", "iOS", "Safari", datetime.now(UTC))])
+    process = Process(service)
+    process.shards.read_all()
+    assert process.shards.value().by_os == {"iOS": 1}
+    service.recreate()
+    table.commit(0, ABSENT, [Visit("2", "Windows", "Edge", datetime.now(UTC))])
+    clock.now += 1.0
+    process.shards.read_all()
+    assert process.shards.value() == service.audited()
+
+
+def test_recreated_table_is_noticed_without_a_clock_tick(service: TableService, clock: Clock) -> None:
+    """On Windows the clock may advance in steps of 15.6 ms, so that a commit and a later reading have the same time."""
+    process = Process(service)
+    process.commit()
+    service.recreate()
+    process.shards.read_all()
+    assert process.shards.value() == Statistics()
+
+
+def test_shard_behind_a_gap_gets_no_visit(service: TableService, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes know the shards of the old table, and go on in the same one of the new table."""
+    commit_elsewhere(service, 1, 1, 1)
+    processes = [Process(service), Process(service)]
+    for process in processes:
+        process.visit()
+    service.recreate()
+    commit_elsewhere(service, 1)
+    monkeypatch.setattr("signin.counting.shards.random.choice", max)
+    for process in processes:
+        process.have_conflicts()
+        process.commit()
+        assert process.shards.own == 0
+    reader = Process(service)
+    reader.shards.read_all()
+    assert reader.shards.value().total == 3
+
+
+def test_process_that_knows_a_gap_does_not_reopen_a_shard(service: TableService, clock: Clock) -> None:
+    commit_elsewhere(service, 1)
+    table = service.visit_table()
+    table.close_shard(3, ABSENT)
+    process = Process(service)
+    process.shards._known[3] = table.read(3)
+    process.have_conflicts()
+    process.commit()
+    assert process.shards.own == 0
+    assert table.read(3).is_closed
+
+
 def test_total_corrected_by_an_operator_is_shown(service: TableService, clock: Clock) -> None:
     commit_elsewhere(service, 3)
     process = Process(service)
