@@ -167,16 +167,19 @@ class Shards:
         self._move_to(choice, state)
 
     def _open(self, shard: int) -> ShardState:
-        """Make sure that a shard above 0 exists and is open, and change shard 0's ETag (rule 1)."""
+        """Make sure that a shard above 0 exists and is open, and change shard 0's ETag (rule 1).
+
+        A shard is created closed, and opened after all shards before it were read. So a shard that is open has no gap
+        before it, at which readers would stop, even if the table was recreated meanwhile: its ETag would not match.
+        """
         state = self._table.read(shard)
+        if not state.exists:
+            state = self._table.close_shard(shard, state)
         if state.is_closed:
-            state = self._table.open_shard(shard, state)
-        elif not state.exists:
-            state = self._table.open_shard(shard, state)
-            # Read after the new row was written: if the shards before it exist, they are of the same table.
             if not all(before.exists for before in self._table.read_all(range(shard))):
                 self._forget()
                 raise EtagMismatch("the table was recreated")
+            state = self._table.open_shard(shard, state)
         self._touch_first()
         return state
 

@@ -101,7 +101,10 @@ class VisitTable:
         return ShardState(state.statistics, self.write(stats_row(shard, state.statistics), state.etag))
 
     def close_shard(self, shard: int, state: ShardState) -> ShardState:
-        """Close the shard if it is still at `state`: a commit on its way comes first or fails. The new state."""
+        """Close the shard, or create it closed, if it is still at `state`; the new state.
+
+        A commit on its way to the shard comes first or fails.
+        """
         etag = self.write(stats_row(shard, state.statistics, is_closed=True), state.etag)
         return ShardState(state.statistics, etag, is_closed=True)
 

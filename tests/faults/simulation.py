@@ -34,7 +34,7 @@ MAX_AGE = 1.0  # seconds
 REQUEST_SECONDS = 0.001
 ADOPTED_AT_ONCE = 2  # visits in one transaction of `adopt`
 
-Event = Literal["opened", "closed", "re-opened", "returned to shard 0", "committed as sole writer"]
+Event = Literal["created", "opened", "closed", "re-opened", "returned to shard 0", "committed as sole writer"]
 
 T = TypeVar("T")
 
@@ -222,12 +222,12 @@ class CountingTable(VisitTable):
 
     def open_shard(self, shard: int, state: ShardState) -> ShardState:
         opened = super().open_shard(shard, state)
-        self._events["re-opened" if state.is_closed else "opened"] += 1
+        self._events["re-opened" if state.statistics.total else "opened"] += 1
         return opened
 
     def close_shard(self, shard: int, state: ShardState) -> ShardState:
         closed = super().close_shard(shard, state)
-        self._events["closed"] += 1
+        self._events["closed" if state.exists else "created"] += 1
         return closed
 
 
