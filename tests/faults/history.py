@@ -1,4 +1,4 @@
-"""The outcomes that visitors got, checked against the table at the end of every fault test."""
+"""The outcomes of visits, checked against the table at the end of every fault test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outcome = Literal["acknowledged", "no", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A total that a process returned, and when the request for it began and ended, by any clock."""
+    """A total that a process returned. The request for it began and ended at these times of any clock."""
 
     process: int
     began: float
@@ -59,7 +59,7 @@ class History:
     def check(self, table: VisitTable, rows: Iterable[TableEntity], others: Collection[str] = ()) -> Tally:
         """Fail unless the table agrees with the outcome of every visit.
 
-        `rows` are all rows, when no request is under way any more; `others` are the keys of visits made by others.
+        `rows` are all rows, after the last request has ended; `others` are the keys of visits by other processes.
         """
         _, recorded, shards = audit_rows(rows, table)
         acknowledged, unknown = self.visits("acknowledged"), self.visits("unknown")
@@ -95,6 +95,6 @@ class History:
                 )
 
 
-def _expect_none(keys: Iterable[str], what: str) -> None:
+def _expect_none(keys: Iterable[str], problem: str) -> None:
     wrong = sorted(keys)
-    assert not wrong, f"{len(wrong)} visits {what}: {', '.join(wrong[:5])}"
+    assert not wrong, f"{len(wrong)} visits {problem}: {', '.join(wrong[:5])}"

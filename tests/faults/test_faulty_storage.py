@@ -1,4 +1,4 @@
-"""Committers on Azurite, with a fault in a third of all requests; they share a table, not a process."""
+"""Several committers on one table of Azurite, with a fault in a third of all requests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def proxy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyP
 
 
 class Writer:
-    """The part of a worker process that counts, and its visits, which come in bursts."""
+    """The counting part of a process, which receives visits in bursts."""
 
     def __init__(self, number: int, account: Account, history: History) -> None:
         table = VisitTable.from_connection_string(account.connection_string)
@@ -52,14 +52,14 @@ class Writer:
         self.committer = Committer(table, self.shards, on_commit=lambda: None)
         self.committer.start()
 
-    def count(self, visits: int) -> None:
-        """Count so many visits, burst by burst."""
+    def submit(self, visits: int) -> None:
+        """Submit so many visits, and wait for each burst of them."""
         while visits > 0:
             burst = min(visits, self._chance.randint(1, LARGEST_BURST))
             visits -= burst
-            self._count_burst(burst)
+            self._submit_burst(burst)
 
-    def _count_burst(self, burst: int) -> None:
+    def _submit_burst(self, burst: int) -> None:
         began = time.monotonic()
         visitors: dict[str, Future[None]] = {}
         for _ in range(burst):
@@ -83,23 +83,23 @@ class Writer:
         self._history.shown.append(Shown(self._number, began, ended, total, has_own_visit=is_acknowledged))
 
 
-def count(
+def run_writers(
     account: Account, proxy: FaultyProxy, report: Report, writers: int, visits: int, *, own_shards: bool = False
 ) -> Tally:
-    """Let so many writers count so many visits each, check the result, and return the tally."""
+    """Let each writer submit so many visits, check the table, and return the tally."""
     history = History()
     direct = VisitTable.from_connection_string(account.connection_string)
     proxied = replace(account, table_url=proxy.url)
-    processes = [Writer(number, proxied, history) for number in range(writers)]
+    all_writers = [Writer(number, proxied, history) for number in range(writers)]
     if own_shards:
-        for number, process in enumerate(processes):
+        for number, writer in enumerate(all_writers):
             direct.open_shard(number, ABSENT)
-            process.shards._own = number
+            writer.shards._own = number
     with ThreadPoolExecutor(writers) as pool:
-        for done in [pool.submit(process.count, visits) for process in processes]:
+        for done in [pool.submit(writer.submit, visits) for writer in all_writers]:
             done.result()
-    for process in processes:
-        process.committer.close(timeout=30)
+    for writer in all_writers:
+        writer.committer.close(timeout=30)
     proxy.deliver_late()
     tally = history.check(direct, rows_of(account))
     report(f"{tally}; {proxy}")
@@ -107,7 +107,7 @@ def count(
 
 
 def test_faults_on_separate_shards_lose_no_visit(account: Account, proxy: FaultyProxy, report: Report) -> None:
-    tally = count(account, proxy, report, writers=6, visits=200, own_shards=True)
+    tally = run_writers(account, proxy, report, writers=6, visits=200, own_shards=True)
     assert all(proxy.applied[fault.__name__] for fault in FAULTS), f"some faults were not applied: {proxy.applied}"
     assert tally.acknowledged > tally.attempted / 2, f"too many visits failed: {tally}"
 
@@ -116,13 +116,13 @@ def test_faults_on_one_shard_lose_no_visit(
     account: Account, proxy: FaultyProxy, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards_module, "CROWDED", 10**9)
-    tally = count(account, proxy, report, writers=4, visits=100)
+    tally = run_writers(account, proxy, report, writers=4, visits=100)
     assert tally.shards == 1
     assert tally.acknowledged > 0
 
 
 def test_faults_while_shards_open_lose_no_visit(account: Account, proxy: FaultyProxy, report: Report) -> None:
-    tally = count(account, proxy, report, writers=6, visits=150)
+    tally = run_writers(account, proxy, report, writers=6, visits=150)
     assert tally.shards > 1
     assert tally.acknowledged > tally.attempted / 2, f"too many visits failed: {tally}"
 
@@ -131,7 +131,7 @@ def test_committers_that_give_up_early_lose_no_visit(
     account: Account, proxy: FaultyProxy, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", 0.0)
-    tally = count(account, proxy, report, writers=4, visits=200)
+    tally = run_writers(account, proxy, report, writers=4, visits=200)
     assert 0 < tally.landed < tally.unknown, (
         f"of the visits that were given up, some are counted and some are not: {tally}"
     )
