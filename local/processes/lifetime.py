@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 
 async def until_stopped() -> None:
-    """Wait for SIGINT, for SIGTERM, or for the end of standard input if it is a pipe or a socket."""
+    """Wait for SIGINT, for SIGTERM, or for the end of the parent."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -30,11 +30,16 @@ async def until_stopped() -> None:
             loop.add_signal_handler(number, stopped.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: stop())
+    at_end_of_parent(stop)
+    await stopped.wait()
+
+
+def at_end_of_parent(stop: Callable[[], None]) -> None:
+    """Call `stop` in a thread of its own at the end of standard input, if that is a pipe or a socket."""
     # On Python 3.11 the standard input of asyncio's subprocesses is one end of a socket pair.
     mode = os.fstat(sys.stdin.fileno()).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         threading.Thread(target=_at_end_of_input, args=(stop,), name="lifeline", daemon=True).start()
-    await stopped.wait()
 
 
 def _at_end_of_input(stop: Callable[[], None]) -> None:

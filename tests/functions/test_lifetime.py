@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import sys
+from asyncio.subprocess import PIPE
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
+from local.emulators.functions import pool
 from tests.support.running_host import RunningHost, write_app
 
 from .conftest import SAMPLE_APP, StartHost
@@ -105,6 +110,40 @@ def test_workers_end_after_killed_host(start_host: StartHost) -> None:
     assert host.wait() == -signal.SIGKILL
     host.wait_for_last_process()
     assert {pid for pid in pids if f"worker {pid} exits normally" in host.text} == pids, "no normal exit"
+
+
+def test_handled_sigterm_ends_worker_normally(start_host: StartHost) -> None:
+    host = start_host()
+    pid = pid_of_a_worker(host)
+    os.kill(pid, signal.SIGTERM)
+    host.wait_for_log(f"worker {pid} exits normally")
+    host.wait_for_log(f"Worker {pid} ended (exit code 0)")
+
+
+def test_unhandled_sigterm_kills_worker_at_once(start_host: StartHost) -> None:
+    """As with the real worker: without a handler of the app, no `atexit` handler runs."""
+    host = start_host(app=SAMPLE_APP.replace("signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))", ""))
+    pid = pid_of_a_worker(host)
+    os.kill(pid, signal.SIGTERM)
+    host.wait_for_log(f"Worker {pid} ended (exit code -15)")
+    host.wait_for_log("is up")
+    host.lifeline.close()
+    assert host.wait() == 0
+    host.wait_for_last_process()
+    assert "exits normally" not in host.text
+
+
+async def test_worker_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_KILL_SECONDS", 0.1)
+    reader, writer = os.pipe()
+    program = "import time; print('up', flush=True); time.sleep(1000)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdin=reader, stdout=PIPE)
+    os.close(reader)
+    assert process.stdout
+    assert await process.stdout.readline() == b"up\n"
+    worker = pool.Worker(process, FileIO(writer, "w"))
+    await worker.stop()
+    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

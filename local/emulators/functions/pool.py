@@ -13,7 +13,8 @@ from typing import Self, cast
 log = logging.getLogger(__name__)
 
 WORKER_READY = "Functions worker is listening at "
-WORKER_EXIT_SECONDS = 10.0  # for a worker to finish its work and exit
+WORKER_EXIT_SECONDS = 10.0  # from SIGTERM to the exit of a worker, which limits this time by itself
+_KILL_SECONDS = WORKER_EXIT_SECONDS + 2  # for a worker that hangs so completely that it cannot
 
 _EARLY_SECONDS = 10.0  # a worker that ends sooner is replaced after a pause, any other at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds; the pause doubles each time
@@ -65,12 +66,12 @@ class Worker:
         return code
 
     async def stop(self) -> None:
-        """End the process: close its standard input, and kill it if it does not exit in time."""
+        """End the process: close its standard input, at which it gets a SIGTERM, and kill it if it does not exit."""
         self._lifeline.close()
         try:
-            # A worker limits the time of its own exit. This longer limit is for one that hangs altogether.
-            await asyncio.wait_for(self.ended(), WORKER_EXIT_SECONDS + 2)
+            await asyncio.wait_for(self.ended(), _KILL_SECONDS)
         except TimeoutError:
+            log.warning("Worker %d does not exit and is killed", self.pid)
             self._process.kill()
             await self.ended()
 

@@ -1,7 +1,7 @@
 """One process of the app: `python -m local.emulators.functions.worker`, in the folder of function_app.py and host.json.
 
-It serves the app's functions on a free loopback port until its standard input ends. It then completes the requests
-in flight and exits normally, so that the app's `atexit` handlers run.
+It serves the app's functions on a free loopback port. At the end of its standard input it gets a SIGTERM, as Azure
+sends one to the real worker: that ends it at once, and no `atexit` handler runs, unless the app handles the signal.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import asyncio
 import faulthandler
 import importlib
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,9 +21,7 @@ from local.emulators.functions.invocation import invoke
 from local.emulators.functions.logs import configure_logging
 from local.emulators.functions.pool import WORKER_EXIT_SECONDS, WORKER_READY
 from local.emulators.functions.routing import DEFAULT_PREFIX, RoutingError, RoutingTable
-from local.processes.lifetime import until_stopped
-
-REQUEST_SECONDS = 5  # for requests in flight, after the worker has been asked to stop
+from local.processes.lifetime import at_end_of_parent
 
 
 def main() -> None:
@@ -34,18 +34,25 @@ def main() -> None:
         sys.exit(str(error))
 
     async def serve() -> None:
-        runner = web.AppRunner(
-            application(table), access_log=None, auto_decompress=False, shutdown_timeout=REQUEST_SECONDS
-        )
+        loop = asyncio.get_running_loop()
+        runner = web.AppRunner(application(table), access_log=None, auto_decompress=False)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         print(f"{WORKER_READY}http://127.0.0.1:{runner.addresses[0][1]}", file=standard_output, flush=True)
-        await until_stopped()
-        # If the app hangs, print its stack and exit, even if the host has ended already and cannot kill this process.
-        faulthandler.dump_traceback_later(WORKER_EXIT_SECONDS, exit=True)
-        await runner.cleanup()
+        at_end_of_parent(lambda: terminate(loop))
+        await loop.create_future()  # forever: a signal ends the process
 
     asyncio.run(serve())
+
+
+def terminate(loop: asyncio.AbstractEventLoop) -> None:
+    """Raise SIGTERM in the main thread, from another thread. The process ends at once or by the app's handler."""
+    # If the app hangs, print its stack and exit, even if the host has ended already and cannot kill this process.
+    faulthandler.dump_traceback_later(WORKER_EXIT_SECONDS, exit=True)
+    if sys.platform == "win32":  # os.kill would end the process there, without the app's handler
+        loop.call_soon_threadsafe(signal.raise_signal, signal.SIGTERM)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def route_prefix(host_json: Path) -> str:
