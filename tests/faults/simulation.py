@@ -305,7 +305,6 @@ def simulation(clock: SimulatedClock, chance: random.Random, crowded: int, idle_
         for module in (committer, shards_module, adopt_module):
             patch.setattr(module, "time", clock)
             patch.setattr(module, "random", chance)
-        patch.setattr(adopt_module, "ThreadPoolExecutor", SequentialExecutor)
         patch.setattr(adopt_module, "MAX_VISITS", ADOPTED_AT_ONCE)
         patch.setattr(adopt_module, "labels_of", lambda os, browser: (os, browser))  # a label of its own for each visit
         patch.setattr(shards_module, "CROWDED", crowded)
