@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError
@@ -35,6 +35,9 @@ _REQUEST_OPTIONS: dict[str, Any] = {
 _PAGE_OPTIONS: dict[str, Any] = {"retry_total": 4, "read_timeout": 30.0}
 _PARALLEL_READS = 16
 _NO_ECHO = {"response_preference": "return-no-content"}  # else the service returns each row that it inserts
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 _Operation = tuple[str, TableEntity] | tuple[str, TableEntity, Mapping[str, Any]]
 
@@ -69,7 +72,7 @@ class VisitTable:
 
     def read_all(self, shards: Iterable[int]) -> list[ShardState]:
         """The stats rows of several shards, by parallel requests. They are not of one instant."""
-        return list(self._readers.map(self.read, shards))
+        return self._parallel(self.read, shards)
 
     def has_visit(self, shard: int, visit: Visit) -> bool:
         """Whether the visit's row is in the shard."""
@@ -77,7 +80,7 @@ class VisitTable:
 
     def has_visits(self, shard: int, visits: Iterable[Visit]) -> list[bool]:
         """Whether each visit's row is in the shard, by parallel requests."""
-        return list(self._readers.map(lambda visit: self.has_visit(shard, visit), visits))
+        return self._parallel(lambda visit: self.has_visit(shard, visit), visits)
 
     def commit(self, shard: int, state: ShardState, visits: Sequence[Visit]) -> ShardState:
         """Add up to 99 visits to the shard, all or nothing, if its stats row is still at `state`; the new state.
@@ -143,6 +146,13 @@ class VisitTable:
             raise EtagMismatch("another process has written the row") from error
         except Exception as error:
             raise storage_error(error, TABLE_NAME) from error
+
+    def _parallel(self, request: Callable[[A], R], arguments: Iterable[A]) -> list[R]:
+        arguments = list(arguments)
+        try:
+            return list(self._readers.map(request, arguments))
+        except RuntimeError:  # the process is ending: the interpreter stops all pools before it runs `atexit` handlers
+            return [request(argument) for argument in arguments]
 
     # Scans, for operators
 

@@ -297,7 +297,10 @@ import function_app
 from signin.counting.table import VisitTable
 from tests.unit.table_service import TableService
 
-table = TableService().visit_table()
+service = TableService()
+service.commit_from_elsewhere("00")
+service.commit_from_elsewhere("01")  # another process: a broadcast has to read its shard
+table = service.visit_table()
 VisitTable.from_connection_string = lambda text: table
 functions = {function.get_function_name(): function for function in function_app.app.get_functions()}
 
@@ -333,7 +336,7 @@ def test_sigterm_sends_pending_broadcast_and_exits(around: Surroundings) -> None
         worker.kill()
         worker.communicate()
     assert worker.returncode == 0, errors
-    assert [arguments[0] for arguments in around.broadcasts()] == [1, 2]
+    assert [arguments[0] for arguments in around.broadcasts()] == [3, 4]
     assert "Traceback" not in errors
 
 
