@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from azure.data.tables import EdmType, EntityProperty, TableEntity
@@ -38,11 +38,15 @@ _TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
 @dataclass(frozen=True, slots=True)
 class ShardState:
-    """A shard's stats row as it stood at `etag`; an ETag of None means that there is no such row."""
+    """A shard's stats row as it stood at `etag`; an ETag of None means that there is no such row.
+
+    `changed_at` is the Timestamp that the service set, if the row was read.
+    """
 
     statistics: Statistics
     etag: str | None
     is_closed: bool = False
+    changed_at: datetime | None = field(default=None, compare=False)
 
     @property
     def exists(self) -> bool:
@@ -106,6 +110,6 @@ def state_of(shard: int, row: TableEntity) -> ShardState:
             json.loads(row["ByDevice"]) if "ByDevice" in row else {OTHER: total},
             History.load(row["History"]),
         )
-        return ShardState(statistics, row.metadata["etag"], is_closed=row.get("Closed") is True)
+        return ShardState(statistics, row.metadata["etag"], row.get("Closed") is True, row.metadata.get("timestamp"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PermanentError(f"the stats row of shard {partition(shard)} is malformed: restore it") from error

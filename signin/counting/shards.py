@@ -6,8 +6,8 @@ Invariants, which tests/faults/test_histories.py checks:
    its own last commit it need not.
 2. No process commits to a closed shard without re-opening it, and then 1 applies. Closing is conditional on the
    shard's ETag: a commit on its way either comes first, or fails and finds the shard closed.
-3. A process on shard 0 closes every other shard whose ETag has not changed for IDLE_SECONDS. A process on another
-   shard that sees shard 0 unchanged for as long goes back to it.
+3. A process on shard 0 closes every other shard that was last changed IDLE_SECONDS before the newest one, which as a
+   rule is its own, by the service's clock. A process on another shard goes back to shard 0 if that is idle as long.
 4. A process that needs room takes a closed shard before it opens a new one. Shards are opened without gaps.
 5. Sole writer: a process that has found all other shards closed or absent since it learnt shard 0's ETag, and whose
    commits to shard 0 have met the expected ETag ever since, knows every visit there is. It reads nothing more.
@@ -32,7 +32,7 @@ from signin.visits.statistics import Statistics
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS = 180.0  # after which an unchanged shard is closed
+IDLE_SECONDS = 180.0  # after which an unchanged shard is idle
 CROWDED = 3  # conflicts within the last commits, after which a process leaves a shard
 
 _RECENT_COMMITS = 20
@@ -86,7 +86,6 @@ class Shards:
         self._walk_lock = threading.Lock()  # guards what follows; held during a walk
         self._walked_from = float("-inf")  # when the last walk that has ended began
         self._walk_error: StorageError | None = None
-        self._unchanged_since: dict[int, tuple[str | None, float]] = {}
 
     # For the committer's thread
 
@@ -298,10 +297,15 @@ class Shards:
                 self._see_first(states[0].etag)
             for shard, state in states.items():
                 self._learn(shard, state, is_foreign=True)
-        others = [self._close_if_idle(shard, state) for shard, state in states.items() if shard != own]
+        idle = _idle(states)
+        others = [
+            self._close(shard, state) if own == 0 and shard in idle and not state.is_closed else state
+            for shard, state in states.items()
+            if shard != own
+        ]
         is_alone = own == self._own == 0 and all(state.is_closed or not state.exists for state in others)
         with self._lock:
-            self._is_first_idle = self._is_idle(0)
+            self._is_first_idle = 0 in idle
             self._verified_epoch = epoch if is_alone else -1
 
     def _read_existing(self, known: Mapping[int, ShardState]) -> dict[int, ShardState]:
@@ -316,22 +320,11 @@ class Shards:
             first, end = end, 2 * end
         return states
 
-    def _close_if_idle(self, shard: int, state: ShardState) -> ShardState:
-        """Note for how long the shard's ETag has been the same, and close the shard if that is long (rule 3)."""
-        now = time.monotonic()
-        etag, since = self._unchanged_since.get(shard, (None, now))
-        self._unchanged_since[shard] = (state.etag, since if etag == state.etag else now)
-        can_be_closed = self._own == 0 and shard > 0 and state.exists and not state.is_closed
-        if not (can_be_closed and self._is_idle(shard)):
-            return state
+    def _close(self, shard: int, state: ShardState) -> ShardState:
         try:
             return self._table.close_shard(shard, state)
         except EtagMismatch:  # it is not idle any more
             return state
-
-    def _is_idle(self, shard: int) -> bool:
-        etag, since = self._unchanged_since.get(shard, (None, float("inf")))
-        return etag is not None and time.monotonic() - since >= IDLE_SECONDS
 
     # With `_lock` held
 
@@ -363,3 +356,10 @@ class Shards:
 def _is_recreated(known: ShardState | None, state: ShardState) -> bool:
     """Whether a reading that began after `known` was known shows a table, or a row, that was recreated since."""
     return known is not None and (not state.exists or state.statistics.total < known.statistics.total)
+
+
+def _idle(states: Mapping[int, ShardState]) -> set[int]:
+    """The shards that were last changed IDLE_SECONDS or longer before the newest one, by the service's clock."""
+    changed_at = {shard: state.changed_at for shard, state in states.items() if state.changed_at is not None}
+    newest = max(changed_at.values(), default=None)
+    return {shard for shard, at in changed_at.items() if newest and (newest - at).total_seconds() >= IDLE_SECONDS}

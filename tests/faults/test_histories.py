@@ -134,6 +134,7 @@ class Histories(RuleBasedStateMachine):
     def begin(self, seed: int, crowded: int, shards: int, reports_last_failure: bool = False) -> None:
         self.clock = SimulatedClock()
         self.service = TableService()
+        self.service.clock = lambda: datetime.fromtimestamp(self.clock.now, UTC)
         self.service.reports_last_failure = reports_last_failure
         for shard in range(shards):
             self.service.visit_table().open_shard(shard, ABSENT)

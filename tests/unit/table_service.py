@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import requests
@@ -90,6 +90,8 @@ class TableService:
         self.pages = 0
         self.late: list[Attempt] = []
         self.from_elsewhere: list[str] = []
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._changed_at: dict[str, datetime] = {}  # by ETag
         self._rows: dict[tuple[str, str], tuple[TableEntity, str]] = {}
         self._versions = itertools.count(1)
         self._lock = threading.Lock()
@@ -102,6 +104,7 @@ class TableService:
         """Another client of the same rows, with faults and counters of its own."""
         client = TableService()
         client._rows, client._versions, client._lock = self._rows, self._versions, self._lock
+        client._changed_at, client.clock = self._changed_at, lambda: self.clock()
         return client
 
     # The methods of a TableClient
@@ -115,7 +118,7 @@ class TableService:
             if (partition_key, row_key) not in self._rows:
                 raise _error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
             row, etag = self._rows[partition_key, row_key]
-        return _as_read(row, etag)
+        return self._as_read(row, etag)
 
     def query_entities(
         self, query_filter: str, *, results_per_page: int | None, retry_total: int, read_timeout: float
@@ -130,7 +133,7 @@ class TableService:
             self.pages += 1
             with self._lock:
                 keys = sorted(key for key in self._rows if key > last and matches(*key))[:size]
-                page = [_as_read(*self._rows[key]) for key in keys]
+                page = [self._as_read(*self._rows[key]) for key in keys]
             yield from page
             last = keys[-1] if len(keys) == size else None
 
@@ -175,7 +178,15 @@ class TableService:
             return {"etag": self._rows[key][1]}
 
     def _next_etag(self) -> str:
-        return f"W/\"datetime'{next(self._versions)}'\""
+        etag = f"W/\"datetime'{next(self._versions)}'\""
+        self._changed_at[etag] = self.clock()
+        return etag
+
+    def _as_read(self, row: TableEntity, etag: str) -> TableEntity:
+        timestamp = (row._metadata or {}).get("timestamp") or self._changed_at.get(etag)
+        row = copy.deepcopy(row)
+        row._metadata = {"etag": etag, "timestamp": timestamp}
+        return row
 
     # Changes by other programs, and by operators
 
@@ -393,13 +404,6 @@ def _error(error: HttpResponseError, status: int, code: str | None) -> Exception
     error.status_code = status
     error.error_code = code  # type: ignore[attr-defined]  # as the SDK does
     return error
-
-
-def _as_read(row: TableEntity, etag: str) -> TableEntity:
-    metadata = row._metadata or {}
-    row = copy.deepcopy(row)
-    row._metadata = {"etag": etag, "timestamp": metadata.get("timestamp")}
-    return row
 
 
 _COMPARE: Mapping[str, Callable[[str, str], bool]] = {

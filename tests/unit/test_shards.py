@@ -35,9 +35,10 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch, service: TableService) -> Clock:
     clock = Clock()
     monkeypatch.setattr(shards_module, "time", clock)
+    service.clock = lambda: datetime.fromtimestamp(clock.now, UTC)
     return clock
 
 
@@ -529,6 +530,17 @@ def test_shard_that_changes_is_not_closed(service: TableService, clock: Clock) -
     process.visit()
     assert not service.visit_table().read(1).is_closed
     assert not process.shards.is_sole_writer
+
+
+def test_new_process_closes_what_is_idle_already(service: TableService, clock: Clock) -> None:
+    """In a quiet hour each visit may meet a new process, which has not seen for how long the shards were unchanged."""
+    commit_elsewhere(service, *[2] * 20)
+    clock.now += IDLE_SECONDS
+    process = Process(service)
+    process.visit()
+    assert all(service.visit_table().read(shard).is_closed for shard in range(1, 20))
+    clock.now += MAX_AGE
+    assert process.requests(process.visit) == 1
 
 
 # A recreated table
