@@ -31,7 +31,8 @@ def route(path: str, *methods: str) -> Callable[[Handler], Handler]:
 @route("signin", "GET", "POST")
 async def signin(req: func.HttpRequest) -> func.HttpResponse:
     """Count the visit, and return access to the live updates and the statistics."""
-    return responses.sign_in(await current_app().sign_in(req.headers))
+    key, is_repeated = req.params.get("visit"), req.params.get("repeated") == "1"
+    return responses.sign_in(await current_app().sign_in(req.headers, key, is_repeated=is_repeated))
 
 
 @route("negotiate", "POST")

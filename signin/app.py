@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from signin.counting.committer import Committer
+from signin.counting.deduplicator import Deduplicator
 from signin.counting.errors import StorageError
 from signin.counting.shards import Shards
 from signin.counting.single_flight import SingleFlight
@@ -64,6 +65,7 @@ class App:
             self._hub, self._shards, BroadcastLease(self._table), self.broadcast_interval, self._metrics
         )
         self._committer = Committer(self._table, self._shards, self._broadcaster.changed, self._metrics)
+        self._deduplicator = Deduplicator(self._committer, self._shards, self._table)
         self._reading = SingleFlight(self._read, _READING_PAUSE)
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
@@ -83,15 +85,22 @@ class App:
         self._metrics.close()
         self._site.close()
 
-    async def sign_in(self, headers: Mapping[str, str]) -> SignIn:
+    async def sign_in(
+        self, headers: Mapping[str, str], idempotency_key: str | None = None, *, is_repeated: bool = False
+    ) -> SignIn:
         """Count the visit that a request with these headers is, if it is one, and answer once it is durable.
 
-        Raises NotAcknowledged, or StorageError if there was no visit to count.
+        Requests with the same idempotency key are attempts at one visit. `is_repeated`: the client has sent it before,
+        perhaps to another process, and does not know the outcome.
+
+        Raises NotAcknowledged, InvalidIdempotencyKey, or StorageError if there was no visit to count.
         """
-        visit = Visit.from_headers(headers)
+        visit = Visit.from_headers(headers, idempotency_key)
         if visit is None:
             return SignIn(await self._access_or_none(self._hub.client_access()), await self.statistics())
-        committed = self._shared_future(self._committer.submit(visit))
+        if is_repeated:
+            await self._deduplicator.look_up(visit)
+        committed = self._shared_future(self._deduplicator.submit(visit))
         access = self._hub.client_access()  # during the commit, so that it costs the visitor no time
         await committed
         if not self._shards.is_current:

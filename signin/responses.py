@@ -19,6 +19,7 @@ from signin.live.hub import ClientAccess, SignalRError
 from signin.settings import SettingsError
 from signin.telemetry.console import request_scope
 from signin.visits.statistics import Statistics
+from signin.visits.visit import InvalidIdempotencyKey
 from signin.website.badge import badge as draw
 from signin.website.blobs import ContentUnavailable
 from signin.website.representation import Page
@@ -97,6 +98,8 @@ def error(problem: Exception) -> func.HttpResponse:
     `recorded`: the request certainly was not counted as a visit, or may have been.
     """
     match problem:
+        case InvalidIdempotencyKey():
+            return _json({"error": str(problem), "recorded": "no"}, 400)
         case SettingsError():
             logger.error("the app cannot work: %s", problem)
             return _json({"error": f"The app is not set up: {problem}", "recorded": "no"}, 500)

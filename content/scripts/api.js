@@ -18,11 +18,15 @@ const REQUEST_TIMEOUT = 60_000; // ms; the first request to an idle app waits un
  * Posts the visit. Never throws: any result but a clear "yes" or "no" of the app is "unknown", because the app may have
  * counted a request whose response was lost.
  *
+ * @param {string} key the same for all attempts at one visit
+ * @param {boolean} isRepeated whether the outcome of an earlier attempt is unknown
  * @returns {Promise<SignInAnswer>}
  */
-export async function postSignIn() {
+export async function postSignIn(key, isRepeated) {
   try {
-    const response = await request("signin", "POST");
+    // Chromium repeats a request by itself, a POST too, if a connection that was used before closes before the first
+    // byte of the response. Requests without credentials have other connections: as a rule this is the first on its own.
+    const response = await request(`signin?visit=${key}${isRepeated ? "&repeated=1" : ""}`, "POST", "omit");
     const body = await response.json();
     if (response.ok) {
       const { serviceUrl: url, accessToken } = body.authInfo;
@@ -53,10 +57,12 @@ export async function fetchStats() {
 /**
  * @param {string} path
  * @param {"GET" | "POST"} method
+ * @param {RequestCredentials} [credentials]
  */
-async function request(path, method) {
+async function request(path, method, credentials) {
   try {
-    return await fetch(path, { method, cache: "no-store", signal: AbortSignal.timeout(REQUEST_TIMEOUT) });
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
+    return await fetch(path, { method, credentials, cache: "no-store", signal });
   } catch (cause) {
     throw new Error("The app did not answer.", { cause }); // the messages of browsers differ and are less clear
   }

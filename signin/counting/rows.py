@@ -1,7 +1,9 @@
 """What the app stores in the table `SignInInfo`, and how it reads it back.
 
     PartitionKey  RowKey                              properties
-    "00"          "20261123T091500.123456Z-<random>"  OS, Browser, Device        one row per visit
+    "00"          "20261123T091500.123456Z-<random>"  OS, Browser, Device, Key   one row per visit; <random> is Key,
+                                                                                 the idempotency key of the client,
+                                                                                 if it sent one
     "00"          "stats"                             Total, ByOS, ByBrowser,    the sum of those rows;
                                                       ByDevice, History,         Closed: the shard is closed;
                                                       Closed, Touched            Touched: see `VisitTable.touch`
@@ -62,23 +64,28 @@ def partition(shard: int) -> str:
 
 
 def visit_row(shard: int, visit: Visit) -> TableEntity:
-    return TableEntity(
+    row = TableEntity(
         PartitionKey=partition(shard),
         RowKey=visit.key,
         OS=visit.os,
         Browser=visit.browser,
         Device=visit.device,
     )
+    if visit.idempotency_key is not None:
+        row["Key"] = visit.idempotency_key
+    return row
 
 
 def visit_of(row: TableEntity) -> Visit | None:
     """The visit that a row records, or None if it does not record one."""
     time = _TIME.search(row["RowKey"])
-    os, browser, device = row.get("OS"), row.get("Browser"), row.get("Device", OTHER)
+    os, browser, device, key = row.get("OS"), row.get("Browser"), row.get("Device", OTHER), row.get("Key")
     if time is None or not (isinstance(os, str) and isinstance(browser, str) and isinstance(device, str)):
         return None
+    if not isinstance(key, str | None):
+        return None
     try:
-        return Visit(row["RowKey"], os, browser, datetime.fromisoformat(time.group()), device)
+        return Visit(row["RowKey"], os, browser, datetime.fromisoformat(time.group()), device, key)
     except ValueError:  # no such date
         return None
 

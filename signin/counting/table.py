@@ -18,7 +18,7 @@ from signin.counting.rows import ABSENT, STATS_KEY, ShardState, partition, state
 from signin.identity.credential import Credential
 from signin.network.sessions import session
 from signin.visits.statistics import Statistics
-from signin.visits.visit import Visit
+from signin.visits.visit import Visit, key_prefix
 
 TABLE_NAME = "SignInInfo"
 MAX_VISITS = 99  # in one transaction: the service takes 100 operations, one is the stats row
@@ -33,6 +33,7 @@ _REQUEST_OPTIONS: dict[str, Any] = {
 # One page of thousands that fails must not end a scan, and to read a page twice does no harm. The retries take some
 # 10 s; the service itself takes up to 5 s for a page of rows.
 _PAGE_OPTIONS: dict[str, Any] = {"retry_total": 4, "read_timeout": 30.0}
+_LOOKUP_OPTIONS: dict[str, Any] = {"read_timeout": 10.0}  # a client waits, and repeats a lookup that failed
 _PARALLEL_READS = 16
 _NO_ECHO = {"response_preference": "return-no-content"}  # else the service returns each row that it inserts
 
@@ -49,7 +50,7 @@ class VisitTable:
     """
 
     def __init__(self, client: TableClient, readers: Executor | None = None) -> None:
-        """`readers` runs the requests of `read_all`; its threads start when they are first needed."""
+        """`readers` runs the parallel requests; its threads start when they are first needed."""
         self._client = client
         self._readers = readers or ThreadPoolExecutor(_PARALLEL_READS, thread_name_prefix="shard-reader")
 
@@ -81,6 +82,19 @@ class VisitTable:
     def has_visits(self, shard: int, visits: Iterable[Visit]) -> list[bool]:
         """Whether each visit's row is in the shard, by parallel requests."""
         return self._parallel(lambda visit: self.has_visit(shard, visit), visits)
+
+    def has_idempotency_key(self, shards: Iterable[int], key: str, since: datetime) -> bool:
+        """Whether one of the shards has a visit with this idempotency key that is not older than `since` (UTC).
+
+        Parallel requests, one for each shard, and more if the service takes longer than 5 s for its rows since then.
+        """
+
+        def is_in(shard: int) -> bool:
+            query = f"PartitionKey eq {_quoted(partition(shard))} and RowKey ge {_quoted(key_prefix(since))}"
+            rows = self._query(f"{query} and Key eq {_quoted(key)}", select=["RowKey"], **_LOOKUP_OPTIONS)
+            return next(rows, None) is not None
+
+        return any(self._parallel(is_in, shards))
 
     def commit(self, shard: int, state: ShardState, visits: Sequence[Visit]) -> ShardState:
         """Add up to 99 visits to the shard, all or nothing, if its stats row is still at `state`; the new state.
@@ -159,7 +173,7 @@ class VisitTable:
     def partitions(self) -> Iterator[str]:
         """Every PartitionKey that has rows, in order, by a request each."""
         query = "PartitionKey ge ''"
-        while (row := next(self._query(query, results_per_page=1), None)) is not None:
+        while (row := next(self._query(query, results_per_page=1, **_PAGE_OPTIONS), None)) is not None:
             yield row["PartitionKey"]
             query = f"PartitionKey gt {_quoted(row['PartitionKey'])}"
 
@@ -178,11 +192,11 @@ class VisitTable:
         if prefix:
             beyond = prefix[:-1] + chr(ord(prefix[-1]) + 1)
             query += f" and RowKey ge {_quoted(prefix)} and RowKey lt {_quoted(beyond)}"
-        return self._query(query)
+        return self._query(query, **_PAGE_OPTIONS)
 
-    def _query(self, query: str, results_per_page: int | None = None) -> Iterator[TableEntity]:
+    def _query(self, query: str, **options: Any) -> Iterator[TableEntity]:
         try:
-            yield from self._client.query_entities(query, results_per_page=results_per_page, **_PAGE_OPTIONS)
+            yield from self._client.query_entities(query, **options)
         except Exception as error:
             raise storage_error(error, TABLE_NAME) from error
 

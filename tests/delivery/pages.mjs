@@ -20,7 +20,9 @@ const browsersFetch = globalThis.fetch;
 
 // The addresses in the page are relative, and its modules do not know which of the pages they belong to.
 globalThis.fetch = (address, options) => {
-  if (typeof address === "string" && !address.includes("://")) report("request", `${options.method} ${address}`);
+  if (typeof address === "string" && !address.includes("://")) {
+    report("request", `${options.method} ${address.split("?")[0]}`);
+  }
   return browsersFetch(typeof address === "string" ? new URL(address, `${app}/`) : address, options);
 };
 

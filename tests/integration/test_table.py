@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 
 import pytest
 from azure.data.tables import TableClient, TableEntity
@@ -69,6 +70,31 @@ def test_99_visits_are_one_request(proxied: Account, table_proxy: Proxy, account
     table_of(proxied).commit(0, ABSENT, visits)
     assert len(table_proxy.requests) == 1
     assert audit(account).statistics == Statistics.of(visits)
+
+
+def test_idempotency_key_is_found_among_many_rows(
+    proxied: Account, table_proxy: Proxy, table: VisitTable, account: Account
+) -> None:
+    visits = [Visit.now(idempotency_key=token_hex(16)) for _ in range(12 * MAX_VISITS)]
+    states = [ABSENT] * 3
+    for number in range(0, len(visits), MAX_VISITS):
+        states[0] = table.commit(0, states[0], visits[number : number + MAX_VISITS])
+    for shard in (1, 2):
+        visits.append(Visit.now(idempotency_key=token_hex(16)))
+        states[shard] = table.commit(shard, ABSENT, [visits[-1], Visit.now()])
+    table.close_shard(2, states[2])
+    assert audit(account).statistics.total == len(visits) + 2 > 1000, "more than a page of rows"
+
+    shards, start, seen = [0, 1, 2], visits[0].at, table_of(proxied)
+    for visit in (visits[0], visits[len(visits) // 2], *visits[-3:]):
+        assert visit.idempotency_key
+        assert seen.has_idempotency_key(shards, visit.idempotency_key, start)
+        assert seen.has_idempotency_key(shards, visit.idempotency_key, visit.at)
+        assert not seen.has_idempotency_key(shards, visit.idempotency_key, visit.at + timedelta(microseconds=1))
+    table_proxy.requests.clear()
+    assert not seen.has_idempotency_key(shards, token_hex(16), start)
+    assert len(table_proxy.requests) == len(shards)
+    assert not seen.has_idempotency_key([0, 1], visits[-1].idempotency_key or "", start), "it is in shard 2"
 
 
 def test_stale_etag_commits_nothing(table: VisitTable, account: Account) -> None:

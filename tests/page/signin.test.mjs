@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { fetchStats, negotiate, postSignIn } from "../../content/scripts/api.js";
-import { signIn } from "../../content/scripts/signin.js";
+import { REPEATABLE, SETTLED, signIn } from "../../content/scripts/signin.js";
 import { fromStats } from "../../content/scripts/snapshot.js";
 
 const STATS = { totalNumber: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, byDevice: { Phone: 3 } };
@@ -13,33 +13,48 @@ const html = (status) => new Response("<h1>Bad gateway</h1>", { status, headers:
 const counted = () => json(200, COUNTED);
 const refused = (headers) => json(503, { error: "The table is away.", recorded: "no" }, headers);
 
-/** Replaces fetch: each request gets the next answer. Returns the requests. */
+/** Replaces fetch: each request gets the next answer. Returns the requests, with KEY in place of the first key. */
 function serve(t, ...answers) {
   const requests = [];
-  t.mock.method(globalThis, "fetch", async (path, { method }) => {
-    requests.push(`${method} ${path}`);
+  let key;
+  t.mock.method(globalThis, "fetch", async (path, { method, credentials }) => {
+    key ??= /visit=([^&]+)/.exec(path)?.[1];
+    requests.push(`${method} ${path.replace(key, "KEY")}${credentials ? ` credentials: ${credentials}` : ""}`);
     return answers.shift()();
   });
   return requests;
 }
 
-/** Signs in without waiting; returns the answers and the waits in ms. */
-async function run() {
+const SIGN_IN = "POST signin?visit=KEY credentials: omit";
+const REPEATED = "POST signin?visit=KEY&repeated=1 credentials: omit";
+
+/** Signs in without waiting; returns the answers, and the waits in ms by kind. Every wait takes `slower` ms longer. */
+async function run({ slower = 0 } = {}) {
   const answers = [];
   const waits = [];
+  const settlings = [];
+  let now = 1_000_000;
+  const record = (list) => async (ms) => {
+    list.push(ms);
+    now += ms + slower;
+  };
   await signIn({
     post: postSignIn,
     onAnswer: (answer) => answers.push(answer),
-    wait: async (ms) => waits.push(ms),
+    wait: record(waits),
+    settle: record(settlings),
     delay: (failures) => failures,
+    now: () => now,
   });
-  return { answers, waits };
+  return { answers, waits, settlings };
 }
+
+const outcomes = (answers) => answers.map(({ recorded }) => recorded);
 
 test("a counted visit returns the endpoint and the statistics", async (t) => {
   const requests = serve(t, counted);
   const { answers } = await run();
-  assert.deepEqual(requests, ["POST signin"]);
+  assert.deepEqual(requests, [SIGN_IN]);
   assert.deepEqual(answers, [
     {
       recorded: "yes",
@@ -52,11 +67,8 @@ test("a counted visit returns the endpoint and the statistics", async (t) => {
 test("a visit that was not recorded is posted again until it is", async (t) => {
   const requests = serve(t, refused, refused, counted);
   const { answers } = await run();
-  assert.equal(requests.length, 3);
-  assert.deepEqual(
-    answers.map(({ recorded }) => recorded),
-    ["no", "no", "yes"],
-  );
+  assert.deepEqual(requests, [SIGN_IN, SIGN_IN, SIGN_IN]);
+  assert.deepEqual(outcomes(answers), ["no", "no", "yes"]);
   assert.equal(answers[0].error, "The table is away.");
 });
 
@@ -72,7 +84,7 @@ test("without Retry-After in seconds, a retry waits for the backoff", async (t) 
   assert.deepEqual(waits, [1, 2]);
 });
 
-const NOT_RETRIED = {
+const UNKNOWN = {
   "it is unknown whether the visit was recorded": () => json(503, { error: "No answer.", recorded: "unknown" }),
   "the error has no member recorded": () => json(500, { error: "Something broke." }),
   "the error is a gateway's page": () => html(502),
@@ -83,19 +95,60 @@ const NOT_RETRIED = {
   "no answer comes in time": () => Promise.reject(new DOMException("The operation timed out.", "TimeoutError")),
 };
 
-for (const [reason, answer] of Object.entries(NOT_RETRIED)) {
-  test(`a visit is not posted again if ${reason}`, async (t) => {
-    const requests = serve(t, answer);
-    const { answers } = await run();
-    assert.deepEqual(requests, ["POST signin"]);
-    assert.deepEqual(answers, [{ recorded: "unknown" }]);
+for (const [reason, answer] of Object.entries(UNKNOWN)) {
+  test(`a visit is repeated, marked, when it is settled if ${reason}`, async (t) => {
+    const requests = serve(t, answer, answer, counted);
+    const { answers, waits, settlings } = await run();
+    assert.deepEqual(requests, [SIGN_IN, REPEATED, REPEATED]);
+    assert.deepEqual(answers.slice(0, 2), [{ recorded: "unknown" }, { recorded: "unknown" }]);
+    assert.deepEqual(outcomes(answers), ["unknown", "unknown", "yes"]);
+    assert.deepEqual(settlings, [SETTLED + 1, SETTLED + 2]);
+    assert.deepEqual(waits, []);
   });
 }
 
-test("an unknown outcome after a refusal ends the retries", async (t) => {
-  const requests = serve(t, refused, () => html(502));
-  await run();
-  assert.equal(requests.length, 2);
+test("every attempt after an unknown outcome is marked", async (t) => {
+  const requests = serve(t, refused, () => html(502), refused, refused, counted);
+  const { settlings } = await run();
+  assert.deepEqual(requests, [SIGN_IN, SIGN_IN, REPEATED, REPEATED, REPEATED]);
+  assert.deepEqual(settlings, [SETTLED + 2]);
+});
+
+test("no attempt begins when the app may not find the first one any more", async (t) => {
+  const requests = serve(t, refused, ...Array(100).fill(UNKNOWN["the network fails"]));
+  const { answers, settlings } = await run();
+  const waited = settlings.reduce((sum, ms) => sum + ms, 0);
+  assert.ok(waited > REPEATABLE && waited - settlings.at(-1) <= REPEATABLE);
+  assert.equal(requests.length, 1 + settlings.length);
+  assert.deepEqual(answers.at(-1), { recorded: "unknown" });
+});
+
+test("a page that slept for too long does not repeat its visit", async (t) => {
+  const requests = serve(t, () => html(502));
+  await run({ slower: 3_600_000 });
+  assert.deepEqual(requests, [SIGN_IN]);
+});
+
+test("the end of the repetitions withdraws the last refusal", async (t) => {
+  serve(t, () => html(502), ...Array(100).fill(() => refused({ "Retry-After": "60" })));
+  const { answers } = await run();
+  assert.deepEqual(outcomes(answers.slice(-2)), ["no", "unknown"]);
+});
+
+test("refusals alone are retried for ever", async (t) => {
+  serve(t, ...Array(100).fill(() => refused({ "Retry-After": "60" })), counted);
+  const { answers } = await run();
+  assert.equal(answers.at(-1).recorded, "yes");
+});
+
+test("each visit has a random key of its own", async () => {
+  const keys = new Set();
+  for (let visits = 0; visits < 10; visits++) {
+    const post = async (key) => (keys.add(key), { recorded: "yes" });
+    await signIn({ post, onAnswer: () => {} });
+  }
+  assert.equal(keys.size, 10);
+  for (const key of keys) assert.match(key, /^[0-9a-f]{32}$/);
 });
 
 test("negotiate and fetchStats use their own routes", async (t) => {

@@ -121,7 +121,13 @@ class TableService:
         return self._as_read(row, etag)
 
     def query_entities(
-        self, query_filter: str, *, results_per_page: int | None, retry_total: int, read_timeout: float
+        self,
+        query_filter: str,
+        *,
+        results_per_page: int | None = None,
+        select: Sequence[str] | None = None,
+        retry_total: int = 0,
+        read_timeout: float,
     ) -> Iterator[TableEntity]:
         matches = _condition(query_filter)
         self.queries.append(query_filter)
@@ -132,7 +138,7 @@ class TableService:
                 self.before_pages.popleft()()
             self.pages += 1
             with self._lock:
-                keys = sorted(key for key in self._rows if key > last and matches(*key))[:size]
+                keys = sorted(key for key, (row, _) in self._rows.items() if key > last and matches(row))[:size]
                 page = [self._as_read(*self._rows[key]) for key in keys]
             yield from page
             last = keys[-1] if len(keys) == size else None
@@ -236,9 +242,9 @@ class TableService:
         while self.late:
             _arrive_without_response(self.late.pop(0))
 
-    def commit_from_elsewhere(self, partition: str) -> None:
+    def commit_from_elsewhere(self, partition: str, visit: Visit | None = None) -> None:
         """Commit a visit to this shard as another process does, by the rules of `signin.counting.shards`."""
-        table, visit = self.to_another_process().visit_table(), Visit.now()
+        table, visit = self.to_another_process().visit_table(), visit or Visit.now()
         shard = ADOPTED if partition == "adopted" else int(partition)
         while visit.key not in self.from_elsewhere:
             with suppress(EtagMismatch):
@@ -412,20 +418,19 @@ _COMPARE: Mapping[str, Callable[[str, str], bool]] = {
     "ge": operator.ge,
     "lt": operator.lt,
 }
-_COMPARISON = re.compile(r"(PartitionKey|RowKey) (eq|gt|ge|lt) '((?:[^']|'')*)'")
+_COMPARISON = re.compile(r"(PartitionKey|RowKey|Key) (eq|gt|ge|lt) '((?:[^']|'')*)'")
 
 
-def _condition(query_filter: str) -> Callable[[str, str], bool]:
-    """An OData filter of comparisons with keys, as a function of PartitionKey and RowKey."""
+def _condition(query_filter: str) -> Callable[[Mapping[str, Any]], bool]:
+    """An OData filter of comparisons with keys, as a function of a row."""
     comparisons: list[tuple[str, str, str]] = []
     for text in query_filter.split(" and "):
         comparison = _COMPARISON.fullmatch(text)
         assert comparison, f"not a comparison with a key: {text}"
         comparisons.append((comparison[1], comparison[2], comparison[3].replace("''", "'")))
 
-    def matches(partition_key: str, row_key: str) -> bool:
-        keys = {"PartitionKey": partition_key, "RowKey": row_key}
-        return all(_COMPARE[how](keys[name], value) for name, how, value in comparisons)
+    def matches(row: Mapping[str, Any]) -> bool:
+        return all(name in row and _COMPARE[how](row[name], value) for name, how, value in comparisons)
 
     return matches
 

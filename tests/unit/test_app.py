@@ -48,6 +48,29 @@ async def test_sign_in_returns_access_to_live_updates(around: Surroundings, app:
     assert access.url == f"{around.signalr.url}/client/?hub=signinsamplehub"
 
 
+async def test_attempts_at_one_visit_count_once(around: Surroundings, app: App) -> None:
+    answers = await asyncio.gather(*(app.sign_in({}, "a" * 32) for _ in range(4)))
+    answers.append(await app.sign_in({}, "a" * 32, is_repeated=True))
+    assert {answer.statistics.total for answer in answers} == {1}
+    assert all(answer.access.token for answer in answers)
+    assert around.table.audited().total == 1
+    assert (await app.sign_in({}, "b" * 32)).statistics.total == 2
+
+
+async def test_repeated_visit_is_found_in_other_processes(around: Surroundings, app: App) -> None:
+    with running_app(around) as other:
+        for key in ("a" * 32, "b" * 32):
+            await other.sign_in({}, key)
+            answer = await app.sign_in({}, key, is_repeated=True)
+            assert answer.statistics.total == around.table.audited().total
+
+
+async def test_marked_visit_without_a_key_is_counted(around: Surroundings, app: App) -> None:
+    for total in (1, 2):
+        assert (await app.sign_in({}, is_repeated=True)).statistics.total == total
+    assert not around.table.queries
+
+
 async def test_concurrent_visitors_share_transactions(around: Surroundings, app: App) -> None:
     around.table.faults.append(gate := Gate())
     visitors = [asyncio.ensure_future(app.sign_in({"user-agent": FIREFOX_ON_WINDOWS})) for _ in range(300)]

@@ -15,6 +15,7 @@ import azure.functions as func
 import pytest
 from azure.functions.decorators.http import HttpTrigger
 
+from signin.visits.visit import Visit
 from tests.support.user_agents import SAFARI_ON_IPHONE
 from tests.support.web_server import Response
 
@@ -67,11 +68,17 @@ ROUTES = {
 
 
 async def call(
-    name: str, method: str = "GET", headers: Mapping[str, str] | None = None, path: str | None = None
+    name: str,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    path: str | None = None,
+    params: Mapping[str, str] | None = None,
 ) -> func.HttpResponse:
     """Call a function as the host would."""
     route_params = {} if path is None else {"path": path}
-    request = func.HttpRequest(method=method, url="/", headers=headers or {}, route_params=route_params, body=b"")
+    request = func.HttpRequest(
+        method=method, url="/", headers=headers or {}, params=params or {}, route_params=route_params, body=b""
+    )
     response = await FUNCTIONS[name].handler(request)
     assert isinstance(response, func.HttpResponse)
     return response
@@ -161,6 +168,45 @@ async def test_sign_in_counts_the_visit(
     assert answer["authInfo"]["serviceUrl"] == f"{around.signalr.url}/client/?hub=signinsamplehub"
     assert answer["authInfo"]["accessToken"].count(".") == 2
     assert around.table.audited().total == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_sign_ins_with_the_same_key_count_once(
+    method: str, around: Surroundings, environment: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        response = await call("signin", method, params={"visit": "a" * 32})
+        assert json.loads(response.get_body())["stats"]["totalNumber"] == 1
+    assert around.table.audited().total == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "total"),
+    [
+        ({"visit": "a" * 32, "repeated": "1"}, 1),
+        ({"visit": "a" * 32}, 2),
+        ({"visit": "a" * 32, "repeated": "0"}, 2),
+        ({"repeated": "1"}, 2),
+    ],
+)
+async def test_only_a_marked_key_is_looked_up(
+    params: Mapping[str, str], total: int, around: Surroundings, environment: pytest.MonkeyPatch
+) -> None:
+    around.table.commit_from_elsewhere("00", Visit.now(idempotency_key="a" * 32))
+    response = await call("signin", "POST", params=params)
+    assert response.status_code == 200
+    assert around.table.audited().total == total
+
+
+async def test_malformed_key_is_a_bad_request(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+    response = await call("signin", "POST", params={"visit": "short"})
+    assert response.status_code == 400
+    assert json.loads(response.get_body()) == {
+        "error": "visit has to be 16 to 64 of the characters A-Z, a-z, 0-9, _ and -",
+        "recorded": "no",
+    }
+    assert "Retry-After" not in response.headers
+    assert not around.table.attempts
 
 
 async def test_negotiation_counts_nothing(around: Surroundings, environment: pytest.MonkeyPatch) -> None:

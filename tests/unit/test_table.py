@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
@@ -189,12 +190,39 @@ def test_scan_returns_the_committed_visits() -> None:
     assert list(table.visits(0)) == visits
 
 
+def test_idempotency_key_is_a_property_of_its_visit_only() -> None:
+    service = TableService()
+    visits = [*some_visits(1), Visit.now(FIREFOX_ON_WINDOWS, "a" * 32)]
+    service.visit_table().commit(0, ABSENT, visits)
+    assert list(service.visit_table().visits(0)) == visits
+    assert [operation.row.get("Key") for operation in service.attempts[0].operations] == [None, "a" * 32, None]
+
+
+def test_idempotency_key_is_found_by_one_query_per_shard() -> None:
+    service = TableService()
+    table = service.visit_table()
+    visit = Visit.now(FIREFOX_ON_WINDOWS, "a" * 32)
+    table.commit(2, ABSENT, [*some_visits(1), visit])
+    minute = timedelta(minutes=1)
+    assert table.has_idempotency_key([0, 1, 2], "a" * 32, visit.at)
+    assert table.has_idempotency_key([2], "a" * 32, visit.at - minute)
+    assert not table.has_idempotency_key([2], "a" * 32, visit.at + minute)
+    assert not table.has_idempotency_key([0, 1], "a" * 32, visit.at)
+    assert not table.has_idempotency_key([2], "b" * 32, visit.at)
+    assert not table.has_idempotency_key([], "a" * 32, visit.at)
+    assert service.queries[-1] == (
+        f"PartitionKey eq '02' and RowKey ge '{visit.at:%Y%m%dT%H%M%S.%fZ}' and Key eq '{'b' * 32}'"
+    )
+
+
 def test_scan_returns_the_key_of_other_rows() -> None:
     service = TableService()
     key = Visit.now().key
     service.put("00", key, OS="iOS", Browser="Safari", Device=7)
+    other = Visit.now().key
+    service.put("00", other, OS="iOS", Browser="Safari", Key=7)
     service.put("00", "a note", Text="call back")
-    assert list(service.visit_table().visits(0)) == [key, "a note"]
+    assert list(service.visit_table().visits(0)) == [key, other, "a note"]
 
 
 def test_rows_without_device_count_as_other() -> None:

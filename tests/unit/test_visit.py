@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import azure.functions as func
 import pytest
 
-from signin.visits.visit import Visit, new_key
+from signin.visits.visit import InvalidIdempotencyKey, Visit, new_key
 from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE
 
 
@@ -55,6 +55,37 @@ def test_key_starts_with_time_of_visit() -> None:
     visit = Visit.now()
     assert before <= visit.at <= datetime.now(UTC)
     assert visit.key.startswith(f"{visit.at:%Y%m%dT%H%M%S.%fZ}-")
+
+
+@pytest.mark.parametrize("key", ["0123456789abcdef", "A-Z_" * 16], ids=["shortest", "longest"])
+def test_key_ends_with_the_idempotency_key(key: str) -> None:
+    first, second = (Visit.from_headers({}, key) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first.idempotency_key == second.idempotency_key == key
+    assert first.key == new_key(first.at, key) == f"{first.at:%Y%m%dT%H%M%S.%fZ}-{key}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "0123456789abcde",
+        "a" * 65,
+        "0123456789abcde/",
+        "0123456789abcdef\n",
+        "0123456789abcdé0",
+        "a" * 16 + "," + "b" * 16,
+    ],
+)
+@pytest.mark.parametrize("user_agent", [FIREFOX_ON_WINDOWS, "Googlebot/2.1"])
+def test_malformed_idempotency_key_is_an_error(key: str, user_agent: str) -> None:
+    with pytest.raises(InvalidIdempotencyKey, match="visit has to be 16 to 64 of the characters"):
+        Visit.from_headers({"user-agent": user_agent}, key)
+
+
+def test_bot_with_an_idempotency_key_is_no_visit() -> None:
+    assert Visit.from_headers({"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}, "a" * 16) is None
 
 
 def test_keys_of_visits_are_unique() -> None:
