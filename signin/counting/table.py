@@ -204,7 +204,8 @@ class VisitTable:
 def _client_options() -> dict[str, Any]:
     connections = _PARALLEL_READS + 4  # the committer, the broadcaster, and whichever thread answers a request
     no_retry = Retry(total=False, redirect=False, raise_on_status=False)  # as in the SDK's own transport
-    return {**_REQUEST_OPTIONS, "transport": RequestsTransport(session=session(connections, no_retry))}
+    transport = RequestsTransport(session=session(connections, no_retry), **_REQUEST_OPTIONS)  # it has the timeouts
+    return {**_REQUEST_OPTIONS, "transport": transport}
 
 
 def _if_match(etag: str) -> Mapping[str, Any]:
