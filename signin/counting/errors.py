@@ -73,7 +73,7 @@ def storage_error(error: Exception, table_name: str) -> StorageError:
     if code == TableErrorCode.TABLE_NOT_FOUND:
         return PermanentError(f"the table {table_name} does not exist: create it in the storage account")
     if code in _ETAG_MISMATCH:
-        return EtagMismatch(f"other processes keep writing to the same shard ({code})")
+        return EtagMismatch(f"another process has changed the row ({code})")
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if status in (401, 403) or isinstance(error, ClientAuthenticationError):
         return PermanentError(f"Table Storage refuses access ({code}): {_ADVICE.get(code, _OTHER_ADVICE)}")

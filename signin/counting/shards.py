@@ -1,19 +1,24 @@
 """The shards as one process knows them: which one it commits to, and the statistics of all of them.
 
-Invariants, which tests/faults/test_histories.py checks:
+The rules:
 
-1. Before a process commits to a shard above 0 at an ETag that it has read, it changes shard 0's ETag. At the ETag of
-   its own last commit it need not.
-2. No process commits to a closed shard without re-opening it, and then 1 applies. Closing is conditional on the
-   shard's ETag: a commit on its way either comes first, or fails and finds the shard closed.
+1. To commit to a shard above 0 at an ETag that it has read, a process reads the ETag, then changes shard 0's ETag, then
+   commits. At the ETag of its own last commit it need not change shard 0's.
+2. No process commits to a closed shard: it re-opens it, and then 1 applies. Closing is conditional on the shard's ETag:
+   a commit on its way comes first, or fails and finds the shard closed. ("adopted" is closed; only
+   `operators/adopt.py` commits to it, and changes shard 0's ETag at the end.)
 3. A process on shard 0 closes every other shard that was last changed IDLE_SECONDS before the newest one, which as a
    rule is its own, by the service's clock. A process on another shard goes back to shard 0 if that is idle as long.
-4. A process that needs room takes a closed shard before it opens a new one. Shards are opened without gaps.
-5. Sole writer: a process that has found all other shards closed or absent since it learnt shard 0's ETag, and whose
-   commits to shard 0 have met the expected ETag ever since, knows every visit there is. It reads nothing more.
+4. A process that leaves a crowded shard takes one that it knows to be closed; if there is none, any other shard or a
+   new one. Shards are opened without gaps.
+5. The sole writer reads nothing: it has found all other shards closed or absent since it learnt shard 0's ETag, and its
+   commits to shard 0 have met the expected ETag ever since. So it knows every visit there is.
 
-5 follows from 1 and 2: a commit elsewhere needs an open shard; to open one, or to move to it, changes shard 0's ETag
-before the commit. So a lone process pays one request a visit, however many processes and shards there once were.
+Why 5 holds: the sole writer learnt shard 0's ETag at t0, and found shard k closed or absent at t1 > t0. A commit to k
+after t1 needs a re-opening after t1, then a reading of the new ETag, and then a change of shard 0's ETag, before the
+commit. An ETag of k from before t1 is void, because closing changed it, and an ETag never recurs. So the next commit of
+the sole writer fails, and it reads again. A lone process therefore pays one request a visit, however many processes and
+shards there once were.
 """
 
 from __future__ import annotations
@@ -37,7 +42,9 @@ CROWDED = 3  # conflicts within the last commits, after which a process leaves a
 
 _RECENT_COMMITS = 20
 _FRESH_WALK_SECONDS = 0.1  # a broadcast this soon after a walk need not walk again
-_PEER_AGES = 4  # longer than it takes another process to find visits of ours that it has not seen broadcast
+# For so many `max_age` after a change by another process it may still be there. A process that finds visits of another
+# one waits two intervals for their broadcast (`Broadcaster.found_others`), and then perhaps one for the lease.
+_PEER_AGES = 4
 
 ShardTotals = Mapping[int, int]
 """How many visits are known of each shard that has any: a version vector."""
@@ -68,7 +75,7 @@ class Shards:
         self._table = table
         self._max_age = max_age
 
-        # The committer's own. Other threads read `_own` only.
+        # Written by the committer's thread only.
         self._own = 0
         self._state: ShardState | None = None  # the own shard at an ETag to commit at; None: to be read
         self._conflicts: deque[bool] = deque(maxlen=_RECENT_COMMITS)
@@ -108,10 +115,10 @@ class Shards:
         return self._state
 
     def committed(self, state: ShardState) -> None:
-        """Record that this process has committed to its shard, at the state that `writable` returned."""
+        """Record a commit of this process, at the state that `writable` returned; `state` is the new one."""
         with self._lock:
             if self._own == 0:
-                if self._state is None or self._state.etag != self._first_etag:
+                if self._state is None or self._state.etag != self._first_etag:  # a late walk has seen an older ETag
                     self._epoch += 1
                 self._first_etag = state.etag
             self._learn(self._own, state)
