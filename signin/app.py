@@ -26,6 +26,7 @@ from signin.live.lease import BroadcastLease
 from signin.settings import Settings
 from signin.telemetry.console import use_console
 from signin.telemetry.metrics import Metrics
+from signin.telemetry.outage import Outage
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 from signin.website.representation import Page
@@ -67,6 +68,8 @@ class App:
         self._committer = Committer(self._table, self._shards, self._broadcaster.changed, self._metrics)
         self._deduplicator = Deduplicator(self._committer, self._shards, self._table)
         self._reading = SingleFlight(self._read, _READING_PAUSE)
+        self._refreshing = SingleFlight(self._shards.refresh_if_stale, pause=0.0)
+        self._reading_outage = Outage(logger, "the statistics cannot be read", "the statistics can be read again")
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
     def start(self) -> None:
@@ -97,15 +100,15 @@ class App:
         """
         visit = Visit.from_headers(headers, idempotency_key)
         if visit is None:
-            return SignIn(await self._access_or_none(self._hub.client_access()), await self.statistics())
+            return SignIn(await self._access_in_time(self._hub.client_access()), await self.statistics())
         if is_repeated:
             await self._deduplicator.look_up(visit)
         committed = self._shared_future(self._deduplicator.submit(visit))
         access = self._hub.client_access()  # during the commit, so that it costs the visitor no time
         await committed
         if not self._shards.is_current:
-            await _best_effort(asyncio.to_thread(self._shards.refresh_if_stale), _REFRESH_SECONDS)
-        return SignIn(await self._access_or_none(access), self._shards.value())
+            await _best_effort(self._refreshing.run(), _REFRESH_SECONDS)
+        return SignIn(await self._access_in_time(access), self._shards.value())
 
     async def negotiate(self) -> ClientAccess:
         """Access to the live updates for a client that connects again. Raises SignalRError."""
@@ -136,10 +139,17 @@ class App:
         self._hub.check()
 
     def _read(self) -> None:
-        if self._shards.read_all():
+        """Read the statistics for all requests that wait for them."""
+        try:
+            has_news = self._shards.read_all()
+        except StorageError as error:
+            self._reading_outage.failed(error)
+            raise
+        self._reading_outage.succeeded()
+        if has_news:
             self._broadcaster.found_others()
 
-    async def _access_or_none(self, access: Future[ClientAccess]) -> ClientAccess:
+    async def _access_in_time(self, access: Future[ClientAccess]) -> ClientAccess:
         """Access to the live updates; without a token if none comes in time, since the visit counts all the same."""
         if not access.done():
             await _best_effort(asyncio.wrap_future(access), _ACCESS_SECONDS)
@@ -157,7 +167,7 @@ async def _best_effort(extra: Awaitable[Any], seconds: float) -> None:
     try:
         await asyncio.wait_for(extra, seconds)
     except (SignalRError, StorageError, TimeoutError):
-        pass  # the broadcaster logs it once, and not for each visit
+        pass  # logged once, and not for each visit
     except Exception:
         logger.exception("a response to a visitor is incomplete")
 

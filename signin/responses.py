@@ -103,12 +103,10 @@ def error(problem: Exception) -> func.HttpResponse:
         case SettingsError():
             logger.error("the app cannot work: %s", problem)
             return _json({"error": f"The app is not set up: {problem}", "recorded": "no"}, 500)
-        case NotAcknowledged():  # logged once for all visits of a batch
+        # What follows is logged already: once for a batch, or for as long as it lasts.
+        case NotAcknowledged():
             content = {"error": f"The visit was not acknowledged: {problem}", "recorded": problem.recorded}
-        case ContentUnavailable():  # logged once as long as it lasts
-            content = {"error": str(problem), "recorded": "no"}
-        case StorageError() | SignalRError():
-            logger.error("%s", problem)
+        case ContentUnavailable() | StorageError() | SignalRError():
             content = {"error": str(problem), "recorded": "no"}
         case _:
             raise problem

@@ -14,6 +14,7 @@ from signin.counting.shards import Shards, ShardTotals
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
 from signin.telemetry.metrics import Metrics
+from signin.telemetry.outage import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +25,13 @@ _PATIENCE_INTERVALS = 2  # within which a process that lives broadcasts what it 
 
 
 class _Watch(NamedTuple):
-    """When to look for visits that were never broadcast; `unless_beyond`: not if more are known by then."""
+    """When to look for visits of other processes that were never broadcast, because their process died.
+
+    `found`: the totals that a reading has found. None: none were found; peers may have committed during our lease.
+    """
 
     at: float
-    unless_beyond: ShardTotals | None
+    found: ShardTotals | None
 
 
 class Broadcaster:
@@ -52,7 +56,12 @@ class Broadcaster:
         self._watch: _Watch | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._is_failing = False  # the thread's own, as is the next
+        self._outage = Outage(  # the thread's own, as is the next
+            logger,
+            "broadcasts fail, visits are counted all the same",
+            "broadcasts work again",
+            level=logging.WARNING,
+        )
         self._back_off = interval
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
@@ -74,7 +83,7 @@ class Broadcaster:
         """
         with self._changed:
             at = time.monotonic() + _PATIENCE_INTERVALS * self._interval
-            self._watch = _Watch(at, unless_beyond=self._shards.totals())
+            self._watch = _Watch(at, found=self._shards.totals())
             self._changed.notify()
 
     def close(self, timeout: float) -> None:
@@ -111,14 +120,14 @@ class Broadcaster:
             if has_changed:
                 return "changed"
             watch, self._watch = self._watch, None
-            return watch if watch is not None and watch.unless_beyond is not None else None
+            return watch if watch is not None and watch.found is not None else None  # a peer looks for the other kind
 
     def _look(self, watch: _Watch) -> float:
         """Read the other shards and broadcast what no process has; the seconds until the next round."""
         self._shards.read_all()
-        if not self._shards.may_have_peers:  # its own commits are broadcast without a watch
+        if not self._shards.may_have_peers:  # all that is known are its own commits, and those are broadcast anyway
             return 0.0
-        if watch.unless_beyond not in (None, self._shards.totals()):
+        if watch.found not in (None, self._shards.totals()):
             if not self._closing.is_set():
                 self.found_others()  # the process may have died since
             return 0.0
@@ -154,14 +163,14 @@ class Broadcaster:
         with suppress(StorageError):  # then another process sends it again
             self._lease.record_sent(lease, sent)
         with self._changed:  # a peer may die with visits that are not broadcast
-            self._watch = _Watch(next_round, unless_beyond=None)
+            self._watch = _Watch(next_round, found=None)
         return next_round - time.monotonic()
 
     def _is_covered(self, sent: ShardTotals) -> bool:
         """Whether the last broadcast covered every visit that is known.
 
-        If it covered more, the other shards are read: what was sent before is in them, unless the table was recreated.
-        So they are if a commit of this process with unknown outcome may have added visits that it does not know.
+        Reads the shards first if the broadcast covered visits that this process does not know, or if the outcome of its
+        own last commit is unknown. If it still covered more than the shards hold, the table was recreated.
         """
         totals = self._shards.totals()
         if not self._shards.is_own_known or any(total > totals.get(shard, 0) for shard, total in sent.items()):
@@ -177,19 +186,14 @@ class Broadcaster:
         self._hub.broadcast(TARGET, self._shards.value().summary())
         self._metrics.count("broadcasts")
         self._metrics.record_duration("broadcast", time.monotonic() - began)
-        if self._is_failing:
-            logger.info("broadcasts work again")
-        self._is_failing = False
+        self._outage.succeeded()
         self._back_off = self._interval
         return totals
 
     def _failed(self, error: Exception) -> float:
         """Log the first of a row of failures; the seconds to wait before the next attempt."""
         self._metrics.count("broadcast_failures")
-        if not self._is_failing:
-            is_defect = not isinstance(error, SignalRError | StorageError)
-            logger.warning("broadcasts fail, visits are counted all the same: %s", error, exc_info=is_defect)
-        self._is_failing = True
+        self._outage.failed(error, is_defect=not isinstance(error, SignalRError | StorageError))
         self._back_off = max(self._interval, min(2 * self._back_off, _LONGEST_PAUSE))
         retry_after = error.retry_after if isinstance(error, SignalRError) else 0.0
         return max(self._back_off, retry_after)

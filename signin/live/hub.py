@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -18,6 +19,9 @@ from signin.identity.credential import SIGNALR_SCOPE, Bearer, Credential, Identi
 from signin.identity.refreshing import Expiring, RefreshingValue
 from signin.live.connection_string import ConnectionString
 from signin.network.sessions import session
+from signin.telemetry.outage import Outage
+
+logger = logging.getLogger(__name__)
 
 CLIENT_TOKEN_SECONDS = 3600  # a connection stays open when its token expires
 _REST_TOKEN_SECONDS = 3600
@@ -61,6 +65,7 @@ class Hub:
         self._client_path = f"/client/?hub={name}"
         self._credential = Credential(connection.identity) if connection.identity else None
         self._shared_access = RefreshingValue(self._generate_access)
+        self._access_outage = Outage(logger, "pages cannot connect", "pages can connect again")
         # The service may have closed a kept-alive connection. Sending a broadcast twice is harmless, because it carries
         # the whole state, and the other requests change nothing.
         retry = Retry(total=1, status=0, respect_retry_after_header=False, allowed_methods=None)
@@ -97,6 +102,15 @@ class Hub:
         return ClientAccess(self._connection.client_endpoint + self._client_path, token)
 
     def _generate_access(self) -> Expiring[ClientAccess]:
+        try:
+            access = self._request_access()
+        except SignalRError as error:
+            self._access_outage.failed(error)
+            raise
+        self._access_outage.succeeded()
+        return access
+
+    def _request_access(self) -> Expiring[ClientAccess]:
         until = time.time() + CLIENT_TOKEN_SECONDS
         path = f"/api/hubs/{self._name}/:generateToken"
         query = f"api-version=2022-11-01&minutesToExpire={CLIENT_TOKEN_SECONDS // 60}"

@@ -1,5 +1,6 @@
 """Logs and metrics for operators.
 
-`console` prints the log records that the Functions host would drop, `metrics` logs counts and durations each minute.
+`console` prints the log records that the Functions host would drop, `metrics` logs counts and durations each minute,
+`outage` the beginning and the end of a row of failures.
 Imports no other package of the app.
 """

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
+from signin.telemetry.outage import Outage
 from signin.website.blobs import Blob, Container, ContentUnavailable
 from signin.website.lru import LruCache
 
@@ -54,7 +55,7 @@ class BlobCache:
         # A cache of their own, so that a scan for names that do not exist evicts no blob.
         self._negative_entries: LruCache[_Entry] = LruCache(MAX_NEGATIVE_ENTRIES)
         self._flights: dict[str, asyncio.Task[Blob | None]] = {}
-        self._is_failing = False
+        self._outage = Outage(logger, "content that is not cached cannot be served", "content can be served again")
 
     async def get(self, name: str) -> Blob | None:
         """The blob with this name, None if it does not exist.
@@ -114,16 +115,12 @@ class BlobCache:
             self._entries.put(name, entry, _ENTRY_OVERHEAD + size)
 
     async def _in_thread(self, request: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """Run a request to Blob Storage. Logs the first failure and the first success after it, not each one."""
+        """Run a request to Blob Storage."""
         loop = asyncio.get_running_loop()
         try:
             result = await loop.run_in_executor(self._threads, functools.partial(request, *arguments, **options))
         except ContentUnavailable as error:
-            if not self._is_failing:
-                logger.error("content that is not cached cannot be served: %s", error)
-            self._is_failing = True
+            self._outage.failed(error)
             raise
-        if self._is_failing:
-            logger.info("content can be served again")
-        self._is_failing = False
+        self._outage.succeeded()
         return result

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from azure.data.tables import TableEntity
 
 from local import REPOSITORY
 from signin.app import App, current_app, exit_on_sigterm
@@ -152,6 +154,27 @@ async def test_known_visits_are_not_broadcast_again(
     assert found == []
 
 
+async def test_failing_readings_are_logged_once(
+    around: Surroundings, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="signin.app")
+    read = around.table.get_entity
+
+    def fail(*key: str, **options: object) -> TableEntity:
+        raise table_service.wrong_key()
+
+    around.table.get_entity = fail  # type: ignore[method-assign]
+    for _ in range(3):
+        await asyncio.gather(*(app.statistics() for _ in range(50)), return_exceptions=True)
+    around.table.get_entity = read  # type: ignore[method-assign]
+    await app.statistics()
+    messages = [record.getMessage() for record in caplog.records if record.name == "signin.app"]
+    assert [message.partition(":")[0] for message in messages] == [
+        "the statistics cannot be read",
+        "the statistics can be read again",
+    ]
+
+
 async def test_unreadable_statistics_are_an_error(around: Surroundings, app: App) -> None:
     around.table.read_errors.append(table_service.wrong_key())
     with pytest.raises(StorageError):
@@ -178,7 +201,7 @@ async def test_visit_is_acknowledged_if_others_cannot_be_read(app: App, monkeypa
     def fail() -> None:
         raise OutcomeUnknown("down")
 
-    monkeypatch.setattr(app._shards, "refresh_if_stale", fail)
+    monkeypatch.setattr(app._refreshing, "_function", fail)
     assert (await app.sign_in({})).statistics.total == 1
 
 
@@ -206,7 +229,7 @@ async def test_visit_is_acknowledged_whatever_else_fails(
     def fail() -> None:
         raise RuntimeError("an unexpected reading error")
 
-    monkeypatch.setattr(app._shards, "refresh_if_stale", fail)
+    monkeypatch.setattr(app._refreshing, "_function", fail)
     monkeypatch.setattr(app._hub, "client_access", FailsOnceAwaited)
     answer = await app.sign_in({})
     assert answer.statistics.total == around.table.audited().total == 1

@@ -15,7 +15,7 @@ from signin import responses
 from signin.app import SignIn
 from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import OutcomeUnknown, PermanentError
-from signin.live.hub import ClientAccess
+from signin.live.hub import ClientAccess, SignalRError
 from signin.settings import SettingsError
 from signin.visits.statistics import Statistics, StatisticsJson
 from signin.visits.visit import Visit
@@ -249,15 +249,19 @@ def test_unacknowledged_visit_has_retry_after() -> None:
     assert int(responses.error(NotAcknowledged("too slow", recorded="no")).headers["Retry-After"]) > 0
 
 
-def test_errors_for_the_operator_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    for problem in (SettingsError("BlobHost is not set"), PermanentError("a wrong key")):
-        responses.error(problem)
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+def test_wrong_settings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    responses.error(SettingsError("BlobHost is not set"))
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert "BlobHost is not set" in caplog.text
 
 
 def test_errors_logged_elsewhere_are_not_logged_again(caplog: pytest.LogCaptureFixture) -> None:
-    for problem in (NotAcknowledged("too slow", recorded="no"), ContentUnavailable("no content")):
+    for problem in (
+        NotAcknowledged("too slow", recorded="no"),
+        ContentUnavailable("no content"),
+        PermanentError("a wrong key"),
+        SignalRError("busy"),
+    ):
         responses.error(problem)
     assert not caplog.records
 
