@@ -1,7 +1,7 @@
 """Processes in simulated time: a test decides the outcome of each request, so that every history can be replayed.
 
 The code is the real one from the committer's thread down to the SDK's client. Each of its threads is a `SteppedThread`,
-which stops at every request to Table Storage until the test resumes it with a `Fault`. Time is a `SimulatedClock`,
+which stops at every request to Table Storage until the test resumes it with a `Fault`. Time is a `Clock`,
 which only the test, sleeps and requests advance.
 """
 
@@ -28,6 +28,7 @@ from signin.counting.shards import Shards
 from signin.counting.table import VisitTable
 from signin.operators import adopt as adopt_module
 from signin.visits.visit import Visit
+from tests.support.clock import Clock
 from tests.unit.table_service import Attempt, Fault, TableService, arrives
 
 MAX_AGE = 1.0  # seconds
@@ -37,19 +38,6 @@ ADOPTED_AT_ONCE = 2  # visits in one transaction of `adopt`
 Event = Literal["created", "opened", "closed", "re-opened", "returned to shard 0", "committed as sole writer"]
 
 T = TypeVar("T")
-
-
-class SimulatedClock:
-    """Stands in for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class Request(Attempt):
@@ -169,7 +157,7 @@ class SteppedCondition(threading.Condition):
 class SteppedClient:
     """A `TableClient` that stops its thread at each request."""
 
-    def __init__(self, service: TableService, clock: SimulatedClock) -> None:
+    def __init__(self, service: TableService, clock: Clock) -> None:
         self._service = service
         self._clock = clock
 
@@ -255,7 +243,7 @@ class CountingShards(Shards):
 class Process:
     """The counting part of a process: its committer and its shards."""
 
-    def __init__(self, number: int, service: TableService, clock: SimulatedClock, events: Counter[Event]) -> None:
+    def __init__(self, number: int, service: TableService, clock: Clock, events: Counter[Event]) -> None:
         table = CountingTable(cast(TableClient, SteppedClient(service, clock)), events)
         self.number = number
         self.acknowledged: set[str] = set()
@@ -296,7 +284,7 @@ class Process:
 
 
 @contextmanager
-def simulation(clock: SimulatedClock, chance: random.Random, crowded: int, idle_seconds: float) -> Iterator[None]:
+def simulation(clock: Clock, chance: random.Random, crowded: int, idle_seconds: float) -> Iterator[None]:
     """Run the app with stepped threads and simulated time, and with these values of CROWDED and IDLE_SECONDS."""
     stepped_threading = SimpleNamespace(Thread=SteppedThread, Condition=SteppedCondition, Lock=threading.Lock)
     with pytest.MonkeyPatch.context() as patch:

@@ -25,23 +25,24 @@ from signin.counting.rows import ABSENT, STATS_KEY, partition
 from signin.counting.table import VisitTable
 from signin.operators.adopt import SAMPLE, adopt
 from signin.visits.visit import Visit
+from tests.support.clock import Clock
 from tests.unit.table_service import (
     Attempt,
     Fault,
     Reply,
     TableService,
     arrives,
-    busy,
-    failed_after_commit,
-    held_up,
+    busy_before,
+    closed_after,
+    closed_before,
+    delivered_late,
+    error_after,
     no_answer,
     no_connection,
     no_table,
     raising,
-    reply_cut_short,
-    reply_lost,
-    request_lost,
     table_is_being_deleted,
+    truncated,
     wrong_key,
 )
 
@@ -55,7 +56,6 @@ from .simulation import (
     Process,
     Request,
     SequentialExecutor,
-    SimulatedClock,
     SteppedClient,
     SteppedThread,
     kills_thread,
@@ -85,19 +85,19 @@ def reply_delayed(request: Attempt) -> Reply:
     """The service carries it out at once. Its reply takes as long as the test decides, and may be lost."""
     reply = DelayedReply(request)
     fault = SteppedThread.stop(reply)
-    return (fault if fault in (arrives, kills_thread) else request_lost)(reply)
+    return (fault if fault in (arrives, kills_thread) else closed_before)(reply)
 
 
 FAULTS: list[Fault] = [
     *[arrives] * 6,
     *[other_process_commits_first] * 3,
-    *[held_up] * 2,
+    *[delivered_late] * 2,
     *[reply_delayed] * 2,
-    reply_lost,
-    request_lost,
-    reply_cut_short,
-    failed_after_commit,
-    busy,
+    closed_after,
+    closed_before,
+    truncated,
+    error_after,
+    busy_before,
     raising(no_connection),
     raising(wrong_key),
 ]
@@ -132,7 +132,7 @@ class Histories(RuleBasedStateMachine):
         reports_last_failure=st.booleans(),
     )
     def begin(self, seed: int, crowded: int, shards: int, reports_last_failure: bool = False) -> None:
-        self.clock = SimulatedClock()
+        self.clock = Clock()
         self.service = TableService()
         self.service.clock = lambda: datetime.fromtimestamp(self.clock.now, UTC)
         self.service.reports_last_failure = reports_last_failure
@@ -487,7 +487,7 @@ def test_late_confirmation_is_no_fresh_reading() -> None:
     history = Histories()
     history.begin(seed=0, crowded=3, shards=0)
     history.submit_visits(indexes=[0], at_once=False)
-    history.answer_requests(which=0, faults=[arrives, reply_lost])
+    history.answer_requests(which=0, faults=[arrives, closed_after])
     history.submit_visits(indexes=[1], at_once=True)
     history.advance_clock(2 * MAX_AGE)
     history.answer_requests(which=0, faults=[arrives] * 3)

@@ -7,7 +7,7 @@ import itertools
 import operator
 import re
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,10 +29,11 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from signin.counting.errors import EtagMismatch
-from signin.counting.rows import ADOPTED, STATS_KEY, partition
+from signin.counting.rows import ADOPTED, ALL_SHARDS, STATS_KEY, partition
 from signin.counting.table import VisitTable
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from tests.support.audit import audit_rows
 
 Reply = list[Mapping[str, Any]]
 
@@ -238,7 +239,7 @@ class TableService:
         return [{"etag": etag} for etag in etags]
 
     def deliver_late(self) -> None:
-        """Let the transactions of `held_up` arrive; their responses are lost."""
+        """Let the transactions of `delivered_late` arrive; their responses are lost."""
         while self.late:
             _arrive_without_response(self.late.pop(0))
 
@@ -274,24 +275,17 @@ class TableService:
         return sorted(int(name) for name, key in self._rows if key == STATS_KEY and name != partition(ADOPTED))
 
     def audited(self) -> Statistics:
-        """The sum of all shards. Fails if a shard does not count its own visits exactly, or if there is a gap."""
-        assert self.shards() == list(range(len(self.shards()))), "the shards have a gap, at which readers stop"
-        keys = self.visits()
-        assert len(keys) == len(set(keys)), "a visit is in two shards"
-        table = self.visit_table()
-        total = Statistics()
-        for shard in (ADOPTED, *self.shards()):
-            rows = [row for row in self.rows() if row["PartitionKey"] == partition(shard) and "OS" in row]
-            statistics = table.read(shard).statistics
-            assert statistics.total == len(rows), f"shard {shard} counts {statistics.total} visits and has {len(rows)}"
-            assert statistics.by_os == Counter(row["OS"] for row in rows), f"shard {shard} miscounts systems"
-            assert statistics.by_browser == Counter(row["Browser"] for row in rows), f"shard {shard} miscounts browsers"
-            assert statistics.by_device == Counter(row["Device"] for row in rows), f"shard {shard} miscounts devices"
-            total += statistics
-        return total
+        """The sum of all shards, checked by `audit_rows`; leaves out rows that are not the app's."""
+        partitions = {partition(shard) for shard in ALL_SHARDS}
+        rows = [
+            row
+            for row in self.rows()
+            if row["PartitionKey"] in partitions and (row["RowKey"] == STATS_KEY or "OS" in row)
+        ]
+        return audit_rows(rows, self.visit_table()).statistics
 
 
-# Faults
+# Faults, by their names in tests/support/faults.py
 
 
 def arrives(attempt: Attempt) -> Reply:
@@ -299,29 +293,29 @@ def arrives(attempt: Attempt) -> Reply:
     return attempt.arrive()
 
 
-def request_lost(attempt: Attempt) -> Reply:
+def closed_before(attempt: Attempt) -> Reply:
     """The connection breaks before the service has carried it out."""
     raise no_answer()
 
 
-def reply_lost(attempt: Attempt) -> Reply:
+def closed_after(attempt: Attempt) -> Reply:
     """The connection breaks after the service has carried it out, or rejected it."""
     _arrive_without_response(attempt)
     raise no_answer()
 
 
-def reply_cut_short(attempt: Attempt) -> Reply:
+def truncated(attempt: Attempt) -> Reply:
     """The reply ends in the middle, for which the SDK raises the error of its HTTP library."""
     _arrive_without_response(attempt)
     raise requests.exceptions.ChunkedEncodingError("IncompleteRead")
 
 
-def failed_after_commit(attempt: Attempt) -> Reply:
+def error_after(attempt: Attempt) -> Reply:
     _arrive_without_response(attempt)
     raise _error(HttpResponseError("timed out"), 500, TableErrorCode.OPERATION_TIMED_OUT)
 
 
-def busy(attempt: Attempt) -> Reply:
+def busy_before(attempt: Attempt) -> Reply:
     raise _error(HttpResponseError("server busy"), 503, TableErrorCode.SERVER_BUSY)
 
 
@@ -330,7 +324,7 @@ def _arrive_without_response(attempt: Attempt) -> None:
         attempt.arrive()
 
 
-def held_up(attempt: Attempt) -> Reply:
+def delivered_late(attempt: Attempt) -> Reply:
     """It arrives at `deliver_late`, long after the connection broke."""
     attempt.service.late.append(attempt)
     raise no_answer()

@@ -22,18 +22,18 @@ from .table_service import (
     Reply,
     TableService,
     arrives,
-    busy,
-    failed_after_commit,
-    held_up,
+    busy_before,
+    closed_after,
+    closed_before,
+    delivered_late,
+    error_after,
     late_one_arrives_first,
     no_answer,
     no_connection,
     no_table,
     other_writer_first,
     raising,
-    reply_cut_short,
-    reply_lost,
-    request_lost,
+    truncated,
     wrong_key,
 )
 
@@ -239,14 +239,14 @@ def test_killed_run_after_version_1_is_completed_by_the_next() -> None:
 # Faults of a transaction
 
 FAULTS = [
-    request_lost,
-    reply_lost,
-    reply_cut_short,
-    failed_after_commit,
-    busy,
+    closed_before,
+    closed_after,
+    truncated,
+    error_after,
+    busy_before,
     raising(no_connection),
     other_writer_first,
-    held_up,
+    delivered_late,
 ]
 
 
@@ -263,7 +263,7 @@ def test_faulty_transaction_adopts_visits_once(fault: Fault, again: int, number:
 
 def test_late_request_before_its_repetition_counts_once() -> None:
     service = sample(99)
-    service.faults.extend([held_up, late_one_arrives_first])
+    service.faults.extend([delivered_late, late_one_arrives_first])
     assert run(service) == Adoption(adopted=99, already_adopted=0)
     assert_adopted(service, 99)
 
@@ -288,7 +288,7 @@ def test_any_sequence_of_faults_adopts_visits_once(seed: int) -> None:
 
 def test_unanswered_commit_is_found_by_reading_its_visits() -> None:
     service = sample(99)
-    service.faults.append(reply_lost)
+    service.faults.append(closed_after)
     assert run(service) == Adoption(adopted=99, already_adopted=0)
     assert service.reads.count(("adopted", "stats")) == 2, "before each of the two attempts"
     assert len(service.reads) == 2 + 99
@@ -410,7 +410,7 @@ def other_run_first_and_failed_read(attempt: Attempt) -> Reply:
 
 @pytest.mark.parametrize(
     "faults",
-    [[other_run_first], [other_run_first_and_failed_read], [request_lost, other_writer_first, other_run_first]],
+    [[other_run_first], [other_run_first_and_failed_read], [closed_before, other_writer_first, other_run_first]],
     ids=["at once", "then a read without an answer", "after an attempt without an answer"],
 )
 def test_visits_of_another_run_count_as_already_adopted(faults: Sequence[Fault]) -> None:
@@ -423,7 +423,7 @@ def test_part_of_an_unanswered_attempt_is_of_another_run() -> None:
     """A transaction commits all of its visits or none."""
     service = sample(99)
     visits = [visit for visit, _ in sample_visits(service.visit_table())]
-    service.faults.extend([request_lost, rival_first(visits[:60])])
+    service.faults.extend([closed_before, rival_first(visits[:60])])
     assert run(service) == Adoption(adopted=39, already_adopted=60)
     assert_adopted(service, 99)
 
@@ -565,7 +565,7 @@ def test_failed_touch_is_retried(
 # Errors that stay
 
 
-@pytest.mark.parametrize("fault", [busy, request_lost, other_writer_first, raising(no_connection)])
+@pytest.mark.parametrize("fault", [busy_before, closed_before, other_writer_first, raising(no_connection)])
 def test_attempts_and_pauses_are_bounded(fault: Fault, pauses: list[float]) -> None:
     service = sample(120)
     service.faults.extend([arrives, *([fault] * 100)])
@@ -589,7 +589,7 @@ def test_permanent_error_is_not_retried(error: Callable[[], Exception]) -> None:
 
 def test_failed_read_is_retried() -> None:
     service = sample(120)
-    service.faults.append(reply_lost)
+    service.faults.append(closed_after)
     service.read_errors.extend([no_answer(), None, no_answer()])
     assert run(service) == Adoption(adopted=120, already_adopted=0)
     assert_adopted(service, 120)

@@ -26,7 +26,7 @@ from signin.visits.statistics import Statistics
 from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE
 
 from . import table_service
-from .table_service import Gate, reply_lost, request_lost
+from .table_service import Gate, closed_after, closed_before
 from .whole_app import Surroundings, running_app
 
 
@@ -185,7 +185,7 @@ async def test_visit_that_is_not_durable_is_an_error(
     around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
-    around.table.faults.append(request_lost)
+    around.table.faults.append(closed_before)
     with pytest.raises(NotAcknowledged):
         await app.sign_in({})
 
@@ -243,7 +243,7 @@ async def test_visit_with_unknown_outcome_is_broadcast(
 ) -> None:
     """It may have been recorded, and no other visit may follow."""
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
-    around.table.faults.append(reply_lost)
+    around.table.faults.append(closed_after)
     with pytest.raises(NotAcknowledged) as raised:
         await app.sign_in({})
     assert raised.value.recorded == "unknown"

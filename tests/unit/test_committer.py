@@ -17,25 +17,26 @@ from signin.counting.rows import ShardState
 from signin.counting.shards import Shards
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from tests.support.clock import Clock
 
 from .table_service import (
     Fault,
     Gate,
     TableService,
     arrives,
-    busy,
-    failed_after_commit,
-    held_up,
+    busy_before,
+    closed_after,
+    closed_before,
+    delivered_late,
+    error_after,
     late_one_arrives_first,
     no_answer,
     no_connection,
     no_table,
     other_writer_first,
     raising,
-    reply_cut_short,
-    reply_lost,
-    request_lost,
     table_is_being_deleted,
+    truncated,
     wrong_key,
 )
 
@@ -117,7 +118,7 @@ def sizes(service: TableService) -> list[int]:
 # Durable before acknowledged
 
 
-@pytest.mark.parametrize("fault", [arrives, reply_lost, request_lost])
+@pytest.mark.parametrize("fault", [arrives, closed_after, closed_before])
 def test_acknowledged_visit_is_durable(fault: Fault, service: TableService, process: Process) -> None:
     gates = [Gate(then=fault), Gate()]
     service.faults.extend(gates)
@@ -154,7 +155,7 @@ def test_statistics_count_the_labels_of_visits(service: TableService, process: P
 
 
 def test_on_commit_is_called_once_per_commit(service: TableService, process: Process) -> None:
-    service.faults.extend([reply_lost, arrives, arrives])
+    service.faults.extend([closed_after, arrives, arrives])
     process.commit(2)
     process.close()
     assert process.commits == 2
@@ -221,28 +222,28 @@ def test_new_process_continues_the_count(service: TableService, process: Process
 @pytest.mark.parametrize(
     "plan",
     [
-        [reply_lost],
-        [reply_lost, reply_lost, reply_lost],
-        [reply_cut_short],
-        [failed_after_commit],
-        [request_lost],
-        [request_lost, request_lost, reply_lost],
-        [busy],
+        [closed_after],
+        [closed_after, closed_after, closed_after],
+        [truncated],
+        [error_after],
+        [closed_before],
+        [closed_before, closed_before, closed_after],
+        [busy_before],
         [not_sent],
-        [not_sent, reply_lost, busy, not_sent],
+        [not_sent, closed_after, busy_before, not_sent],
         [other_writer_first],
         [other_writer_first, other_writer_first],
-        [request_lost, other_writer_first],
-        [reply_lost, other_writer_first],
-        [busy, other_writer_first, reply_lost],
-        [other_writer_first, reply_lost],
-        [other_writer_first, request_lost, other_writer_first, reply_lost],
-        [held_up, arrives],
-        [held_up, late_one_arrives_first],
-        [held_up, held_up, late_one_arrives_first],
-        [held_up, other_writer_first],
-        [held_up, other_writer_first, late_one_arrives_first],
-        [held_up, other_writer_first, held_up, late_one_arrives_first],
+        [closed_before, other_writer_first],
+        [closed_after, other_writer_first],
+        [busy_before, other_writer_first, closed_after],
+        [other_writer_first, closed_after],
+        [other_writer_first, closed_before, other_writer_first, closed_after],
+        [delivered_late, arrives],
+        [delivered_late, late_one_arrives_first],
+        [delivered_late, delivered_late, late_one_arrives_first],
+        [delivered_late, other_writer_first],
+        [delivered_late, other_writer_first, late_one_arrives_first],
+        [delivered_late, other_writer_first, delivered_late, late_one_arrives_first],
     ],
     ids=lambda plan: ", ".join(fault.__name__ for fault in plan),
 )
@@ -269,7 +270,7 @@ def test_faults_count_each_visit_exactly_once(
 def test_unanswered_attempt_is_repeated_unchanged(service: TableService, process: Process) -> None:
     process.commit(1)
     service.attempts.clear()
-    service.faults.extend([request_lost, busy, not_sent, request_lost])
+    service.faults.extend([closed_before, busy_before, not_sent, closed_before])
     process.commit(1)
     assert len(service.attempts) == 5
     assert all(attempt.operations == service.attempts[0].operations for attempt in service.attempts)
@@ -280,7 +281,7 @@ def test_unanswered_attempt_is_repeated_unchanged(service: TableService, process
 def test_one_read_resolves_an_unknown_outcome(service: TableService, process: Process) -> None:
     process.commit(1)
     service.reads.clear()
-    service.faults.append(reply_lost)
+    service.faults.append(closed_after)
     visit = Visit.now()
     process.committer.submit(visit).result(10)
     assert service.reads == [("00", visit.key), ("00", "stats")], "the visitor is shown the present state"
@@ -298,7 +299,7 @@ def test_conflict_costs_one_read(service: TableService, process: Process) -> Non
 def test_failed_reads_are_repeated(service: TableService, process: Process) -> None:
     first_read, own_row = [no_connection(), no_answer(), None], [no_answer(), no_connection(), None]
     service.read_errors.extend(first_read + own_row)
-    service.faults.append(reply_lost)
+    service.faults.append(closed_after)
     process.commit(1)
     assert not service.read_errors
     assert service.audited().total == 1
@@ -306,7 +307,7 @@ def test_failed_reads_are_repeated(service: TableService, process: Process) -> N
 
 def test_late_batch_is_counted_once(service: TableService, process: Process, one_attempt: None) -> None:
     process.commit(1)
-    service.faults.append(held_up)
+    service.faults.append(delivered_late)
     given_up = process.committer.submit(Visit.now())
     assert failure(given_up).recorded == "unknown"
     service.deliver_late()
@@ -317,7 +318,7 @@ def test_late_batch_is_counted_once(service: TableService, process: Process, one
 
 def test_next_commit_makes_a_late_batch_fail(service: TableService, process: Process, one_attempt: None) -> None:
     process.commit(1)
-    service.faults.append(held_up)
+    service.faults.append(delivered_late)
     given_up = process.committer.submit(Visit.now())
     assert failure(given_up).recorded == "unknown"
     process.commit(1)
@@ -335,9 +336,9 @@ def test_next_commit_makes_a_late_batch_fail(service: TableService, process: Pro
         ([rejected], "no"),
         ([raising(no_table)], "no"),
         ([other_writer_first], "no"),
-        ([request_lost], "unknown"),
-        ([reply_lost], "unknown"),
-        ([busy], "unknown"),
+        ([closed_before], "unknown"),
+        ([closed_after], "unknown"),
+        ([busy_before], "unknown"),
     ],
     ids=lambda value: value[0].__name__ if isinstance(value, list) else value,
 )
@@ -356,11 +357,11 @@ def test_recorded_is_right_after_a_timeout(
     [
         ([not_sent, rejected], "no"),
         ([other_writer_first, rejected], "no"),
-        ([request_lost, rejected], "unknown"),
-        ([reply_lost, not_sent, rejected], "unknown"),
-        ([request_lost, other_writer_first, rejected], "no"),
-        ([held_up, other_writer_first, rejected], "no"),
-        ([other_writer_first, request_lost, rejected], "unknown"),
+        ([closed_before, rejected], "unknown"),
+        ([closed_after, not_sent, rejected], "unknown"),
+        ([closed_before, other_writer_first, rejected], "no"),
+        ([delivered_late, other_writer_first, rejected], "no"),
+        ([other_writer_first, closed_before, rejected], "unknown"),
     ],
     ids=lambda value: ", ".join(fault.__name__ for fault in value) if isinstance(value, list) else value,
 )
@@ -379,7 +380,7 @@ def test_recorded_is_right_after_a_rejection(
 
 def test_recorded_is_unknown_without_the_visits_row(service: TableService, process: Process) -> None:
     process.commit(1)
-    service.faults.append(reply_lost)
+    service.faults.append(closed_after)
     service.read_errors.append(wrong_key())
     [done] = process.submit(1)
     assert failure(done).recorded == "unknown"
@@ -399,34 +400,19 @@ def test_next_visit_after_a_rejection_is_committed(service: TableService, proces
     assert service.audited().total == 1
 
 
-class Clock:
-    """Stands in for the module `time`: only sleeps advance it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.pauses: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
-
-
 def test_attempts_have_growing_pauses_and_an_end(service: TableService, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(committer_module, "time", clock)
     monkeypatch.setattr("signin.counting.committer.random.uniform", lambda low, high: high)
     process = Process(service)
-    service.faults.extend([busy] * 1000)
+    service.faults.extend([busy_before] * 1000)
     [done] = process.submit(1)
     assert failure(done).recorded == "unknown"
     process.close()
     assert clock.pauses == sorted(clock.pauses)
     assert clock.pauses[0] < 0.1
     assert clock.pauses[-1] == 1.0
-    assert committer_module.COMMIT_SECONDS <= clock.now <= committer_module.COMMIT_SECONDS + 1
+    assert committer_module.COMMIT_SECONDS <= sum(clock.pauses) <= committer_module.COMMIT_SECONDS + 1
 
 
 def test_attempts_pause_during_a_table_deletion(service: TableService, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -596,16 +582,16 @@ def test_repeated_conflicts_open_shards_without_gaps(service: TableService, proc
 def test_lost_replies_open_no_shard(service: TableService, process: Process) -> None:
     """Each open shard costs every process one more read per interval."""
     for _ in range(10):
-        service.faults.append(reply_lost)
+        service.faults.append(closed_after)
         process.commit(1)
     assert service.shards() == [0]
 
 
 def test_unknown_outcome_is_resolved_before_a_move(service: TableService, process: Process) -> None:
     process.commit(1)
-    service.faults.extend([other_writer_first, other_writer_first, reply_lost, arrives])
+    service.faults.extend([other_writer_first, other_writer_first, closed_after, arrives])
     process.commit(1)
-    service.faults.extend([held_up, other_writer_first, other_writer_first, other_writer_first])
+    service.faults.extend([delivered_late, other_writer_first, other_writer_first, other_writer_first])
     process.commit(2)
     service.deliver_late()
     assert service.audited().total == 1 + 2 + 1 + 3 + 2
@@ -650,14 +636,14 @@ def test_unreachable_account_fails_all_visits(service: TableService, process: Pr
 
 
 FAULTS = [
-    reply_lost,
-    request_lost,
-    reply_cut_short,
-    busy,
-    failed_after_commit,
+    closed_after,
+    closed_before,
+    truncated,
+    busy_before,
+    error_after,
     not_sent,
     rejected,
-    held_up,
+    delivered_late,
     late_one_arrives_first,
     other_writer_first,
 ]

@@ -24,11 +24,11 @@ from .table_service import (
     Fault,
     Gate,
     TableService,
+    closed_after,
+    closed_before,
     no_answer,
     no_connection,
     raising,
-    reply_lost,
-    request_lost,
     wrong_key,
 )
 
@@ -121,7 +121,7 @@ async def test_repetition_of_a_counted_visit_counts_nothing(service: TableServic
 
 @pytest.mark.usefixtures("a_single_attempt")
 async def test_repetition_gets_an_unknown_outcome_too(service: TableService, process: Process) -> None:
-    service.faults.append(reply_lost)
+    service.faults.append(closed_after)
     for attempt in attempts(3):
         await assert_not_acknowledged(process.count(attempt), "unknown")
     assert service.audited().total == len(service.attempts) == 1
@@ -276,7 +276,7 @@ async def test_unmarked_attempt_during_a_lookup_counts_once(service: TableServic
 
 
 @pytest.mark.usefixtures("a_single_attempt")
-@pytest.mark.parametrize("fault", [reply_lost, request_lost])
+@pytest.mark.parametrize("fault", [closed_after, closed_before])
 async def test_unknown_outcome_is_looked_up(service: TableService, process: Process, fault: Fault) -> None:
     service.faults.append(fault)
     first, *others = attempts(3)

@@ -18,7 +18,7 @@ from signin.telemetry.metrics import Event, Metrics
 from signin.visits.visit import Visit
 
 from .broadcasting import LONG, StubHub, StubShards
-from .table_service import Fault, Gate, TableService, other_writer_first, reply_lost, request_lost
+from .table_service import Fault, Gate, TableService, closed_after, closed_before, other_writer_first
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_visits_and_commits_are_measured(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_conflicts_and_resolved_outcomes_are_counted(caplog: pytest.LogCaptureFixture) -> None:
-    count(TableService(), other_writer_first, reply_lost).log()
+    count(TableService(), other_writer_first, closed_after).log()
     [line] = logged(caplog)
     assert (line["conflicts"], line["unknown_outcomes_resolved"], line["visits"]) == (1, 1, 1)
 
@@ -136,7 +136,7 @@ def test_failed_visits_are_counted_by_outcome(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
-    count(TableService(), request_lost, visits=3).log()
+    count(TableService(), closed_before, visits=3).log()
     monkeypatch.setattr(committer_module, "QUEUE_SECONDS", -1.0)
     count(TableService(), visits=2).log()
     unknown, not_recorded = logged(caplog)

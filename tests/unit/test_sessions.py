@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 import requests
@@ -19,6 +18,7 @@ from signin.live.hub import Hub
 from signin.network import sessions
 from signin.network.sessions import MAX_IDLE_SECONDS, session
 from signin.website.blobs import Container
+from tests.support.clock import Clock
 
 
 class ForgetfulNetwork:
@@ -60,12 +60,6 @@ class ForgetfulNetwork:
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
-class Clock:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
-        monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=lambda: self.now))
-
-
 @pytest.fixture
 def network() -> Iterator[ForgetfulNetwork]:
     network = ForgetfulNetwork()
@@ -75,7 +69,9 @@ def network() -> Iterator[ForgetfulNetwork]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+    clock = Clock()
+    monkeypatch.setattr(sessions, "time", clock)
+    return clock
 
 
 @pytest.fixture

@@ -18,20 +18,11 @@ from signin.counting.shards import CROWDED, IDLE_SECONDS, Shards
 from signin.counting.table import VisitTable
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from tests.support.clock import Clock
 
 from .table_service import TableService, no_answer
 
 MAX_AGE = 1.0
-
-
-class Clock:
-    """Stands in for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -105,12 +105,12 @@ def reply_without_etags(attempt: table_service.Attempt) -> Reply:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (table_service.request_lost, OutcomeUnknown),
-        (table_service.reply_lost, OutcomeUnknown),
-        (table_service.reply_cut_short, OutcomeUnknown),
+        (table_service.closed_before, OutcomeUnknown),
+        (table_service.closed_after, OutcomeUnknown),
+        (table_service.truncated, OutcomeUnknown),
         (reply_without_etags, OutcomeUnknown),
-        (table_service.busy, OutcomeUnknown),
-        (table_service.failed_after_commit, OutcomeUnknown),
+        (table_service.busy_before, OutcomeUnknown),
+        (table_service.error_after, OutcomeUnknown),
         (raising(table_service.no_connection), NotSent),
         (raising(table_service.wrong_key), PermanentError),
         (raising(table_service.no_table), PermanentError),
