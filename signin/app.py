@@ -80,7 +80,7 @@ class App:
     def close(self) -> None:
         """Commit and broadcast what is pending, in bounded time.
 
-        Best effort: the host may kill a worker. Then only the broadcast of the last second is lost; visits that were
+        Best effort: the host may kill a worker. Then only the broadcast of the last interval is lost; visits that were
         not yet durable were not acknowledged either.
         """
         self._committer.close(_CLOSE_SECONDS)

@@ -9,7 +9,7 @@ import { backoff, sleep } from "./retry.js";
 /** @typedef {import("./api.js").SignInAnswer} SignInAnswer */
 
 // ms after which an attempt without a response is not committed any more. The app rejects a visit that has waited for
-// 10 s, begins no attempt to commit it later than 11 s after that, and gives each attempt 7 s (`committer.py` and
+// 10 s, begins no attempt to commit it later than 12 s after that, and gives each attempt 7 s (`committer.py` and
 // `table.py` in signin/counting).
 export const SETTLED = 30_000;
 

@@ -146,27 +146,31 @@ class Committer:
 
     def _fail(self, batch: _Batch, error: NotAcknowledged) -> None:
         self._metrics.count("visits_not_recorded" if error.recorded == "no" else "visits_unknown", len(batch.visits))
+        if error.recorded == "unknown":
+            self._shards.lose_etag()
         batch.done.set_exception(error)
         if error.recorded == "unknown":  # it may have been committed, and should then be broadcast
-            self._shards.lose_etag()
             self._on_commit()
 
     def _commit(self, visits: Sequence[Visit]) -> None:
         """Write the visits exactly once. Raises NotAcknowledged."""
         retries = _Retries()
         while True:
+            began = time.monotonic()
             try:
                 state = self._shards.writable()
             except StorageError as error:
                 retries.wait_after(error, recorded="no")
                 continue
-            if self._send(state, visits, retries):
+            if time.monotonic() - began > _LONGEST_PAUSE:  # it may have sent several requests, of up to 7 s each
+                retries.check_time("Table Storage is too slow")
+            if self._send(self._shards.own, state, visits, retries):
                 return
             self._metrics.count("conflicts")
             self._shards.lost_race()
             retries.check_time("other processes keep writing to the same shard")
 
-    def _send(self, state: ShardState, visits: Sequence[Visit], retries: _Retries) -> bool:
+    def _send(self, shard: int, state: ShardState, visits: Sequence[Visit], retries: _Retries) -> bool:
         """Send the transaction until its outcome is known: whether it committed, or the ETag had changed before.
 
         After an attempt without an answer only the identical operations with the same ETag are sent, so that at most
@@ -176,20 +180,20 @@ class Committer:
         recorded: Recorded = "no"
         while True:
             try:
-                self._shards.committed(self._table.commit(self._shards.own, state, visits))
+                self._shards.committed(self._table.commit(shard, state, visits))
                 return True
             except EtagMismatch:
-                return recorded == "unknown" and self._has_committed(visits, retries)
+                return recorded == "unknown" and self._has_committed(shard, visits, retries)
             except StorageError as error:
                 if isinstance(error, OutcomeUnknown):
                     recorded = "unknown"
                 retries.wait_after(error, recorded)
 
-    def _has_committed(self, visits: Sequence[Visit], retries: _Retries) -> bool:
+    def _has_committed(self, shard: int, visits: Sequence[Visit], retries: _Retries) -> bool:
         """Whether an attempt that was not answered has committed. The own shard is then known with it."""
         while True:
             try:
-                if not self._table.has_visit(self._shards.own, visits[0]):
+                if not self._table.has_visit(shard, visits[0]):
                     return False
                 self._shards.reread()
                 self._metrics.count("unknown_outcomes_resolved")

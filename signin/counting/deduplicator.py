@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from signin.counting.committer import Committer, NotAcknowledged
@@ -21,6 +21,7 @@ from signin.counting.errors import StorageError
 from signin.counting.rows import ADOPTED
 from signin.counting.shards import Shards
 from signin.counting.table import VisitTable
+from signin.telemetry.outage import Outage
 from signin.visits.visit import Visit
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,9 @@ logger = logging.getLogger(__name__)
 KEY_SECONDS = 600.0  # for which a key is remembered, and how far back a lookup reaches
 MAX_KEYS = 12_000  # more than visits can be in flight, at some 2 KB each; the oldest are forgotten first
 
-_LOOKUP_SECONDS = 20.0
-_MAX_LOOKUPS = 4  # at once: each holds a thread and sends a request for each shard
+_LOOKUP_SECONDS = 20.0  # including the wait for a thread
+_LOOKUP_THREADS = 4  # of their own, so that slow lookups keep no thread from /stats; each reads every shard
+_MAX_WAITING = 100  # lookups; further ones are rejected at once
 
 _COUNTED: Future[None] = Future()
 _COUNTED.set_result(None)
@@ -44,7 +46,9 @@ class Deduplicator:
         self._table = table
         # By key, the oldest first: its time and its outcome. In a dict, finding the first one skips all deleted ones.
         self._attempts: OrderedDict[str, tuple[float, Future[None]]] = OrderedDict()
-        self._lookups = asyncio.Semaphore(_MAX_LOOKUPS)
+        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="lookup")
+        self._waiting = 0
+        self._outage = Outage(logger, "repeated visits cannot be looked up", "repeated visits can be looked up again")
 
     def submit(self, visit: Visit) -> Future[None]:
         """The outcome of the attempt at this visit that this process knows; without one, of `Committer.submit`.
@@ -69,6 +73,7 @@ class Deduplicator:
         visit, or is about to. Raises NotAcknowledged if it cannot be found out.
         """
         key = visit.idempotency_key
+        self._forget_old()
         if key is None or self._is_counted_or_in_flight(key):
             return
         is_counted = await self._is_in_table(key)
@@ -79,13 +84,20 @@ class Deduplicator:
             self._remember(key, _COUNTED)
 
     async def _is_in_table(self, key: str) -> bool:
+        if self._waiting == _MAX_WAITING:
+            raise NotAcknowledged(f"{_MAX_WAITING} repeated visits are being looked up already", recorded="unknown")
+        self._waiting += 1
         try:
-            async with asyncio.timeout(_LOOKUP_SECONDS), self._lookups:
-                return await asyncio.to_thread(self._find, key)
+            lookup = asyncio.get_running_loop().run_in_executor(self._threads, self._find, key)
+            is_in_table = await asyncio.wait_for(lookup, _LOOKUP_SECONDS)
         except (StorageError, TimeoutError) as error:
-            reason = str(error) or "Table Storage is too slow"
-            logger.error("a repeated visit was not looked up: %s", reason)
-            raise NotAcknowledged(reason, recorded="unknown") from error
+            problem = NotAcknowledged(str(error) or "Table Storage is too slow", recorded="unknown")
+            self._outage.failed(problem)
+            raise problem from error
+        finally:
+            self._waiting -= 1
+        self._outage.succeeded()
+        return is_in_table
 
     def _find(self, key: str) -> bool:
         self._shards.read_all()  # so that no shard is missing

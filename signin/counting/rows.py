@@ -1,9 +1,9 @@
 """What the app stores in the table `SignInInfo`, and how it reads it back.
 
     PartitionKey  RowKey                              properties
-    "00"          "20261123T091500.123456Z-<random>"  OS, Browser, Device, Key   one row per visit; <random> is Key,
-                                                                                 the idempotency key of the client,
-                                                                                 if it sent one
+    "00"          "20261123T091500.123456Z-<random>"  OS, Browser, Device, Key   one row per visit; Key is the
+                                                                                 idempotency key of the client, if it
+                                                                                 sent one
     "00"          "stats"                             Total, ByOS, ByBrowser,    the sum of those rows;
                                                       ByDevice, History,         Closed: the shard is closed;
                                                       Closed, Touched            Touched: see `VisitTable.touch`

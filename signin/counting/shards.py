@@ -1,6 +1,6 @@
 """The shards as one process knows them: which one it commits to, and the statistics of all of them.
 
-The rules:
+The rules, which tests/faults/test_shard_protocol.py checks in every interleaving:
 
 1. To commit to a shard above 0 at an ETag that it has read, a process reads the ETag, then changes shard 0's ETag, then
    commits. At the ETag of its own last commit it need not change shard 0's.
@@ -12,7 +12,7 @@ The rules:
 4. A process that leaves a crowded shard takes one that it knows to be closed; if there is none, any other shard or a
    new one. Shards are opened without gaps.
 5. The sole writer reads nothing: it has found all other shards closed or absent since it learnt shard 0's ETag, and its
-   commits to shard 0 have met the expected ETag ever since. So it knows every visit there is.
+   commits to shard 0 have met the expected ETag ever since, and it has not moved. So it knows every visit there is.
 
 Why 5 holds: the sole writer learnt shard 0's ETag at t0, and found shard k closed or absent at t1 > t0. A commit to k
 after t1 needs a re-opening after t1, then a reading of the new ETag, and then a change of shard 0's ETag, before the
@@ -197,10 +197,11 @@ class Shards:
             raise
 
     def _move_to(self, shard: int, state: ShardState | None) -> None:
-        self._own, self._state = shard, state
         self._conflicts.clear()
         with self._lock:
+            self._own, self._state = shard, state
             self._is_first_idle = False
+            self._epoch += 1  # also for a walk that began before
 
     def _forget(self) -> None:
         """Start over in shard 0: the table was recreated, or its rows were deleted."""
@@ -310,10 +311,10 @@ class Shards:
             for shard, state in states.items()
             if shard != own
         ]
-        is_alone = own == self._own == 0 and all(state.is_closed or not state.exists for state in others)
+        all_closed = all(state.is_closed or not state.exists for state in others)
         with self._lock:
             self._is_first_idle = 0 in idle
-            self._verified_epoch = epoch if is_alone else -1
+            self._verified_epoch = epoch if all_closed and own == self._own == 0 else -1
 
     def _read_existing(self, known: Mapping[int, ShardState]) -> dict[int, ShardState]:
         """Every shard's state, by parallel requests: the known shards and the next one, then twice as many."""

@@ -164,9 +164,10 @@ class VisitTable:
     def _parallel(self, request: Callable[[A], R], arguments: Iterable[A]) -> list[R]:
         arguments = list(arguments)
         try:
-            return list(self._readers.map(request, arguments))
+            responses = [self._readers.submit(request, argument) for argument in arguments]
         except RuntimeError:  # the process is ending: the interpreter stops all pools before it runs `atexit` handlers
             return [request(argument) for argument in arguments]
+        return [response.result() for response in responses]
 
     # Scans, for operators
 

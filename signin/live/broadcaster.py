@@ -141,6 +141,7 @@ class Broadcaster:
             return next_round - time.monotonic()
         last = self._lease.read()
         if self._is_covered(last.sent):
+            self._recovered()
             return 0.0
         if last.remaining > 0 and not self._closing.is_set():
             self.changed()
@@ -186,9 +187,13 @@ class Broadcaster:
         self._hub.broadcast(TARGET, self._shards.value().summary())
         self._metrics.count("broadcasts")
         self._metrics.record_duration("broadcast", time.monotonic() - began)
+        self._recovered()
+        return totals
+
+    def _recovered(self) -> None:
+        """This process or another one has broadcast everything."""
         self._outage.succeeded()
         self._back_off = self._interval
-        return totals
 
     def _failed(self, error: Exception) -> float:
         """Log the first of a row of failures; the seconds to wait before the next attempt."""

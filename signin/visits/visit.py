@@ -39,7 +39,7 @@ class Visit:
         """A visit at the current time by a client with this User-Agent."""
         client = identify(user_agent)
         at = datetime.now(UTC)
-        return cls(new_key(at, idempotency_key), client.os, client.browser, at, client.device, idempotency_key)
+        return cls(new_key(at), client.os, client.browser, at, client.device, idempotency_key)
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str], idempotency_key: str | None = None) -> Visit | None:
@@ -56,13 +56,13 @@ class Visit:
         return cls.now(user_agent, idempotency_key)
 
 
-def new_key(at: datetime, idempotency_key: str | None = None) -> str:
+def new_key(at: datetime) -> str:
     """A unique key that starts with the time (UTC), so that the rows of a shard are sorted by time.
 
-    It ends with the idempotency key, if there is one: two rows of one visit can be recognised by it.
+    The idempotency key is no part of it: a client chooses that, and could make the keys of two visits equal.
     """
     # Not uuid4(): reading the system's randomness releases the GIL to the committer's thread on each visit.
-    return f"{key_prefix(at)}-{idempotency_key or f'{getrandbits(128):032x}'}"
+    return f"{key_prefix(at)}-{getrandbits(128):032x}"
 
 
 def key_prefix(at: datetime) -> str:

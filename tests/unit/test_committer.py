@@ -433,6 +433,23 @@ def test_attempts_pause_during_a_table_deletion(service: TableService, monkeypat
     assert len(deleted.reads) < 100, f"{len(deleted.reads)} requests for one visit"
 
 
+def test_slow_preparation_leaves_no_time_for_a_commit(service: TableService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page repeats a visit after 30 s: no first attempt may be committed later."""
+    clock = Clock()
+    monkeypatch.setattr(committer_module, "time", clock)
+
+    class Slow(TableService):
+        def get_entity(self, *key: str, **options: Any) -> Any:
+            clock.now += committer_module.COMMIT_SECONDS + 1
+            return super().get_entity(*key, **options)
+
+    slow = Slow()
+    process = Process(slow)
+    assert failure(process.submit(1)[0]).recorded == "no"
+    process.close()
+    assert not slow.attempts
+
+
 # The queue
 
 

@@ -312,7 +312,7 @@ async def test_failed_reading_leaves_the_outcome_unknown(
     service.read_errors.append(error())
     first, second = attempts(2)
     await assert_not_acknowledged(process.count(first, is_repeated=True), "unknown", "Table Storage")
-    assert "a repeated visit was not looked up: Table Storage" in caplog.text
+    assert "repeated visits cannot be looked up: Table Storage" in caplog.text
     assert not service.attempts
     await process.count(second, is_repeated=True)
     assert service.audited().total == 1
@@ -358,6 +358,38 @@ async def test_few_lookups_run_at_once(
     assert not service.attempts
 
 
+async def test_too_many_lookups_are_rejected_at_once(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deduplicator_module, "_MAX_WAITING", 2)
+    ended = threading.Event()
+    monkeypatch.setattr(process.deduplicator, "_find", lambda key: ended.wait(10))
+    first, second, third = (asyncio.ensure_future(process.count(*attempts(1), is_repeated=True)) for _ in range(3))
+    try:
+        await assert_not_acknowledged(third, "unknown", "2 repeated visits are being looked up already")
+    finally:
+        ended.set()
+    await asyncio.gather(first, second)
+
+
+async def test_forgotten_key_is_looked_up(
+    service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key must not be forgotten between the lookup, which trusts what is remembered, and the submission."""
+    key = token_hex(16)
+    await process.count(*attempts(1, key))
+    remembered = process.deduplicator._attempts
+    remembered[key] = (remembered[key][0] - KEY_SECONDS - 1, remembered[key][1])
+    looked_up: list[str] = []
+
+    def find(key: str) -> bool:
+        looked_up.append(key)
+        return True
+
+    monkeypatch.setattr(process.deduplicator, "_find", find)
+    await process.count(*attempts(1, key), is_repeated=True)
+    assert looked_up == [key]
+    assert service.audited().total == 1
+
+
 # The constants of the page
 
 
@@ -370,7 +402,7 @@ def of_page(name: str) -> float:
 def test_page_repeats_when_no_attempt_is_committed_any_more() -> None:
     options = table_module._REQUEST_OPTIONS
     last_request = options["connection_timeout"] + options["read_timeout"]
-    last_attempt = QUEUE_SECONDS + COMMIT_SECONDS + committer_module._LONGEST_PAUSE
+    last_attempt = QUEUE_SECONDS + COMMIT_SECONDS + 2 * committer_module._LONGEST_PAUSE
     assert of_page("SETTLED") >= last_attempt + last_request
 
 
