@@ -28,7 +28,7 @@ async def test_others_broadcast_for_a_killed_process(
     account: Account, settings: dict[str, str], start_app: StartApp
 ) -> None:
     """The process that acknowledged the last visit is killed, while the others have nothing to broadcast."""
-    host = start_app(settings | {"BroadcastIntervalSeconds": "1"}, workers=WORKERS, setup=PROCESS_HEADER)
+    host = start_app(settings | {"BroadcastIntervalSeconds": "3"}, workers=WORKERS, setup=PROCESS_HEADER)
     async with open_pages(host.url, PAGES) as pages, aiohttp.ClientSession() as http:
         await pages.until_live()
         async with visiting(host.url, per_second=60) as load:
