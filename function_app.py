@@ -44,7 +44,8 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
 @route("stats", "GET", "HEAD")
 async def stats(req: func.HttpRequest) -> func.HttpResponse:
     """The statistics; counts nothing."""
-    return responses.statistics(await current_app().statistics())
+    counter = current_app()
+    return responses.statistics(await counter.statistics(), counter.now())
 
 
 @route("health", "GET", "HEAD")

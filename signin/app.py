@@ -12,6 +12,7 @@ import threading
 from collections.abc import Awaitable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from signin.counting.committer import Committer
@@ -45,10 +46,11 @@ _ACCESS_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What a visitor gets: access to the live updates, and the statistics with the visit counted in."""
+    """What a visitor gets: access to the live updates, and the statistics with the visit counted in, as of `at`."""
 
     access: ClientAccess
     statistics: Statistics
+    at: datetime
 
 
 class App:
@@ -98,9 +100,9 @@ class App:
 
         Raises NotAcknowledged, InvalidIdempotencyKey, or StorageError if there was no visit to count.
         """
-        visit = Visit.from_headers(headers, idempotency_key)
+        visit = Visit.from_headers(headers, idempotency_key, at=self.now())
         if visit is None:
-            return SignIn(await self._access_in_time(self._hub.client_access()), await self.statistics())
+            return SignIn(await self._access_in_time(self._hub.client_access()), await self.statistics(), self.now())
         if is_repeated:
             await self._deduplicator.look_up(visit)
         committed = self._shared_future(self._deduplicator.submit(visit))
@@ -108,7 +110,7 @@ class App:
         await committed
         if not self._shards.is_current:
             await _best_effort(self._refreshing.run(), _REFRESH_SECONDS)
-        return SignIn(await self._access_in_time(access), self._shards.value())
+        return SignIn(await self._access_in_time(access), self._shards.value(), self.now())
 
     async def negotiate(self) -> ClientAccess:
         """Access to the live updates for a client that connects again. Raises SignalRError."""
@@ -121,6 +123,10 @@ class App:
         """
         await self._reading.run()
         return self._shards.value()
+
+    def now(self) -> datetime:
+        """The time (UTC) up to which the history is shown, see `ServiceClock`."""
+        return self._table.now()
 
     async def page(self, path: str, method: str, headers: Mapping[str, str], query: str) -> Page:
         """The static content at a path, see `Site.get`. Raises ContentUnavailable."""

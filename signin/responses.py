@@ -7,7 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import azure.functions as func
@@ -35,7 +35,7 @@ Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 def sign_in(result: SignIn) -> func.HttpResponse:
     """`{"authInfo": {"serviceUrl", "accessToken"}, "stats": {…}}`"""
     access = json.dumps({"serviceUrl": result.access.url, "accessToken": result.access.token})
-    return _response(200, f'{{"authInfo": {access}, "stats": {result.statistics.json_text(datetime.now(UTC))}}}')
+    return _response(200, f'{{"authInfo": {access}, "stats": {result.statistics.json_text(result.at)}}}')
 
 
 def negotiation(access: ClientAccess) -> func.HttpResponse:
@@ -43,9 +43,9 @@ def negotiation(access: ClientAccess) -> func.HttpResponse:
     return _json({"url": access.url, "accessToken": access.token})
 
 
-def statistics(value: Statistics) -> func.HttpResponse:
+def statistics(value: Statistics, now: datetime) -> func.HttpResponse:
     """`{"totalNumber", "byOS", "byBrowser", "byDevice", "history"}`"""
-    return _response(200, value.json_text(datetime.now(UTC)))
+    return _response(200, value.json_text(now))
 
 
 def health(problems: Mapping[str, str | None]) -> func.HttpResponse:

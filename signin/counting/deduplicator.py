@@ -14,7 +14,7 @@ import logging
 import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from signin.counting.committer import Committer, NotAcknowledged
 from signin.counting.errors import StorageError
@@ -102,7 +102,7 @@ class Deduplicator:
     def _find(self, key: str) -> bool:
         self._shards.read_all()  # so that no shard is missing
         shards = [shard for shard in self._shards.totals() if shard != ADOPTED]
-        return self._table.has_idempotency_key(shards, key, datetime.now(UTC) - timedelta(seconds=KEY_SECONDS))
+        return self._table.has_idempotency_key(shards, key, self._table.now() - timedelta(seconds=KEY_SECONDS))
 
     def _outcome(self, key: str) -> Future[None] | None:
         attempt = self._attempts.get(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError
@@ -13,6 +13,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableEntity, UpdateMode
 from urllib3 import Retry
 
+from signin.counting.clock import ServiceClock
 from signin.counting.errors import EtagMismatch, is_missing_row, storage_error
 from signin.counting.rows import ABSENT, STATS_KEY, ShardState, partition, state_of, stats_row, visit_of, visit_row
 from signin.identity.credential import Credential
@@ -43,26 +44,44 @@ R = TypeVar("R")
 _Operation = tuple[str, TableEntity] | tuple[str, TableEntity, Mapping[str, Any]]
 
 
+class StoredVisit(NamedTuple):
+    """A visit's row: its RowKey, the visit (None if the row is not one), and when the service stored it (UTC)."""
+
+    key: str
+    visit: Visit | None
+    stored_at: datetime
+
+
 class VisitTable:
     """The app's table. Each method sends one request, if its docstring names no other number, and blocks.
 
     Thread-safe. All methods raise StorageError.
     """
 
-    def __init__(self, client: TableClient, readers: Executor | None = None) -> None:
-        """`readers` runs the parallel requests; its threads start when they are first needed."""
+    def __init__(self, client: TableClient, readers: Executor | None = None, clock: ServiceClock | None = None) -> None:
+        """`readers` runs the parallel requests; its threads start when they are first needed.
+
+        `clock` has to observe the client's responses.
+        """
         self._client = client
+        self._clock = clock or ServiceClock()
         self._readers = readers or ThreadPoolExecutor(_PARALLEL_READS, thread_name_prefix="shard-reader")
 
     @classmethod
     def from_connection_string(cls, connection_string: str) -> VisitTable:
         """Raises ValueError for a malformed connection string. Sends nothing."""
-        return cls(TableClient.from_connection_string(connection_string, TABLE_NAME, **_client_options()))
+        options = _client_options(clock := ServiceClock())
+        return cls(TableClient.from_connection_string(connection_string, TABLE_NAME, **options), clock=clock)
 
     @classmethod
     def from_url(cls, url: str, credential: Credential) -> VisitTable:
         """The table at the https url of an account's tables, by identity. Sends nothing."""
-        return cls(TableClient(url, TABLE_NAME, credential=credential, **_client_options()))
+        options = _client_options(clock := ServiceClock())
+        return cls(TableClient(url, TABLE_NAME, credential=credential, **options), clock=clock)
+
+    def now(self) -> datetime:
+        """The current time (UTC), see `ServiceClock`. Sends nothing."""
+        return self._clock.now()
 
     # Shards
 
@@ -104,7 +123,7 @@ class VisitTable:
         repeated: at most one of the attempts commits. If the first one did, the repetition raises EtagMismatch,
         whether it fails on a visit's row (409) or on the ETag (412).
         """
-        statistics = state.statistics + Statistics.of(visits)
+        statistics = (state.statistics + Statistics.of(visits)).pruned(self.now())
         operations: list[_Operation] = [("create", visit_row(shard, visit), _NO_ECHO) for visit in visits]
         row = stats_row(shard, statistics, is_closed=state.is_closed)
         operations.append(("update", row, _if_match(state.etag)) if state.etag else ("create", row))
@@ -178,11 +197,12 @@ class VisitTable:
             yield row["PartitionKey"]
             query = f"PartitionKey gt {_quoted(row['PartitionKey'])}"
 
-    def visits(self, shard: int) -> Iterator[Visit | str]:
-        """The visits of a shard, and the RowKeys of rows that are not visits, in the order of RowKey."""
+    def visits(self, shard: int) -> Iterator[StoredVisit]:
+        """The rows of a shard but its stats row, in the order of RowKey."""
         for row in self.rows(partition(shard)):
             if row["RowKey"] != STATS_KEY:
-                yield visit_of(row) or str(row["RowKey"])
+                stored_at = cast(datetime, row.metadata["timestamp"])  # which the service sets on every row
+                yield StoredVisit(row["RowKey"], visit_of(row), stored_at)
 
     def rows(self, partition_key: str, prefix: str = "") -> Iterator[TableEntity]:
         """The rows of a partition whose RowKey begins with the prefix, in its order, by a request per 1,000 rows.
@@ -202,11 +222,11 @@ class VisitTable:
             raise storage_error(error, TABLE_NAME) from error
 
 
-def _client_options() -> dict[str, Any]:
+def _client_options(clock: ServiceClock) -> dict[str, Any]:
     connections = _PARALLEL_READS + 4  # the committer, the broadcaster, and whichever thread answers a request
     no_retry = Retry(total=False, redirect=False, raise_on_status=False)  # as in the SDK's own transport
     transport = RequestsTransport(session=session(connections, no_retry), **_REQUEST_OPTIONS)  # it has the timeouts
-    return {**_REQUEST_OPTIONS, "transport": transport}
+    return {**_REQUEST_OPTIONS, "transport": transport, "raw_response_hook": clock.observe}
 
 
 def _if_match(etag: str) -> Mapping[str, Any]:

@@ -4,64 +4,75 @@ The app may be running, so a scan of a shard's rows is not a snapshot. But whene
 the sum of the shard's rows. If the stats row's ETag is the same before and after the scan, the scan must match it.
 Otherwise each count must lie between the two readings: the scan found every row that the first one counts, and no row
 that the second one does not count.
+
+The rows of all shards are read side by side, in the order of time: two rows of one visit are minutes apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import heapq
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 
 from signin.counting.rows import ALL_SHARDS, MAX_SHARDS, ShardState, partition
 from signin.counting.table import VisitTable
 from signin.live.lease import LEASE_PARTITION
 from signin.operators.adopt import SAMPLE, sample_visits
-from signin.visits.history import RESOLUTIONS
-from signin.visits.statistics import Statistics
-from signin.visits.visit import Visit
+from signin.operators.recount import Recount, as_range
 
-_PAGE_ROWS = 1000  # rows in memory
+_PAGE_ROWS = 1000  # rows of a shard in memory
 _MAX_LISTED = 5  # differences of a kind in the output; the others are only counted
+_REPEATED_MINUTES = 15  # a page repeats a visit for less, and its app looks for the key as long
+
+_DATED_KEY = re.compile(r"\d{8}T\d{6}\.\d{6}Z-(.+)")
 
 
 @dataclass(frozen=True, slots=True)
 class ShardAudit:
-    """The visits of a shard counted row by row, and its stats row before and after the scan.
+    """The visits of a shard counted row by row, and its stats row before and after the scan, which ended at `at`.
 
     `invalid_rows` is the number of rows that are not visits, `invalid_keys` has the keys of the first few.
     """
 
     shard: int
-    counted: Statistics
+    counted: Recount
     before: ShardState
     after: ShardState
+    at: datetime
     invalid_rows: int
     invalid_keys: Sequence[str]
 
     @property
-    def has_stats_row(self) -> bool:
-        return self.after.etag is not None
+    def total(self) -> int:
+        """The number of visits in the rows."""
+        return self.counted.statistics.total
 
     @property
     def drift(self) -> int:
         """The surplus of visits in the stats row; negative if it has too few."""
-        return _drift(self.counted.total, self.before.statistics.total, self.after.statistics.total)
+        return self.counted.drift(self.before.statistics, self.after.statistics)
+
+    def differences(self) -> Iterator[str]:
+        """A line for each kind of count that does not match the rows."""
+        differences = self.counted.differences(
+            self.before.statistics,
+            self.after.statistics,
+            self.at,
+            # In a shard that changed during the scan an old interval may have been dropped.
+            with_history=self.before.etag == self.after.etag,
+        )
+        for kind, labels in differences:
+            yield f"shard {partition(self.shard)}, {kind}: {_listed(labels, len(labels))}"
 
     def problems(self) -> Iterator[str]:
-        """A line for each kind of count that does not match the rows, and one for rows that are not visits."""
-        name = partition(self.shard)
-        # In a shard that changed during the scan an old interval may have been dropped.
-        with_history = self.before.etag == self.after.etag
-        counted = _counts(self.counted, with_history)
-        before = _counts(self.before.statistics, with_history)
-        after = _counts(self.after.statistics, with_history)
-        for kind in counted:
-            if differences := _differences(counted[kind], before[kind], after[kind]):
-                yield f"shard {name}, {kind}: {_listed(differences, len(differences))}"
+        """The differences, and a line for rows that are not visits."""
+        yield from self.differences()
         if self.invalid_rows:
             keys = _listed(self.invalid_keys, self.invalid_rows)
-            yield f"shard {name}, rows that are not visits ({self.invalid_rows:,}): {keys}"
+            yield f"shard {partition(self.shard)}, rows that are not visits ({self.invalid_rows:,}): {keys}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +81,13 @@ class Audit:
 
     `shards` has every shard with rows, in the order of PartitionKey: the shard "adopted" is the last. `not_adopted` is
     the number of visits of the C# sample that are not counted. `unknown_partitions` has the number of rows of each
-    partition that the app does not use.
+    partition that the app does not use. `repeated` is the number of visits that have two rows, because two processes
+    counted them, and `repeated_keys` has the second row of the first few.
     """
 
     shards: Sequence[ShardAudit]
+    repeated: int
+    repeated_keys: Sequence[str]
     not_adopted: int
     unknown_partitions: Mapping[str, int]
 
@@ -81,12 +95,12 @@ class Audit:
         """The lines of a table: a header, a line for each shard, and the totals."""
         yield _line("shard", "visits in rows", "visits in stats row", "drift")
         for audit in self.shards:
-            stats = _range(audit.before.statistics.total, audit.after.statistics.total)
-            yield _line(partition(audit.shard), f"{audit.counted.total:,}", stats, _signed(audit.drift))
+            stats = as_range(audit.before.statistics.total, audit.after.statistics.total)
+            yield _line(partition(audit.shard), f"{audit.total:,}", stats, _signed(audit.drift))
         yield _line(
             "total",
-            f"{sum(audit.counted.total for audit in self.shards):,}",
-            _range(
+            f"{sum(audit.total for audit in self.shards):,}",
+            as_range(
                 sum(audit.before.statistics.total for audit in self.shards),
                 sum(audit.after.statistics.total for audit in self.shards),
             ),
@@ -97,17 +111,17 @@ class Audit:
         """A line for each problem; none if every visit is counted exactly once."""
         for audit in self.shards:
             yield from audit.problems()
-        with_stats_row = {audit.shard for audit in self.shards if audit.has_stats_row}
-        # The app reads the shards 0, 1, … up to the first without a stats row, and the shard "adopted" in any case.
-        missing = next(shard for shard in range(MAX_SHARDS + 1) if shard not in with_stats_row)
-        unreachable = [audit for audit in self.shards if audit.shard >= missing]
+        missing, unreachable = self._beyond_gap()
         if unreachable:
             names = ", ".join(partition(audit.shard) for audit in unreachable)
-            rows = sum(audit.counted.total for audit in unreachable)
+            rows = sum(audit.total for audit in unreachable)
             yield (
                 f"shard {partition(missing)} has no stats row, so the app does not read further; "
                 f"visits that it does not show: {rows:,} (in {names})"
             )
+        if self.repeated:
+            keys = _listed(self.repeated_keys, self.repeated)
+            yield f"visits that have two rows, and so are counted twice ({self.repeated:,}): {keys}"
         if self.not_adopted:
             yield (
                 f"visits of the C# sample that are not counted: {self.not_adopted:,}; "
@@ -116,76 +130,87 @@ class Audit:
         for name, rows in self.unknown_partitions.items():
             yield f"partition {name} does not belong to the app; uncounted rows in it: {rows:,}"
 
+    def _beyond_gap(self) -> tuple[int, Sequence[ShardAudit]]:
+        """The first shard without a stats row, and the shards that the app therefore does not read.
+
+        It reads the shards 0, 1, … up to the first without a stats row, and the shard "adopted" in any case.
+        """
+        with_stats_row = {audit.shard for audit in self.shards if audit.after.exists}
+        missing = next(shard for shard in range(MAX_SHARDS + 1) if shard not in with_stats_row)
+        return missing, [audit for audit in self.shards if audit.shard >= missing]
+
 
 def audit(table: VisitTable, advance: Callable[[int], None]) -> Audit:
     """Read the whole table. Calls `advance` with the number of rows read since the last call. Raises StorageError."""
-    numbers = {partition(shard): shard for shard in ALL_SHARDS}
-    shards: list[ShardAudit] = []
+    names = list(table.partitions())
+    scans = [_Scan(table, shard, advance) for shard in ALL_SHARDS if partition(shard) in names]
+    repeated = 0
+    repeated_keys: list[str] = []
+    for key in _repeated(heapq.merge(*(scan.keys() for scan in scans))):
+        repeated += 1
+        repeated_keys = [*repeated_keys, key][:_MAX_LISTED]
     not_adopted = 0
     unknown_partitions: dict[str, int] = {}
-    for name in table.partitions():
-        if name in numbers:
-            shards.append(_audit_shard(table, numbers[name], advance))
-        elif name == SAMPLE:
+    for name in names:
+        if name == SAMPLE:
             for _, is_adopted in sample_visits(table):
                 not_adopted += not is_adopted
                 advance(1)
-        elif name != LEASE_PARTITION:
+        elif name != LEASE_PARTITION and name not in map(partition, ALL_SHARDS):
             unknown_partitions[name] = 0
             for _ in table.rows(name):
                 unknown_partitions[name] += 1
                 advance(1)
-    return Audit(shards, not_adopted, unknown_partitions)
+    shards = sorted((scan.result for scan in scans), key=lambda audit: partition(audit.shard))
+    return Audit(shards, repeated, repeated_keys, not_adopted, unknown_partitions)
 
 
-def _audit_shard(table: VisitTable, shard: int, advance: Callable[[int], None]) -> ShardAudit:
-    before = table.read(shard)
-    counted = Statistics()
-    invalid_rows = 0
-    invalid_keys: list[str] = []
-    rows = table.visits(shard)
-    while page := list(islice(rows, _PAGE_ROWS)):
-        keys = [row for row in page if isinstance(row, str)]
-        invalid_rows += len(keys)
-        invalid_keys = [*invalid_keys, *keys][:_MAX_LISTED]
-        counted += Statistics.of(row for row in page if isinstance(row, Visit))
-        advance(len(page))
-    return ShardAudit(shard, counted, before, table.read(shard), invalid_rows, invalid_keys)
+class _Scan:
+    """Counts the visits of a shard while its keys are read; `result` is there at the end."""
+
+    result: ShardAudit
+
+    def __init__(self, table: VisitTable, shard: int, advance: Callable[[int], None]) -> None:
+        self._table = table
+        self._shard = shard
+        self._advance = advance
+
+    def keys(self) -> Iterator[tuple[str, str, int]]:
+        """The RowKey, the PartitionKey and the minute (since 1970) of each visit, in the order of RowKey."""
+        name = partition(self._shard)
+        before = self._table.read(self._shard)
+        counted = Recount()
+        invalid_rows = 0
+        invalid_keys: list[str] = []
+        rows = self._table.visits(self._shard)
+        while page := list(islice(rows, _PAGE_ROWS)):
+            invalid = [row.key for row in page if row.visit is None]
+            invalid_rows += len(invalid)
+            invalid_keys = [*invalid_keys, *invalid][:_MAX_LISTED]
+            counted = counted.add(page, self._table.now())
+            self._advance(len(page))
+            yield from ((row.key, name, int(row.visit.at.timestamp()) // 60) for row in page if row.visit is not None)
+        after = self._table.read(self._shard)
+        self.result = ShardAudit(self._shard, counted, before, after, self._table.now(), invalid_rows, invalid_keys)
 
 
-def _counts(statistics: Statistics, with_history: bool) -> Mapping[str, Mapping[str, int]]:
-    """Everything that the statistics count: for each kind the count of each label or interval."""
-    counts = {
-        "total": {"visits": statistics.total},
-        "by OS": statistics.by_os,
-        "by browser": statistics.by_browser,
-        "by device": statistics.by_device,
-    }
-    if with_history:
-        for name, (seconds, _) in RESOLUTIONS.items():
-            counts[f"history, {name}"] = {
-                f"{datetime.fromtimestamp(interval * seconds, UTC):%Y-%m-%dT%H:%MZ}": count
-                for interval, count in statistics.history.series[name].items()
-            }
-    return counts
+def _repeated(keys: Iterable[tuple[str, str, int]]) -> Iterator[str]:
+    """The rows whose key ends like that of another row of the minutes before, given the keys of all shards in order.
 
-
-def _drift(rows: int, before: int, after: int) -> int:
-    """The smallest possible excess of the stats row over the rows, negative if it has too few visits."""
-    return max(before - rows, 0) or min(after - rows, 0)
-
-
-def _differences(rows: Mapping[str, int], before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
-    """For each label or interval that differs, its count in the rows and in the stats row."""
-    return [
-        f"{label} {counts[0]:,} in rows, {_range(*counts[1:])} in stats row"
-        for label in sorted({*rows, *before, *after})
-        if _drift(*(counts := (rows.get(label, 0), before.get(label, 0), after.get(label, 0))))
-    ]
-
-
-def _range(before: int, after: int) -> str:
-    return f"{after:,}" if before == after else f"{before:,}-{after:,}"
+    A key ends with 128 random bits, or with what the visitor's page sent with each attempt at the same visit. Keeps
+    some 80 bytes for each visit of _REPEATED_MINUTES. Keys of adopted visits do not begin with a time.
+    """
+    recent: dict[int, set[int]] = {}  # by minute: the hashes of the ends of the keys
+    for key, name, minute in keys:
+        if (dated := _DATED_KEY.fullmatch(key)) is None:
+            continue
+        end = hash(dated[1])
+        if minute not in recent:
+            recent = {past: ends for past, ends in recent.items() if past >= minute - _REPEATED_MINUTES}
+            recent[minute] = set()
+        if any(end in ends for ends in recent.values()):
+            yield f"{key} in {name}"
+        recent[minute].add(end)
 
 
 def _signed(drift: int) -> str:

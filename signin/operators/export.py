@@ -8,7 +8,6 @@ from typing import TextIO
 
 from signin.counting.rows import ALL_SHARDS, partition
 from signin.counting.table import VisitTable
-from signin.visits.visit import Visit
 
 
 def export(table: VisitTable, output: TextIO, advance: Callable[[int], None]) -> int:
@@ -23,9 +22,9 @@ def export(table: VisitTable, output: TextIO, advance: Callable[[int], None]) ->
     skipped = 0
     for shard in ALL_SHARDS:
         for row in table.visits(shard) if partition(shard) in names else ():
-            if isinstance(row, Visit):
-                time = row.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-                lines.writerow([time, row.os, row.browser, row.device])
+            if (visit := row.visit) is not None:
+                time = visit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                lines.writerow([time, visit.os, visit.browser, visit.device])
             else:
                 skipped += 1
             advance(1)

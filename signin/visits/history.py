@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypedDict
+
+CLOCK_TOLERANCE = timedelta(minutes=5)  # a visit that lies further ahead of now is not believed
 
 
 class Resolution(NamedTuple):
-    """Intervals of `seconds`, numbered from 1970 (UTC). The newest `kept` of them are stored."""
+    """Intervals of `seconds`, numbered from 1970 (UTC). The newest `kept` of them are shown."""
 
     seconds: int
     kept: int
+
+    @property
+    def stored(self) -> int:
+        """How many are stored: those that a believable visit may lie ahead push none out that is shown."""
+        return self.kept + math.ceil(CLOCK_TOLERANCE.total_seconds() / self.seconds)
 
 
 RESOLUTIONS: Mapping[str, Resolution] = {
@@ -37,8 +45,7 @@ class SeriesJson(TypedDict):
 class History:
     """The visits of each interval, for each resolution.
 
-    Old intervals are dropped relative to the newest interval with a visit, not to the clock. So the same visits give
-    the same history, in whatever order and groups they are added.
+    The same visits give the same history, in whatever order and groups they are added.
     """
 
     series: Mapping[str, Series] = field(default_factory=lambda: {name: {} for name in RESOLUTIONS})
@@ -49,18 +56,27 @@ class History:
         seconds = [int(time.timestamp()) for time in times]
         return cls(
             {
-                name: _newest(Counter(second // resolution.seconds for second in seconds), resolution.kept)
+                name: Counter(second // resolution.seconds for second in seconds)
                 for name, resolution in RESOLUTIONS.items()
             }
         )
 
     def __add__(self, other: History) -> History:
-        return History(
-            {
-                name: _newest(Counter(self.series[name]) + Counter(other.series[name]), resolution.kept)
-                for name, resolution in RESOLUTIONS.items()
-            }
-        )
+        return History({name: Counter(self.series[name]) + Counter(other.series[name]) for name in RESOLUTIONS})
+
+    def pruned(self, now: datetime) -> History:
+        """The part that is stored: without the intervals beyond `now` and CLOCK_TOLERANCE, and without old ones.
+
+        A visit that a wrong clock dates ahead would otherwise be the newest, and all others too old. Old intervals are
+        dropped relative to the newest interval that is left, not to `now`: the order of visits makes no difference.
+        """
+        limit = int((now + CLOCK_TOLERANCE).timestamp())
+        result = {}
+        for name, resolution in RESOLUTIONS.items():
+            past = {interval: n for interval, n in self.series[name].items() if interval <= limit // resolution.seconds}
+            oldest = max(past, default=0) - resolution.stored
+            result[name] = {interval: count for interval, count in past.items() if interval > oldest}
+        return History(result)
 
     def to_json(self, now: datetime) -> dict[str, SeriesJson]:
         """Each resolution up to the interval that contains `now`, including intervals without visits."""
@@ -75,7 +91,7 @@ class History:
         return result
 
     def dump(self) -> str:
-        """Serialize for `load`, in a few kilobytes at most: the first interval and the counts of each series."""
+        """Serialize for `load`: the first interval and the counts of each series. A few kilobytes if pruned."""
         dense = {}
         for name, series in self.series.items():
             start = min(series, default=0)
@@ -91,8 +107,3 @@ class History:
             start, counts = dense[name]
             series[name] = {interval: int(count) for interval, count in enumerate(counts, int(start)) if count}
         return cls(series)
-
-
-def _newest(series: Series, kept: int) -> Series:
-    oldest = max(series, default=0) - kept
-    return {interval: count for interval, count in series.items() if interval > oldest}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, TypedDict
 
@@ -72,6 +72,10 @@ class Statistics:
             by_device=Counter(self.by_device) + Counter(other.by_device),
             history=self.history + other.history,
         )
+
+    def pruned(self, now: datetime) -> Statistics:
+        """The same with the part of the history that is stored, see `History.pruned`."""
+        return replace(self, history=self.history.pruned(now))
 
     def summary(self) -> Summary:
         """Everything but the history, with the most frequent labels first."""

@@ -35,15 +35,17 @@ class Visit:
     idempotency_key: str | None = None
 
     @classmethod
-    def now(cls, user_agent: str = "", idempotency_key: str | None = None) -> Visit:
-        """A visit at the current time by a client with this User-Agent."""
+    def now(cls, user_agent: str = "", idempotency_key: str | None = None, *, at: datetime | None = None) -> Visit:
+        """A visit by a client with this User-Agent, now or at another time (UTC)."""
         client = identify(user_agent)
-        at = datetime.now(UTC)
+        at = at or datetime.now(UTC)
         return cls(new_key(at), client.os, client.browser, at, client.device, idempotency_key)
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str], idempotency_key: str | None = None) -> Visit | None:
-        """The visit of a request with these headers (names in lower case), or None if the request is not a visit.
+    def from_headers(
+        cls, headers: Mapping[str, str], idempotency_key: str | None = None, *, at: datetime
+    ) -> Visit | None:
+        """The visit of a request at this time with these headers (names in lower case), or None if it is not a visit.
 
         Requests of known bots are not visits. Neither are requests by which a browser fetches the page ahead of time
         (`Sec-Purpose: prefetch` or `prefetch;prerender`). Raises InvalidIdempotencyKey.
@@ -53,7 +55,7 @@ class Visit:
         user_agent = headers.get("user-agent", "")
         if identify(user_agent).is_bot or headers.get("sec-purpose", "").lower().startswith("prefetch"):
             return None
-        return cls.now(user_agent, idempotency_key)
+        return cls.now(user_agent, idempotency_key, at=at)
 
 
 def new_key(at: datetime) -> str:

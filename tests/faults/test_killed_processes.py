@@ -44,7 +44,7 @@ from signin.counting import table
 from signin.visits.visit import Visit
 
 from_headers = Visit.from_headers
-Visit.from_headers = lambda headers, _: dataclasses.replace(from_headers(headers), key=headers["visit-key"])
+Visit.from_headers = lambda headers, _, at: dataclasses.replace(from_headers(headers, at=at), key=headers["visit-key"])
 table._REQUEST_OPTIONS["read_timeout"] = float(os.environ["READ_SECONDS"])
 """
 

@@ -108,6 +108,12 @@ class TableService:
         client._changed_at, client.clock = self._changed_at, lambda: self.clock()
         return client
 
+    def copy(self) -> TableService:
+        """Another table with the same rows."""
+        copied = self.to_another_process()
+        copied._rows = dict(self._rows)
+        return copied
+
     # The methods of a TableClient
 
     def get_entity(self, partition_key: str, row_key: str, *, select: Sequence[str] | None = None) -> TableEntity:
@@ -233,7 +239,8 @@ class TableService:
                     raise _transaction_error(index, 404, TableErrorCode.RESOURCE_NOT_FOUND)
                 elif self._rows[key][1] != operation.etag:
                     raise _transaction_error(index, 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
-            etags = [self._next_etag() for _ in operations]
+            # In which order the service sets the Timestamps of a transaction is not documented.
+            etags = [self._next_etag() for _ in operations][::-1]
             for key, operation, etag in zip(keys, operations, etags, strict=True):
                 self._rows[key] = (operation.row, etag)
         return [{"etag": etag} for etag in etags]

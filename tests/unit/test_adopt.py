@@ -75,7 +75,7 @@ def assert_adopted(service: TableService, count: int, others: int = 0) -> None:
     """Every visit of the sample is counted once, and so is every other one; the shard "adopted" is closed."""
     result = audit(service.visit_table(), lambda rows: None)
     assert list(result.problems()) == []
-    assert sum(shard.counted.total for shard in result.shards) == count + others
+    assert sum(shard.total for shard in result.shards) == count + others
     assert all(shard.after.is_closed for shard in result.shards if shard.shard == ADOPTED)
 
 
@@ -126,9 +126,9 @@ def test_row_without_labels_counts_as_other() -> None:
 def test_adopted_visit_has_time_of_sample_row() -> None:
     service = sample(1)
     run(service)
-    [visit] = service.visit_table().visits(ADOPTED)
-    assert isinstance(visit, Visit)
-    assert visit.at == AT
+    [row] = service.visit_table().visits(ADOPTED)
+    assert row.visit is not None
+    assert row.visit.at == AT
 
 
 def test_adopted_visits_have_a_partition_of_their_own() -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from azure.data.tables import TableEntity
@@ -20,6 +21,7 @@ from signin.counting import committer as committer_module
 from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import OutcomeUnknown, StorageError
 from signin.counting.shards import Shards
+from signin.counting.table import VisitTable
 from signin.live.hub import ClientAccess
 from signin.settings import Settings, SettingsError
 from signin.visits.statistics import Statistics
@@ -109,6 +111,17 @@ async def test_visit_is_broadcast(around: Surroundings, app: App) -> None:
     await app.sign_in({"user-agent": SAFARI_ON_IPHONE})
     app.close()
     assert around.broadcasts() == [[1, {"iOS": 1}, {"Safari": 1}, {"byDevice": {"Phone": 1}}]]
+
+
+async def test_visits_are_dated_and_shown_by_the_clock_of_the_table(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
+    monkeypatch.setattr(VisitTable, "now", lambda table: at)
+    answer = await app.sign_in({"user-agent": SAFARI_ON_IPHONE})
+    assert around.table.visits()[0].startswith("20261123T091500.000000Z-")
+    assert answer.statistics.history.to_json(answer.at)["minutes"]["counts"][-1] == 1
+    assert app.now() == at
 
 
 async def test_bot_gets_statistics_and_is_not_counted(around: Surroundings, app: App) -> None:

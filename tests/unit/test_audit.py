@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,10 +12,10 @@ from signin.counting.rows import ADOPTED, ShardState
 from signin.counting.table import MAX_VISITS
 from signin.live.lease import BroadcastLease, Lease
 from signin.operators.adopt import adopt
-from signin.operators.audit import Audit, audit
+from signin.operators.audit import Audit, _repeated, audit
 from signin.visits.history import History
 from signin.visits.statistics import Statistics
-from signin.visits.visit import Visit
+from signin.visits.visit import Visit, new_key
 from tests.support.user_agents import FIREFOX_ON_WINDOWS
 
 from .table_service import TableService, no_table, wrong_key
@@ -24,6 +26,11 @@ AT = datetime(2018, 7, 16, 9, 30, tzinfo=UTC)
 
 def nothing() -> None:
     """Before a page, when nothing is to happen."""
+
+
+def during_scan(service: TableService, happens: Callable[[], object]) -> None:
+    """Let something happen before the rows of shard 00 are read in the table of two shards."""
+    service.before_pages.extend([nothing] * 3 + [happens])
 
 
 def audited(service: TableService) -> Audit:
@@ -90,7 +97,7 @@ def test_rows_are_read_once_in_pages_of_1000(service: TableService) -> None:
     add(service, 0, 2500)
     advances: list[int] = []
     result = audit(service.visit_table(), advances.append)
-    assert result.shards[0].counted.total == sum(advances) - 2 == 2503
+    assert result.shards[0].total == sum(advances) - 2 == 2503
     assert max(advances) == 1000, "more than a page is kept in memory"
     of_shard = [query for query in service.queries if query == "PartitionKey eq '00'"]
     assert len(of_shard) == 1
@@ -119,7 +126,7 @@ def test_table_without_devices_has_no_problems(service: TableService) -> None:
         service.put(partition, key, **properties)
     assert problems(service) == []
     assert service.visit_table().read(0).statistics.by_device == {"Other": 3}
-    service.before_pages.extend([nothing, lambda: add(service, 0)])
+    during_scan(service, lambda: add(service, 0))
     assert problems(service) == []
     assert service.visit_table().read(0).statistics.by_device == {"Other": 3, "Desktop": 1}
     assert problems(service) == []
@@ -280,7 +287,6 @@ def test_adopted_visits_can_drift(service: TableService) -> None:
     record_in_the_sample(service, 0, 1)
     adopt_all(service)
     [first, _] = service.visit_table().visits(ADOPTED)
-    assert isinstance(first, Visit)
     service.remove("adopted", first.key)
     assert table_of(service)[2] == ["adopted", "1", "2", "+1"]
     assert problems(service)[0] == "shard adopted, total: visits 1 in rows, 2 in stats row"
@@ -295,14 +301,113 @@ def test_closed_shard_has_no_problems(service: TableService) -> None:
     assert table_of(service)[1] == ["01", "2", "2", "0"]
 
 
-# While the app is running. The first page has a row to find the partitions, the second one the rows of shard 00.
+# Visits with two rows
+
+
+def put_visit(service: TableService, shard: int, end: str, minutes: int = 0, seconds: int = 0) -> str:
+    """Count a visit some time after noon, whose key ends like this."""
+    at = datetime(2026, 11, 23, 12, tzinfo=UTC) + timedelta(minutes=minutes, seconds=seconds)
+    visit = Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{end}", "Linux", "Firefox", at)
+    table = service.visit_table()
+    table.commit(shard, table.read(shard), [visit])
+    return visit.key
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+@pytest.mark.parametrize("minutes", [0, 1, 14])
+def test_visit_with_two_rows_is_a_problem(shard: int, minutes: int) -> None:
+    service = TableService()
+    put_visit(service, 0, "some-key_of-a-page")
+    put_visit(service, 0, "another")
+    put_visit(service, 1, "some-key_of-another")
+    second = put_visit(service, shard, "some-key_of-a-page", minutes, seconds=7)
+    assert problems(service) == [
+        f"visits that have two rows, and so are counted twice (1): {second} in {shard:02}",
+    ]
+
+
+def test_key_used_again_much_later_is_no_problem() -> None:
+    service = TableService()
+    put_visit(service, 0, "key")
+    put_visit(service, 0, "another", minutes=14)
+    put_visit(service, 1, "key", minutes=17)
+    assert problems(service) == []
+
+
+def test_first_five_visits_with_two_rows_are_listed() -> None:
+    service = TableService()
+    for seconds in range(2):
+        for number in range(7):
+            put_visit(service, number % 3, f"key-{number}", seconds=seconds)
+    [problem] = problems(service)
+    assert "(7): " in problem
+    assert problem.count(" in 0") == 5
+    assert problem.endswith("; and 2 more")
+
+
+def test_few_keys_are_kept_of_many_rows() -> None:
+    """Rows of two months, one a second; the search keeps those of a quarter of an hour."""
+    minutes = range(1, 60 * 24 * 60)
+    keys = ((f"20261123T091500.000000Z-{minute}", "00", minute) for minute in minutes)
+    tracemalloc.start()
+    try:
+        assert list(_repeated(keys)) == []
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+# Wrong clocks
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=4), timedelta(minutes=61), timedelta(days=365)])
+def test_visit_dated_ahead_is_no_drift(service: TableService, ahead: timedelta) -> None:
+    at = datetime.now(UTC) + ahead
+    table = service.visit_table()
+    table.commit(0, table.read(0), [Visit(new_key(at), "Linux", "Firefox", at)])
+    assert problems(service) == []
+    add(service, 0)
+    assert problems(service) == []
+    assert audited(service).shards[0].total == 5
+
+
+def test_visit_that_was_dated_ahead_is_no_drift_when_its_time_has_come() -> None:
+    """An earlier version counted it in the history, this one does not."""
+    for is_believed in (True, False):
+        service = TableService()
+        at = datetime.now(UTC) - timedelta(minutes=10)
+        visit = Visit(new_key(at), "Linux", "Firefox", at)
+        add(service, 0)
+        history = service.visit_table().read(0).statistics.history
+        service.visit_table().commit(0, service.visit_table().read(0), [visit])
+        row, _ = service._rows["00", visit.key]
+        service.put("00", visit.key, at=at - timedelta(minutes=61), **row)
+        if not is_believed:
+            state = service.visit_table().read(0)
+            service.visit_table().commit(0, replace(state, statistics=replace(state.statistics, history=history)), [])
+        assert problems(service) == []
+
+
+def test_history_wiped_by_an_earlier_version_is_a_problem(service: TableService) -> None:
+    """It dropped what is older than an hour before a visit that a wrong clock dated ahead."""
+    wiped = History.of([datetime.now(UTC) + timedelta(days=365)])
+    row = service.get_entity("00", "stats")
+    service.put("00", "stats", **{**row, "History": wiped.dump()})
+    assert [line.partition(":")[0] for line in problems(service)] == [
+        "shard 00, history, minutes",
+        "shard 00, history, hours",
+        "shard 00, history, days",
+    ]
+
+
+# While the app is running. In a table of two shards the first three pages find the partitions.
 
 
 @pytest.mark.parametrize("page", [1, 2])
 def test_visit_during_scan_is_no_drift(page: int) -> None:
     service = TableService()
     add(service, 0, 1500)
-    service.before_pages.extend([nothing] * page + [lambda: add(service, 0)])
+    service.before_pages.extend([nothing] * (page + 1) + [lambda: add(service, 0)])
     assert problems(service) == []
     assert not service.before_pages
     [[_, rows, stats, drift], _] = table_of(service)
@@ -310,7 +415,7 @@ def test_visit_during_scan_is_no_drift(page: int) -> None:
 
 
 def test_changed_stats_row_is_shown_as_range(service: TableService) -> None:
-    service.before_pages.extend([nothing, lambda: add(service, 0, 2)])
+    during_scan(service, lambda: add(service, 0, 2))
     assert table_of(service)[0] == ["00", "5", "3-5", "0"]
 
 
@@ -320,14 +425,14 @@ def test_visit_inserted_before_scanned_rows_is_no_drift(service: TableService) -
     table = later.visit_table()
     table.commit(0, ShardState(service.visit_table().read(0).statistics, None), [Visit.now(FIREFOX_ON_WINDOWS)])
     after = later.get_entity("00", "stats")
-    service.before_pages.extend([nothing, lambda: service.put("00", "stats", **after)])
+    during_scan(service, lambda: service.put("00", "stats", **after))
     assert table_of(service)[0] == ["00", "3", "3-4", "0"]
 
 
 def test_missing_row_is_drift_while_visits_arrive(service: TableService) -> None:
     for visit in add(service, 0, 2):
         service.remove("00", visit.key)
-    service.before_pages.extend([nothing, lambda: add(service, 0)])
+    during_scan(service, lambda: add(service, 0))
     result = audited(service)
     assert result.shards[0].drift == 1, "5 visits were counted before the scan, which found 3 of them and a new one"
     assert [line.partition(":")[0] for line in result.problems()] == [
@@ -341,14 +446,14 @@ def test_missing_row_is_drift_while_visits_arrive(service: TableService) -> None
 def test_surplus_row_is_drift_while_visits_arrive(service: TableService) -> None:
     for _ in range(2):
         service.put("00", Visit.now().key, OS="Windows", Browser="Firefox")
-    service.before_pages.extend([nothing, lambda: add(service, 0)])
+    during_scan(service, lambda: add(service, 0))
     assert audited(service).shards[0].drift == -2
 
 
 def test_history_of_changed_shard_is_not_compared(service: TableService) -> None:
     miscount(service, 0, "days")
     assert [line for line in problems(service) if "history, days" in line]
-    service.before_pages.extend([nothing, lambda: add(service, 0)])
+    during_scan(service, lambda: add(service, 0))
     assert problems(service) == []
 
 

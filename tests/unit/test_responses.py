@@ -5,7 +5,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.functions as func
@@ -23,6 +23,7 @@ from signin.website.blobs import ContentUnavailable
 from signin.website.representation import Page
 
 ACCESS = ClientAccess("https://x/client/?hub=signinsamplehub", "token")
+NOW = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
 STATISTICS = Statistics(3, {"iOS": 1, "Windows": 2}, {"Safari": 1, "Chrome": 2}, {"Phone": 1, "Desktop": 2})
 STATISTICS_JSON = {
     "totalNumber": 3,
@@ -55,7 +56,7 @@ def is_never_cached_json(response: func.HttpResponse) -> bool:
 
 
 def test_sign_in_is_access_and_statistics() -> None:
-    response = responses.sign_in(SignIn(ACCESS, STATISTICS))
+    response = responses.sign_in(SignIn(ACCESS, STATISTICS, NOW))
     assert response.status_code == 200
     content = json.loads(response.get_body())
     assert content.keys() == {"authInfo", "stats"}
@@ -71,29 +72,14 @@ def test_negotiation_is_what_signalr_clients_expect() -> None:
 
 
 def test_statistics_are_the_stats_of_a_sign_in() -> None:
-    response = responses.statistics(STATISTICS)
+    response = responses.statistics(STATISTICS, NOW)
     assert without_history(json.loads(response.get_body())) == STATISTICS_JSON
     assert is_never_cached_json(response)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
-    """Set the time of the responses."""
-
-    def set_clock(now: datetime) -> None:
-        class Clock(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> Clock:
-                return cls.fromtimestamp(now.timestamp(), tz)
-
-        monkeypatch.setattr(responses, "datetime", Clock)
-
-    return set_clock
-
-
-RESPONSES: list[Callable[[Statistics], func.HttpResponse]] = [
+RESPONSES: list[Callable[[Statistics, datetime], func.HttpResponse]] = [
     responses.statistics,
-    lambda value: responses.sign_in(SignIn(ACCESS, value)),
+    lambda value, now: responses.sign_in(SignIn(ACCESS, value, now)),
 ]
 
 
@@ -105,24 +91,18 @@ def minutes_of(response: func.HttpResponse) -> dict[str, Any]:
 
 @pytest.mark.parametrize("respond", RESPONSES, ids=["statistics", "sign-in"])
 def test_response_has_the_history_of_the_present_minute(
-    respond: Callable[[Statistics], func.HttpResponse], clock: Callable[[datetime], None]
+    respond: Callable[[Statistics, datetime], func.HttpResponse],
 ) -> None:
     """The text is cached with the statistics, and no text of an earlier minute is returned."""
     last_second = datetime(2026, 11, 23, 9, 15, 59, tzinfo=UTC)
     value = Statistics.of([Visit("key", "iOS", "Safari", last_second)])
-    clock(last_second)
-    assert minutes_of(respond(value))["counts"][-2:] == [0, 1]
-    clock(last_second + timedelta(seconds=1))
-    assert minutes_of(respond(value))["counts"][-2:] == [1, 0]
-    clock(last_second + timedelta(hours=2))
-    assert minutes_of(respond(value))["start"] == "2026-11-23T10:16:00Z"
-    clock(last_second)
-    assert minutes_of(respond(value))["counts"][-2:] == [0, 1]
+    assert minutes_of(respond(value, last_second))["counts"][-2:] == [0, 1]
+    assert minutes_of(respond(value, last_second + timedelta(seconds=1)))["counts"][-2:] == [1, 0]
+    assert minutes_of(respond(value, last_second + timedelta(hours=2)))["start"] == "2026-11-23T10:16:00Z"
+    assert minutes_of(respond(value, last_second))["counts"][-2:] == [0, 1]
 
 
-def test_statistics_are_serialized_once_a_minute(
-    clock: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_statistics_are_serialized_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """The visitors of a batch share their statistics."""
     minute = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
     serialized: list[datetime] = []
@@ -135,15 +115,13 @@ def test_statistics_are_serialized_once_a_minute(
     monkeypatch.setattr(Statistics, "to_json", to_json_once)
     value = Statistics(3)
     for second in range(60):
-        clock(minute + timedelta(seconds=second))
         for respond in RESPONSES:
-            respond(value)
+            respond(value, minute + timedelta(seconds=second))
     assert len(serialized) == 1
 
 
-def test_other_statistics_have_a_response_of_their_own(clock: Callable[[datetime], None]) -> None:
-    clock(datetime(2026, 11, 23, 9, 15, tzinfo=UTC))
-    totals = [json.loads(responses.statistics(Statistics(total)).get_body())["totalNumber"] for total in (1, 2, 1)]
+def test_other_statistics_have_a_response_of_their_own() -> None:
+    totals = [json.loads(responses.statistics(Statistics(total), NOW).get_body())["totalNumber"] for total in (1, 2, 1)]
     assert totals == [1, 2, 1]
 
 

@@ -9,6 +9,8 @@ import pytest
 from signin.visits.visit import InvalidIdempotencyKey, Visit, new_key
 from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE
 
+AT = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
+
 
 def test_visit_has_labels_of_its_user_agent() -> None:
     visit = Visit.now(SAFARI_ON_IPHONE)
@@ -16,7 +18,7 @@ def test_visit_has_labels_of_its_user_agent() -> None:
 
 
 def test_missing_user_agent_counts_as_other() -> None:
-    visit = Visit.from_headers({})
+    visit = Visit.from_headers({}, at=AT)
     assert visit is not None
     assert (visit.os, visit.browser, visit.device) == ("Other", "Other", "Other")
 
@@ -32,14 +34,14 @@ def test_missing_user_agent_counts_as_other() -> None:
     ids=["bot", "prefetch", "prerender", "prefetch through a proxy"],
 )
 def test_bots_and_prefetches_are_not_visits(headers: dict[str, str]) -> None:
-    assert Visit.from_headers(headers) is None
+    assert Visit.from_headers(headers, at=AT) is None
 
 
 def test_headers_of_functions_request_are_read() -> None:
     request = func.HttpRequest(method="GET", url="/signin", headers={"User-Agent": FIREFOX_ON_WINDOWS}, body=b"")
-    visit = Visit.from_headers(request.headers)
+    visit = Visit.from_headers(request.headers, at=AT)
     assert visit is not None
-    assert visit.browser == "Firefox"
+    assert (visit.browser, visit.at) == ("Firefox", AT)
 
 
 def test_keys_are_sorted_by_time() -> None:
@@ -59,7 +61,7 @@ def test_key_starts_with_time_of_visit() -> None:
 
 @pytest.mark.parametrize("key", ["0123456789abcdef", "A-Z_" * 16], ids=["shortest", "longest"])
 def test_row_key_does_not_depend_on_the_idempotency_key(key: str) -> None:
-    first, second = (Visit.from_headers({}, key) for _ in range(2))
+    first, second = (Visit.from_headers({}, key, at=AT) for _ in range(2))
     assert first is not None
     assert second is not None
     assert first.idempotency_key == second.idempotency_key == key
@@ -81,11 +83,11 @@ def test_row_key_does_not_depend_on_the_idempotency_key(key: str) -> None:
 @pytest.mark.parametrize("user_agent", [FIREFOX_ON_WINDOWS, "Googlebot/2.1"])
 def test_malformed_idempotency_key_is_an_error(key: str, user_agent: str) -> None:
     with pytest.raises(InvalidIdempotencyKey, match="visit has to be 16 to 64 of the characters"):
-        Visit.from_headers({"user-agent": user_agent}, key)
+        Visit.from_headers({"user-agent": user_agent}, key, at=AT)
 
 
 def test_bot_with_an_idempotency_key_is_no_visit() -> None:
-    assert Visit.from_headers({"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}, "a" * 16) is None
+    assert Visit.from_headers({"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}, "a" * 16, at=AT) is None
 
 
 def test_keys_of_visits_are_unique() -> None:
