@@ -119,4 +119,6 @@ def state_of(shard: int, row: TableEntity) -> ShardState:
         )
         return ShardState(statistics, row.metadata["etag"], row.get("Closed") is True, row.metadata.get("timestamp"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise PermanentError(f"the stats row of shard {partition(shard)} is malformed: restore it") from error
+        raise PermanentError(
+            f"the stats row of shard {partition(shard)} is malformed: run `python -m signin repair`"
+        ) from error

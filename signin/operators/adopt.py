@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from azure.data.tables import TableEntity
 
@@ -27,6 +27,8 @@ from signin.counting.rows import ABSENT, ADOPTED, STATS_KEY, ShardState, partiti
 from signin.counting.table import MAX_VISITS, VisitTable
 from signin.visits.user_agent import labels_of
 from signin.visits.visit import Visit
+
+T = TypeVar("T")
 
 SAMPLE = "SignIn"  # the PartitionKey of its rows
 
@@ -83,7 +85,7 @@ def adopt(table: VisitTable, advance: Callable[[int], None]) -> Adoption:
     advance(len(batch))
     adoption = Adoption(adopter.adopted, already_adopted + adopter.already_adopted)
     if adoption.total:  # also if all were adopted before: that run may have been killed before this
-        _retried(lambda: _announce(table))
+        retried(lambda: _announce(table))
     return adoption
 
 
@@ -103,7 +105,7 @@ class _Adopter:
         if visits:
             self._has_mismatch = self._is_unanswered = False
             waiting = list(visits)
-            _retried(lambda: self._attempt(waiting))
+            retried(lambda: self._attempt(waiting))
 
     def _attempt(self, waiting: list[Visit]) -> None:
         if self._has_mismatch:
@@ -140,18 +142,18 @@ def _announce(table: VisitTable) -> None:
     table.touch(0)
 
 
-def _retried(request: Callable[[], None]) -> None:
-    """Make a bounded number of attempts at the request, with growing pauses. Raises StorageError."""
+def retried(request: Callable[[], T]) -> T:
+    """The result of the request: a bounded number of attempts, with growing pauses. Raises StorageError."""
     for attempt in itertools.count(1):
         try:
-            request()
-            return
+            return request()
         except StorageError as error:
             if isinstance(error, PermanentError) or attempt == _ATTEMPTS:
                 raise
             # A mismatch means that another run has made progress.
             longest = _FIRST_PAUSE if isinstance(error, EtagMismatch) else _LONGEST_PAUSE
             time.sleep(random.uniform(0.0, min(_FIRST_PAUSE * 2**attempt, longest)))
+    raise AssertionError  # not reached
 
 
 def _guids(adopted: Iterable[TableEntity]) -> Iterator[str]:

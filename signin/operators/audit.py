@@ -130,6 +130,11 @@ class Audit:
         for name, rows in self.unknown_partitions.items():
             yield f"partition {name} does not belong to the app; uncounted rows in it: {rows:,}"
 
+    @property
+    def needs_repair(self) -> bool:
+        """Whether `python -m signin repair` would mend something."""
+        return bool(self._beyond_gap()[1]) or any(True for audit in self.shards for _ in audit.differences())
+
     def _beyond_gap(self) -> tuple[int, Sequence[ShardAudit]]:
         """The first shard without a stats row, and the shards that the app therefore does not read.
 

@@ -1,4 +1,4 @@
-"""The command line of operators: `python -m signin audit | adopt | export`."""
+"""The command line of operators: `python -m signin audit | repair | adopt | export`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Self
 
-from signin.counting.errors import StorageError
-from signin.counting.rows import ALL_SHARDS
+from signin.counting.errors import PermanentError, StorageError
+from signin.counting.rows import ALL_SHARDS, partition
 from signin.counting.table import VisitTable
 from signin.operators.adopt import SAMPLE, adopt
 from signin.operators.audit import audit
 from signin.operators.export import export
+from signin.operators.repair import repair
 from signin.settings import SettingsError, TableSettings
 
 _OK = 0
@@ -74,7 +76,20 @@ def _audit(table: VisitTable, progress: _Progress) -> _Outcome:
     result = audit(table, progress.advance)
     problems = list(result.problems())
     verdict = problems or ["Every visit is counted exactly once."]
+    if result.needs_repair:
+        verdict += ["", "Run `python -m signin repair` to replace the stats rows that do not match the rows."]
     return _Outcome(_PROBLEMS_FOUND if problems else _OK, "\n".join([*result.table(), "", *verdict, ""]))
+
+
+def _repair(table: VisitTable, progress: _Progress) -> _Outcome:
+    with suppress(PermanentError):  # a malformed stats row
+        progress.expect(lambda: _total(table))
+    repairs = repair(table, progress.advance)
+    lines = [f"{'shard':<7}{'visits before':>17}{'visits after':>17}"]
+    for shard, before, after, is_changed in repairs:
+        change = "  repaired" if is_changed else ""
+        lines.append(f"{partition(shard):<7}{'none' if before is None else f'{before:,}':>17}{after:>17,}{change}")
+    return _Outcome(_OK, "\n".join([*lines, "", "Every stats row matches the rows of its shard.", ""]))
 
 
 def _adopt(table: VisitTable, progress: _Progress) -> _Outcome:
@@ -118,6 +133,14 @@ _COMMANDS = {
         "may be running. Exit code 0: every visit is counted exactly once; 1: the output lists the problems.",
         "Nothing was changed.",
     ),
+    "repair": _Command(
+        _repair,
+        "replace the statistics of shards that do not match the rows",
+        "Count the visits of each shard anew, and replace its statistics if they differ, are malformed or are missing. "
+        "No visit is changed. The app may be running. Do so if an audit reports that it is needed, for instance after "
+        "rows were changed or deleted by hand.",
+        "Each shard is as it was or is repaired: run it again to continue.",
+    ),
     "adopt": _Command(
         _adopt,
         "count the visits that the C# sample recorded",
@@ -140,7 +163,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m signin",
-        description="Audit, adopt or export the visits in the table of the setting TableConnectionString.",
+        description="Audit, repair, adopt or export the visits in the table of the setting TableConnectionString.",
         epilog="Exit code 2: the command failed, standard error has the reason; 130: interrupted by Ctrl-C.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

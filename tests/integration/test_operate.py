@@ -1,4 +1,4 @@
-"""`python -m signin audit | adopt | export`, as an operator runs them, against real storage."""
+"""`python -m signin audit | repair | adopt | export`, as an operator runs them, against real storage."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, NamedTuple
 from urllib.parse import unquote_plus
 from uuid import uuid4
@@ -22,7 +23,8 @@ from azure.data.tables import TableClient
 
 from local import REPOSITORY
 from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
-from signin.counting.rows import ADOPTED
+from signin.counting import clock
+from signin.counting.rows import ABSENT, ADOPTED
 from signin.counting.shards import Shards
 from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.operators.adopt import sample_visits
@@ -238,6 +240,125 @@ async def test_audit_of_app_under_load_finds_no_drift(operator: Operator, accoun
         group.create_task(audit())
     assert [audit for audit in audits if audit.exit_code] == []
     assert_consistent(operator, account, 300)
+
+
+# Repair
+
+
+def repaired_in(ended: Ended) -> list[list[str]]:
+    """The cells of the lines of repaired shards."""
+    assert (ended.exit_code, ended.errors) == (0, "")
+    return [line.split()[:3] for line in ended.output.splitlines() if line.endswith("repaired")]
+
+
+def test_repair_mends_every_kind_of_damage(
+    operator: Operator, account: Account, table: VisitTable, client: TableClient
+) -> None:
+    for shard in range(5):
+        add(table, shard, 3)
+    client.delete_entity("00", next(table.visits(0)).key)
+    client.upsert_entity({"PartitionKey": "01", "RowKey": "stats", "ByOS": "{"})
+    client.delete_entity("02", "stats")
+    for row in list(table.rows("03")):
+        client.delete_entity("03", row["RowKey"])
+    assert operator.run(account, "audit").exit_code == 2
+    assert repaired_in(operator.run(account, "repair")) == [
+        ["00", "3", "2"],
+        ["01", "none", "3"],
+        ["02", "none", "3"],
+        ["03", "none", "0"],
+    ]
+    assert_consistent(operator, account, 11)
+    assert repaired_in(operator.run(account, "repair")) == []
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.02], ids=["next to the table", "far from the table"])
+async def test_repair_while_the_app_counts_is_exact(
+    operator: Operator,
+    account: Account,
+    table: VisitTable,
+    client: TableClient,
+    app: RunningHost,
+    proxied: Account,
+    table_proxy: Proxy,
+    latency: float,
+) -> None:
+    def slow(request: Request) -> Response:
+        time.sleep(latency)
+        return table_proxy.forward(request)
+
+    add(table, 0, 2500)
+    deleted = [row["RowKey"] for row in table.rows("00")][:700]
+    for key in deleted:
+        client.delete_entity("00", key)
+    table_proxy.handler = slow
+    responses = await make_visits([app.url], 20, 10)
+    repairing = operator.start(proxied, "repair")
+    while repairing.poll() is None:
+        responses += await make_visits([app.url], 50, 10)
+    [[shard, *_]] = repaired_in(end_of(repairing))
+    assert shard == "00"
+    assert {response.status for response in responses} == {200}
+    responses += await make_visits([app.url], 1, 1)
+    total = 1800 + len(responses)
+    until = time.monotonic() + TEST_TIMEOUT
+    while (shown := json.loads(app.request("/stats").body)["totalNumber"]) != total:
+        assert time.monotonic() < until, f"the app shows {shown} visits of {total}"
+        await asyncio.sleep(0.1)
+    assert_consistent(operator, account, total)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_next_repair_continues_after_a_kill(
+    operator: Operator,
+    account: Account,
+    table: VisitTable,
+    client: TableClient,
+    proxied: Account,
+    table_proxy: Proxy,
+    moment: str,
+) -> None:
+    for shard in range(3):
+        add(table, shard, 4)
+        client.delete_entity(f"{shard:02}", next(table.visits(shard)).key)
+    commands: list[Command] = []
+    writes = 0
+
+    def handler(request: Request) -> Response | None:
+        nonlocal writes
+        writes += request.method == "PUT"
+        if writes < 2:
+            return table_proxy.forward(request)
+        if moment == "after":
+            table_proxy.forward(request)
+        commands[0].kill()
+        commands[0].wait()
+        return CLOSE
+
+    table_proxy.handler = handler
+    commands.append(operator.start(proxied, "repair"))
+    assert end_of(commands[0]).exit_code == -signal.SIGKILL
+    left = 1 if moment == "after" else 2
+    assert len(repaired_in(operator.run(account, "repair"))) == left
+    assert_consistent(operator, account, 9)
+
+
+def test_wrong_clock_of_a_host_is_corrected(table: VisitTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Ahead:
+            return cls.fromtimestamp(time.time() + 366 * 86400, tz)
+
+    monkeypatch.setattr(clock, "datetime", Ahead)
+    requests: list[Callable[[], object]] = [
+        lambda: table.read(0),
+        lambda: table.commit(0, ABSENT, [Visit.now()]),
+        lambda: list(table.rows("00")),
+    ]
+    for send in requests:
+        table._clock._correction = timedelta()
+        send()
+        assert abs(table.now() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 # Adopt

@@ -13,6 +13,7 @@ from signin.counting.table import MAX_VISITS
 from signin.live.lease import BroadcastLease, Lease
 from signin.operators.adopt import adopt
 from signin.operators.audit import Audit, _repeated, audit
+from signin.operators.repair import repair
 from signin.visits.history import History
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit, new_key
@@ -324,6 +325,7 @@ def test_visit_with_two_rows_is_a_problem(shard: int, minutes: int) -> None:
     assert problems(service) == [
         f"visits that have two rows, and so are counted twice (1): {second} in {shard:02}",
     ]
+    assert not audited(service).needs_repair
 
 
 def test_key_used_again_much_later_is_no_problem() -> None:
@@ -343,6 +345,16 @@ def test_first_five_visits_with_two_rows_are_listed() -> None:
     assert "(7): " in problem
     assert problem.count(" in 0") == 5
     assert problem.endswith("; and 2 more")
+
+
+def test_deleted_second_row_is_mended_by_repair() -> None:
+    service = TableService()
+    put_visit(service, 0, "key")
+    service.remove("00", put_visit(service, 0, "key", seconds=1))
+    assert audited(service).needs_repair
+    repair(service.visit_table(), lambda rows: None)
+    assert problems(service) == []
+    assert table_of(service)[0] == ["00", "1", "1", "0"]
 
 
 def test_few_keys_are_kept_of_many_rows() -> None:

@@ -23,7 +23,7 @@ from signin.settings import TableSettings
 from .table_service import TableService
 
 AT = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
-COMMANDS = ["audit", "adopt", "export"]
+COMMANDS = ["audit", "repair", "adopt", "export"]
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,45 @@ def test_audit_exits_with_1_until_rows_are_adopted(service: TableService, capsys
     assert "not counted: 2;" in output
     assert run(capsys, "adopt")[0] == 0
     assert run(capsys, "audit")[0] == 0
+
+
+def test_audit_advises_repair_until_it_is_done(service: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "adopt")
+    assert "repair" not in run(capsys, "audit")[1]
+    service.remove("00", service.visits()[0])
+    exit_code, output, _ = run(capsys, "audit")
+    assert exit_code == 1
+    assert output.endswith("\n\nRun `python -m signin repair` to replace the stats rows that do not match the rows.\n")
+    assert run(capsys, "repair")[0] == 0
+    assert run(capsys, "audit")[0] == 0
+
+
+def test_malformed_stats_row_is_left_to_repair(service: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    service.put("00", "stats", Total="many")
+    exit_code, _, errors = run(capsys, "audit")
+    assert exit_code == 2
+    assert "shard 00 is malformed: run `python -m signin repair`. " in errors
+    assert run(capsys, "repair")[0] == 0
+    assert service.visit_table().read(0).statistics.total == 3
+
+
+def test_repair_prints_totals_before_and_after(service: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "adopt")
+    service.commit_from_elsewhere("01")
+    service.remove("00", service.visits()[0])
+    service.remove("adopted", "stats")
+    assert run(capsys, "repair") == (
+        0,
+        (
+            "shard      visits before     visits after\n"
+            "00                     3                2  repaired\n"
+            "01                     1                1\n"
+            "adopted             none                2  repaired\n"
+            "\n"
+            "Every stats row matches the rows of its shard.\n"
+        ),
+        "",
+    )
 
 
 def test_adopt_prints_what_it_counted(service: TableService, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,6 +175,7 @@ class Terminal(io.StringIO):
     ("command", "progress"),
     [
         ("audit", "5 rows"),
+        ("repair", "3 rows of 3 (100%)"),
         ("adopt", "2 rows of 2 (100%)"),
         ("export", "3 rows of 3 (100%)"),
         ("adopt export", "5 rows of 5 (100%)"),
