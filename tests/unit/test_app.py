@@ -365,6 +365,7 @@ functions = {function.get_function_name(): function for function in function_app
 
 async def serve() -> None:
     for _ in range(2):
+        await asyncio.to_thread(input)
         response = await functions["signin"].get_user_function()(func.HttpRequest("POST", "/signin", body=b""))
         print(response.status_code, flush=True)
     await asyncio.Event().wait()
@@ -381,14 +382,19 @@ def test_sigterm_sends_pending_broadcast_and_exits(around: Surroundings) -> None
         [sys.executable, "-W", "error", "-c", WORKER],
         cwd=REPOSITORY,
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        bufsize=1,
     )
     try:
+        assert worker.stdin is not None
         assert worker.stdout is not None
-        assert [worker.stdout.readline() for _ in range(2)] == ["200\n"] * 2
-        wait_until(lambda: len(around.broadcasts()) == 1)
+        for _ in range(2):
+            worker.stdin.write("visit\n")
+            assert worker.stdout.readline() == "200\n"
+            wait_until(lambda: len(around.broadcasts()) == 1)
         worker.send_signal(signal.SIGTERM)
         _, errors = worker.communicate(timeout=30)
     finally:

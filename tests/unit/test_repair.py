@@ -25,7 +25,7 @@ from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit, new_key
 from tests.support.user_agents import FIREFOX_ON_WINDOWS
 
-from .table_service import TableService, busy, no_answer, no_table
+from .table_service import TableService, busy_before, no_answer, no_table
 
 AT = datetime(2018, 7, 16, 9, 30, tzinfo=UTC)
 
@@ -430,7 +430,7 @@ def answer_lost(send: Send) -> Any:
 
 
 def refused(send: Send) -> Any:
-    return busy(cast(Any, None))
+    return busy_before(cast(Any, None))
 
 
 @pytest.mark.parametrize("fault", [lost, answer_lost, refused])
