@@ -11,23 +11,22 @@ The rows of all shards are read side by side, in the order of time: two rows of 
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from operator import itemgetter
 
 from signin.counting.rows import ALL_SHARDS, MAX_SHARDS, ShardState, partition
 from signin.counting.table import VisitTable
 from signin.live.lease import LEASE_PARTITION
 from signin.operators.adopt import SAMPLE, sample_visits
 from signin.operators.recount import Recount, as_range
+from signin.visits.visit import Visit
 
 _PAGE_ROWS = 1000  # rows of a shard in memory
 _MAX_LISTED = 5  # differences of a kind in the output; the others are only counted
 _REPEATED_MINUTES = 15  # a page repeats a visit for less, and its app looks for the key as long
-
-_DATED_KEY = re.compile(r"\d{8}T\d{6}\.\d{6}Z-(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def audit(table: VisitTable, advance: Callable[[int], None]) -> Audit:
     scans = [_Scan(table, shard, advance) for shard in ALL_SHARDS if partition(shard) in names]
     repeated = 0
     repeated_keys: list[str] = []
-    for key in _repeated(heapq.merge(*(scan.keys() for scan in scans))):
+    for key in _repeated(heapq.merge(*(scan.visits() for scan in scans), key=itemgetter(0))):
         repeated += 1
         repeated_keys = [*repeated_keys, key][:_MAX_LISTED]
     not_adopted = 0
@@ -171,7 +170,7 @@ def audit(table: VisitTable, advance: Callable[[int], None]) -> Audit:
 
 
 class _Scan:
-    """Counts the visits of a shard while its keys are read; `result` is there at the end."""
+    """Counts the visits of a shard while they are read; `result` is there at the end."""
 
     result: ShardAudit
 
@@ -180,8 +179,8 @@ class _Scan:
         self._shard = shard
         self._advance = advance
 
-    def keys(self) -> Iterator[tuple[str, str, int]]:
-        """The RowKey, the PartitionKey and the minute (since 1970) of each visit, in the order of RowKey."""
+    def visits(self) -> Iterator[tuple[str, str, Visit]]:
+        """The RowKey and the PartitionKey of each visit, and the visit, in the order of RowKey."""
         name = partition(self._shard)
         before = self._table.read(self._shard)
         counted = Recount()
@@ -194,28 +193,27 @@ class _Scan:
             invalid_keys = [*invalid_keys, *invalid][:_MAX_LISTED]
             counted = counted.add(page, self._table.now())
             self._advance(len(page))
-            yield from ((row.key, name, int(row.visit.at.timestamp()) // 60) for row in page if row.visit is not None)
+            yield from ((row.key, name, row.visit) for row in page if row.visit is not None)
         after = self._table.read(self._shard)
         self.result = ShardAudit(self._shard, counted, before, after, self._table.now(), invalid_rows, invalid_keys)
 
 
-def _repeated(keys: Iterable[tuple[str, str, int]]) -> Iterator[str]:
-    """The rows whose key ends like that of another row of the minutes before, given the keys of all shards in order.
+def _repeated(visits: Iterable[tuple[str, str, Visit]]) -> Iterator[str]:
+    """The rows with the idempotency key of another row of the minutes before, given the visits of all shards in order.
 
-    A key ends with 128 random bits, or with what the visitor's page sent with each attempt at the same visit. Keeps
-    some 80 bytes for each visit of _REPEATED_MINUTES. Keys of adopted visits do not begin with a time.
+    Keeps some 80 bytes for each key of _REPEATED_MINUTES.
     """
-    recent: dict[int, set[int]] = {}  # by minute: the hashes of the ends of the keys
-    for key, name, minute in keys:
-        if (dated := _DATED_KEY.fullmatch(key)) is None:
+    recent: dict[int, set[int]] = {}  # by minute: the hashes of the idempotency keys
+    for row_key, name, visit in visits:
+        if visit.idempotency_key is None:
             continue
-        end = hash(dated[1])
+        key, minute = hash(visit.idempotency_key), int(visit.at.timestamp()) // 60
         if minute not in recent:
-            recent = {past: ends for past, ends in recent.items() if past >= minute - _REPEATED_MINUTES}
+            recent = {past: keys for past, keys in recent.items() if past >= minute - _REPEATED_MINUTES}
             recent[minute] = set()
-        if any(end in ends for ends in recent.values()):
-            yield f"{key} in {name}"
-        recent[minute].add(end)
+        if any(key in keys for keys in recent.values()):
+            yield f"{row_key} in {name}"
+        recent[minute].add(key)
 
 
 def _signed(drift: int) -> str:

@@ -305,10 +305,10 @@ def test_closed_shard_has_no_problems(service: TableService) -> None:
 # Visits with two rows
 
 
-def put_visit(service: TableService, shard: int, end: str, minutes: int = 0, seconds: int = 0) -> str:
-    """Count a visit some time after noon, whose key ends like this."""
+def put_visit(service: TableService, shard: int, key: str | None, minutes: int = 0, seconds: int = 0) -> str:
+    """Count a visit with this idempotency key some time after noon; its RowKey."""
     at = datetime(2026, 11, 23, 12, tzinfo=UTC) + timedelta(minutes=minutes, seconds=seconds)
-    visit = Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{end}", "Linux", "Firefox", at)
+    visit = Visit.now(FIREFOX_ON_WINDOWS, key, at=at)
     table = service.visit_table()
     table.commit(shard, table.read(shard), [visit])
     return visit.key
@@ -320,7 +320,8 @@ def test_visit_with_two_rows_is_a_problem(shard: int, minutes: int) -> None:
     service = TableService()
     put_visit(service, 0, "some-key_of-a-page")
     put_visit(service, 0, "another")
-    put_visit(service, 1, "some-key_of-another")
+    for _ in range(2):
+        put_visit(service, 1, None)
     second = put_visit(service, shard, "some-key_of-a-page", minutes, seconds=7)
     assert problems(service) == [
         f"visits that have two rows, and so are counted twice (1): {second} in {shard:02}",
@@ -358,12 +359,13 @@ def test_deleted_second_row_is_mended_by_repair() -> None:
 
 
 def test_few_keys_are_kept_of_many_rows() -> None:
-    """Rows of two months, one a second; the search keeps those of a quarter of an hour."""
-    minutes = range(1, 60 * 24 * 60)
-    keys = ((f"20261123T091500.000000Z-{minute}", "00", minute) for minute in minutes)
+    """Of one visit a minute for two months, the search keeps the keys of a quarter of an hour."""
+    began = datetime(2026, 11, 23, tzinfo=UTC)
+    dates = (began + timedelta(minutes=minute) for minute in range(60 * 24 * 60))
+    visits = (("", "00", Visit("", "Linux", "Firefox", at, idempotency_key=str(at))) for at in dates)
     tracemalloc.start()
     try:
-        assert list(_repeated(keys)) == []
+        assert list(_repeated(visits)) == []
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
