@@ -1,15 +1,14 @@
 """The routes of the app. What they do is in `signin/`; docs/architecture.md shows the way of a visit."""
 
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import azure.functions as func
 
 from signin import responses
 from signin.app import current_app, exit_on_sigterm
 from signin.health import check_services
-
-Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+from signin.responses import Handler
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 methods_of: dict[str, tuple[str, ...]] = {}
