@@ -147,6 +147,18 @@ def test_import_needs_no_settings_and_no_network() -> None:
     assert result.stdout.split() == sorted(FUNCTIONS)
 
 
+def test_import_leaves_collector_on_and_imports_to_it_frozen() -> None:
+    program = (
+        "import gc\n"
+        "walks = []\n"
+        "gc.callbacks.append(lambda phase, info: walks.append(info['generation']))\n"
+        "import function_app\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 10_000, 2 in walks)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert result.stdout.split() == ["True", "True", "False"], result.stderr
+
+
 # Responses
 
 
