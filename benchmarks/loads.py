@@ -25,7 +25,7 @@ from azure.data.tables import TableClient, UpdateMode
 
 import function_app
 from signin.app import HUB, current_app
-from signin.counting.rows import STATS_KEY, partition
+from signin.counting.rows import MAX_SHARDS, STATS_KEY, partition
 from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.live.broadcaster import TARGET
 from signin.live.hub import Hub
@@ -119,6 +119,12 @@ async def _respond(user_agent: str) -> func.HttpResponse:
 def total() -> int:
     """The total in the statistics of the app."""
     return asyncio.run(current_app().statistics()).total
+
+
+def shard_count() -> int:
+    """The number of shards that have visits."""
+    table = Settings.from_environment(os.environ).table.connect()
+    return sum(state.statistics.total > 0 for state in table.read_all(range(MAX_SHARDS)))
 
 
 def broadcast(total: int) -> float:

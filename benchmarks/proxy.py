@@ -1,14 +1,19 @@
-"""A proxy in front of a storage service that counts the requests on the wire, including retries of the SDK."""
+"""What stands between a process and a storage service: a proxy that counts requests, and a network that forgets.
+
+The proxy counts on the wire, including retries of the SDK.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -88,13 +93,75 @@ class CountingProxy:
 def counting_proxy(upstream: str) -> Iterator[CountingProxy]:
     """Run a proxy to the host and port of `upstream` while the context lasts."""
     proxy = CountingProxy(upstream)
+    with _serving(proxy.serve):
+        yield proxy
+
+
+@contextmanager
+def forgetful_network(upstream: str, seconds: float) -> Iterator[str]:
+    """A url that leads to the host and port of `upstream` while the context lasts, with the same path.
+
+    The network forgets a connection that was idle for longer than `seconds`. What is then sent on it is lost, and
+    neither end is informed.
+    """
+    parts = urlsplit(upstream)
+    addresses: list[str] = []
+
+    async def serve(started: threading.Event, stopped: asyncio.Event) -> None:
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await _relay(reader, writer, *await asyncio.open_connection(parts.hostname, parts.port), seconds)
+
+        async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+            addresses.append(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            started.set()
+            await stopped.wait()
+
+    with _serving(serve):
+        yield parts._replace(netloc=addresses[0]).geturl()
+
+
+async def _relay(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    upstream_reader: asyncio.StreamReader,
+    upstream_writer: asyncio.StreamWriter,
+    seconds: float,
+) -> None:
+    """Pass on what either end sends until the other has ended, or until the connection is forgotten."""
+    used_at = time.monotonic()
+
+    async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        nonlocal used_at
+        with suppress(ConnectionError):
+            while data := await source.read(65536):
+                if time.monotonic() - used_at > seconds:
+                    return
+                used_at = time.monotonic()
+                target.write(data)
+                await target.drain()
+            target.close()
+
+    await asyncio.gather(pass_on(reader, upstream_writer), pass_on(upstream_reader, writer))
+
+
+@contextmanager
+def _serving(serve: Callable[[threading.Event, asyncio.Event], Coroutine[Any, Any, None]]) -> Iterator[None]:
+    """Run a server on an event loop of its own: it sets the first event, and ends once the second is set."""
     loop = asyncio.new_event_loop()
     started, stopped = threading.Event(), asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(proxy.serve(started, stopped),), name="proxy")
+
+    async def run() -> None:
+        await serve(started, stopped)
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), name="proxy")
     thread.start()
     try:
         started.wait()
-        yield proxy
+        yield
     finally:
         loop.call_soon_threadsafe(stopped.set)
         thread.join()

@@ -53,6 +53,9 @@ alternately, and storage requests were counted on the wire.
   SDK, and without the broadcast that the sample then sends.
 - *Bare transactions* are those of the app: the rows of 99 visits (or of a single one) and the stats row, submitted one
   after the other by the SDK alone.
+- After the *pause* the network between the process and the storage emulator has forgotten the connections, as that of
+  Azure does. The conditions are otherwise those of a lone visit.
+- *Process start* includes the start of the interpreter, the imports, and the first read and commit.
 - *Pages* are WebSockets in a process of their own. A visit has arrived when the last of them has received a total that
   includes it. A *bare broadcast* is the request to SignalR alone. The emulator counted broadcasts and messages; Azure
   bills a message for each page and each 2 KB.
