@@ -4,6 +4,7 @@
     clock              a stand-in for the module `time`
     faults             the faults that a proxy can apply to a request and its response
     https_storage      a certificate and tokens for an Azurite that serves https
+    function_app       the app's functions, listed anew
     identity_endpoint  tokens of a managed identity, as App Service issues them
     imports            the import graph of the repository's modules
     local_environment  the processes of `python -m local`, in a copy of the repository

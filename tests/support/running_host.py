@@ -27,13 +27,21 @@ class Reply:
 
 
 class RunningHost:
-    """A host started in `folder`; the constructor returns when it listens, or has ended: then `port` is None."""
+    """A host started in `folder`; the constructor returns when it listens, or has ended: then `port` is None.
+
+    `module` is the program: the stand-in, or another one that starts and ends in the same way.
+    """
 
     def __init__(
-        self, folder: Path, *options: str, environment: Mapping[str, str], python: str | Path = sys.executable
+        self,
+        folder: Path,
+        *options: str,
+        environment: Mapping[str, str],
+        python: str | Path = sys.executable,
+        module: str = "local.emulators.functions",
     ) -> None:
         self.process = subprocess.Popen(
-            [python, "-m", "local.emulators.functions", *options],
+            [python, "-m", module, *options],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY), **environment},
             stdin=subprocess.PIPE,

@@ -6,9 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 import azure.functions as func
@@ -16,6 +14,7 @@ import pytest
 from azure.functions.decorators.http import HttpTrigger
 
 from signin.visits.visit import Visit
+from tests.support.function_app import load
 from tests.support.user_agents import SAFARI_ON_IPHONE
 from tests.support.web_server import Response
 
@@ -33,16 +32,6 @@ class Function:
     route: str
     methods: tuple[str, ...]  # none: all
     handler: Callable[[func.HttpRequest], Any]
-
-
-def load() -> ModuleType:
-    """A `function_app` of this module's own: an app lists its functions only once."""
-    spec = find_spec("function_app")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def listed() -> dict[str, Function]:

@@ -106,7 +106,7 @@ def _route(function: Function, prefix: str) -> Route:
 
     return Route(
         name=name,
-        pattern=_compile(name, f"{prefix.strip('/')}/{template}".strip("/")),
+        pattern=compile_template(name, f"{prefix.strip('/')}/{template}".strip("/")),
         methods=frozenset(str(method.value) for method in trigger.methods or ()),
         anonymous=trigger.auth_level is AuthLevel.ANONYMOUS,
         argument=trigger.name,
@@ -131,7 +131,7 @@ def _named(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else repr(annotation)
 
 
-def _compile(name: str, template: str) -> re.Pattern[str]:
+def compile_template(name: str, template: str) -> re.Pattern[str]:
     """Compile a route template to a pattern for a whole decoded path."""
     pattern = ""
     segments = template.split("/")
