@@ -56,6 +56,9 @@ param perInstanceConcurrency int = 100
 @description('Seconds between broadcasts, 0.1 to 3600.')
 param broadcastIntervalSeconds string = '1'
 
+@description('Content-Security-Policy of the pages. Empty: the app\'s own; none: no policy.')
+param contentSecurityPolicy string = ''
+
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var siteName = 'signin-${token}'
@@ -162,6 +165,7 @@ module app 'app.bicep' = {
       BlobHost__clientId: identity.outputs.clientId
       AzureSignalRConnectionString: 'Endpoint=https://${signalR.outputs.hostName};AuthType=azure.msi;ClientId=${identity.outputs.clientId};Version=1.0;'
       BroadcastIntervalSeconds: broadcastIntervalSeconds
+      ContentSecurityPolicy: contentSecurityPolicy
       // Settings of the Functions host.
       AzureWebJobsStorage__blobServiceUri: hostStorage.outputs.blobUrl
       AzureWebJobsStorage__credential: 'managedidentity'

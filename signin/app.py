@@ -58,7 +58,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.broadcast_interval = settings.broadcast_interval
-        self.page_headers = page_headers(settings.signalr.client_endpoint)
+        self.page_headers = page_headers(settings.signalr.client_endpoint, settings.content_security_policy)
         self._table = settings.table.connect()
         self._hub = Hub(settings.signalr, HUB)
         self._site = Site(settings.blob_url, _authorization(settings.blob_identity))

@@ -11,6 +11,7 @@ from signin.counting.table import VisitTable
 from signin.identity.credential import Credential, Identity, is_https_or_loopback
 from signin.live.connection_string import ConnectionString
 from signin.live.lease import LONGEST_INTERVAL
+from signin.website.security import is_policy
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class Settings:
     """All settings, validated.
 
     `blob_url` is a base url without a trailing slash. `blob_identity` is None for anonymous access.
-    `broadcast_interval` is in seconds.
+    `broadcast_interval` is in seconds. `content_security_policy` is None for the app's own policy and "" for none.
     """
 
     table: TableSettings
@@ -61,6 +62,7 @@ class Settings:
     blob_identity: Identity | None
     signalr: ConnectionString
     broadcast_interval: float
+    content_security_policy: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -79,11 +81,12 @@ class Settings:
         blob_identity = read(lambda: _identity(environment, "BlobHost"))
         signalr = read(lambda: _read(environment, "AzureSignalRConnectionString", ConnectionString.parse))
         broadcast_interval = read(lambda: _read(environment, "BroadcastIntervalSeconds", _seconds, default="1"))
+        policy = read(lambda: _read_optional(environment, "ContentSecurityPolicy", _policy))
         if blob_identity is not None and blob_url is not None and not is_https_or_loopback(blob_url):
             problems.append("BlobHost is malformed: an identity's tokens are sent by https only")
         if problems or table is None or blob_url is None or signalr is None or broadcast_interval is None:
             raise SettingsError("; ".join(problems))
-        return cls(table, blob_url, blob_identity, signalr, broadcast_interval)
+        return cls(table, blob_url, blob_identity, signalr, broadcast_interval, policy)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:
@@ -95,6 +98,11 @@ def _read(environment: Mapping[str, str], name: str, check: Callable[[str], T], 
     if not text:
         raise SettingsError(f"{name} is not set")
     return _check(name, text, check)
+
+
+def _read_optional(environment: Mapping[str, str], name: str, check: Callable[[str], T]) -> T | None:
+    text = _text(environment, name)
+    return _check(name, text, check) if text else None
 
 
 def _check(name: str, text: str, check: Callable[[str], T]) -> T:
@@ -134,6 +142,16 @@ def _blob_url(text: str) -> str:
     if not re.fullmatch(r"https?://([\w.-]+|\[[\da-f:]+\])(:\d{1,5})?(/[\w-]+)?", url, re.ASCII):
         raise ValueError("it is neither a host nor an http(s) url of a storage account, without the container")
     return url
+
+
+def _policy(text: str) -> str:
+    if text.lower() == "none":
+        return ""
+    if not is_policy(text):
+        raise ValueError(
+            "it is neither none nor a policy, such as default-src 'self', in printable ASCII characters on one line"
+        )
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -249,6 +249,17 @@ async def test_page_may_connect_to_signalr_only(around: Surroundings, environmen
         assert f"connect-src 'self' {signalr};" in policy
 
 
+@pytest.mark.parametrize(("setting", "policy"), [("img-src data:", "img-src data:"), ("none", None)])
+async def test_setting_replaces_the_policy_of_pages(
+    setting: str, policy: str | None, around: Surroundings, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("ContentSecurityPolicy", setting)
+    for path in ("", "missing.html"):
+        response = await call("website", path=path)
+        assert response.headers.get("Content-Security-Policy") == policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
 async def test_redirect_to_directory_keeps_the_query(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.blobs.handler = lambda request: Response(200 if request.target == "/content/guide/index.html" else 404)
     request = func.HttpRequest(method="GET", url="http://[/guide?a=b?c", route_params={"path": "guide"}, body=b"")

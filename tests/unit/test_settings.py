@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from local import REPOSITORY
 from signin.identity.credential import Identity
 from signin.settings import Settings, SettingsError, TableSettings
 
@@ -26,6 +29,7 @@ def test_complete_settings_are_read() -> None:
     assert settings.blob_url == "https://account.blob.core.windows.net"
     assert settings.signalr.endpoint == "https://x.service.signalr.net"
     assert settings.broadcast_interval == 1.0
+    assert settings.content_security_policy is None
 
 
 def test_error_names_every_missing_setting() -> None:
@@ -90,6 +94,40 @@ def test_broadcast_interval_is_in_seconds(setting: str, seconds: float) -> None:
 @pytest.mark.parametrize("setting", ["0", "-1", "0.09", "3601", "nan", "inf", "1s", "one"])
 def test_broadcast_interval_out_of_range_is_refused(setting: str) -> None:
     assert "is not a number of seconds from 0.1 to 3600" in problem(BroadcastIntervalSeconds=setting)
+
+
+@pytest.mark.parametrize(
+    ("setting", "policy"),
+    [
+        ("", None),
+        (" \n", None),
+        ("none", ""),
+        (" None ", ""),
+        ("default-src 'self' data:", "default-src 'self' data:"),
+        (
+            "script-src 'unsafe-inline' https://cdn.example; sandbox;\n",
+            "script-src 'unsafe-inline' https://cdn.example; sandbox;",
+        ),
+        ("upgrade-insecure-requests;; Img-Src *", "upgrade-insecure-requests;; Img-Src *"),
+    ],
+)
+def test_content_security_policy_is_ours_another_or_none(setting: str, policy: str | None) -> None:
+    settings = Settings.from_environment(COMPLETE | {"ContentSecurityPolicy": setting})
+    assert settings.content_security_policy == policy
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("off", "false", "*", "'none'", "'self'", "https://cdn.example", ";", "default-src: 'self'"),
+        *("default-src 'self'\nSet-Cookie: a=b", "default-src\r'self'", "default-src\t'self'"),
+        *("default-src 'self'\x00", "default-src 'self'\x7f", "default-src https://münchen.example", "lin\u212a-src *"),
+    ],
+)
+def test_malformed_content_security_policy_is_refused(setting: str) -> None:
+    """Browsers would ignore it, or the rest of it would be another header."""
+    message = problem(ContentSecurityPolicy=setting)
+    assert message.startswith("ContentSecurityPolicy is malformed: it is neither none nor a policy")
 
 
 @pytest.mark.parametrize(
@@ -172,3 +210,10 @@ def test_identity_requires_https_blob_host() -> None:
     settings = {"BlobHost": "http://account.blob.core.windows.net", "BlobHost__credential": "managedidentity"}
     with pytest.raises(SettingsError, match="BlobHost is malformed: an identity's tokens are sent by https only"):
         Settings.from_environment(COMPLETE | settings)
+
+
+def test_documented_policy_is_accepted() -> None:
+    text = (REPOSITORY / "docs/from-the-csharp-sample.md").read_text(encoding="utf-8")
+    (policy,) = re.findall(r"^ *(default-src .*)$", text, re.MULTILINE)
+    settings = Settings.from_environment(COMPLETE | {"ContentSecurityPolicy": policy})
+    assert settings.content_security_policy == policy
