@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from signin.telemetry import console
 from tests.support.clock import Clock
 
+from .logs import WorkerHandler
 from .whole_app import Surroundings, close, forget_current, surroundings
 
 
@@ -42,3 +45,23 @@ def environment(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Iterat
     app = forget_current()
     if app is not None:
         close(app)
+
+
+@pytest.fixture
+def console_in_use(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """The app's loggers print what belongs to no request, as in a process that has had a request."""
+    caplog.set_level(logging.INFO, logger="signin")
+    console.use_console()
+    console.use_console()
+    yield
+    logging.getLogger("signin").removeHandler(console._console_handler)
+    logging.getLogger("signin").propagate = True
+
+
+@pytest.fixture
+def worker() -> Iterator[WorkerHandler]:
+    """The worker's handler of the root logger."""
+    handler = WorkerHandler()
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)

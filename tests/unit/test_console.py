@@ -3,8 +3,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from functools import partial
 
 import azure.functions as func
@@ -13,42 +11,12 @@ import pytest
 from signin.responses import errors_as_responses
 from signin.telemetry import console
 
+from .logs import WorkerHandler, in_a_thread
+
 logger = logging.getLogger("signin.anything")
 
 
-@pytest.fixture(autouse=True)
-def _in_use(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    caplog.set_level(logging.INFO, logger="signin")
-    console.use_console()
-    console.use_console()
-    yield
-    logging.getLogger("signin").removeHandler(console._console_handler)
-    logging.getLogger("signin").propagate = True
-
-
-class WorkerHandler(logging.Handler):
-    """Like the worker's handler of the root logger. (`caplog` captures records that do not reach it, too.)"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
-
-
-@pytest.fixture
-def worker() -> Iterator[WorkerHandler]:
-    handler = WorkerHandler()
-    logging.getLogger().addHandler(handler)
-    yield handler
-    logging.getLogger().removeHandler(handler)
-
-
-def in_a_thread(work: Callable[[], object]) -> None:
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
+pytestmark = pytest.mark.usefixtures("console_in_use")
 
 
 def test_record_of_a_thread_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,29 @@
+"""Where the app's log records go: to the worker's handler, or to the console from a thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+
+class WorkerHandler(logging.Handler):
+    """Like the worker's handler of the root logger. (`caplog` captures records that do not reach it, too.)"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    @property
+    def messages(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+def in_a_thread(work: Callable[[], object]) -> None:
+    """Run a function in a thread of its own, which belongs to no request."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
