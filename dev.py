@@ -2,7 +2,7 @@
 """Run, test, measure and package the app: `python3 dev.py [command] [options]`; `python3 dev.py --help` lists them.
 
 Needs Python 3.11 or newer and nothing else. This file creates the project's own virtual environment and continues
-as `python -m local` in it.
+as `python -m local` in it. The commands of a deployment need a smaller one.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENVIRONMENT / "installed"
 
+FILES = ("requirements.txt", "requirements-publish.txt", "requirements-dev.txt")  # each includes those before it
+_, PUBLISHING, ALL = FILES
+REQUIREMENTS = {"publish": PUBLISHING, "package": PUBLISHING}  # of a command; the others need all packages
+
 
 def main() -> None:
     if sys.version_info < (3, 11):
         sys.exit(f"Python 3.11 or newer is required; this is {sys.version.split()[0]}.")
     os.chdir(ROOT)
+    command_name = sys.argv[1] if len(sys.argv) > 1 else "run"
     try:
-        prepare()
+        prepare(REQUIREMENTS.get(command_name, ALL))
     except KeyboardInterrupt:
         sys.exit(130)
     command = [str(PYTHON), "-m", "local", *sys.argv[1:]]
@@ -33,12 +38,12 @@ def main() -> None:
     os.execv(PYTHON, command)
 
 
-def prepare() -> None:
-    """Create the virtual environment with the packages of requirements-dev.txt, unless it is up to date."""
+def prepare(requirements: str) -> None:
+    """Create the virtual environment with the packages of a requirements file, unless it has them already."""
     from local.progress import StepFailed, run, step
 
-    wanted = fingerprint()
-    if STAMP.exists() and STAMP.read_text() == wanted:
+    wanted = fingerprint(requirements)
+    if STAMP.exists() and STAMP.read_text() in (wanted, fingerprint(ALL)):
         return
     STAMP.unlink(missing_ok=True)  # first, since this installation may fail
     try:
@@ -47,16 +52,16 @@ def prepare() -> None:
             run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], note, hint)
         with step("Python packages") as note:
             hint = "Is the package index reachable? Run the command again to continue."
-            run([PYTHON, "-m", "pip", "install", "--requirement", "requirements-dev.txt"], note, hint)
+            run([PYTHON, "-m", "pip", "install", "--requirement", requirements], note, hint)
     except StepFailed as error:
         sys.exit(str(error))
     STAMP.write_text(wanted)
 
 
-def fingerprint() -> str:
+def fingerprint(requirements: str) -> str:
     """A hash of the input of the virtual environment: this Python's version, and the requirements files."""
     digest = hashlib.sha256(sys.version.encode())
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in FILES[: FILES.index(requirements) + 1]:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
 

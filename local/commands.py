@@ -1,4 +1,8 @@
-"""The commands of dev.py, in the project's virtual environment."""
+"""The commands of dev.py, in the project's virtual environment.
+
+`publish` and `package` run with the packages of requirements-publish.txt. A module that needs more is imported by the
+command that uses it.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +21,13 @@ from typing import NoReturn
 from azure.core.exceptions import AzureError
 
 from local import lint
-from local.browser import chromium
-from local.browser.page_audit import audit_page
 from local.environment.ports import FLAGS, Ports, check_ports
-from local.environment.services import functions_host, services
-from local.node import install_packages
+from local.node import install_packages, install_publishing_packages
 from local.processes.child import Child
 from local.processes.program import main_program
 from local.progress import StepFailed, step
 from local.publishing import azure, package
-from local.publishing.publisher import Publisher
+from local.publishing.publisher import Publisher, assets
 
 _WATCH_SECONDS = 1.0
 
@@ -43,7 +44,11 @@ def main() -> None:
             case "bench":
                 bench(quick=options.quick)
             case "audit-page":
+                from local.browser.page_audit import audit_page
+
                 sys.exit(0 if audit_page() else 1)
+            case "publish" if options.prepare:
+                prepare_to_publish()
             case "publish":
                 publish(options.blob_url, options.site or "")
             case "package":
@@ -66,6 +71,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def run(ports: Ports, workers: int, *, fresh: bool) -> None:
     """Run the services and the app until stopped."""
+    from local.environment.services import functions_host, services
+
     check_ports(dataclasses.asdict(ports))
     install_packages()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
@@ -82,6 +89,8 @@ def run(ports: Ports, workers: int, *, fresh: bool) -> None:
 
 def run_services(ports: Ports, *, fresh: bool) -> None:
     """Run everything but the app, for `func start`, until stopped."""
+    from local.environment.services import services
+
     check_ports({name: port for name, port in dataclasses.asdict(ports).items() if name != "app"})
     install_packages()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
@@ -99,6 +108,8 @@ def test(arguments: Sequence[str]) -> NoReturn:
 
     In this process `--cov` would miss what is imported already.
     """
+    from local.browser import chromium
+
     install_packages()
     chromium.install()
     _continue_as("pytest", *(arguments or ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")))
@@ -119,11 +130,18 @@ def bench(*, quick: bool) -> NoReturn:
     _continue_as("benchmarks", *(["--quick"] if quick else []))
 
 
+def prepare_to_publish() -> None:
+    """Install what `publish` needs and bundle the content, so that both fail before Azure has been changed."""
+    install_publishing_packages()
+    with step("Bundles"):
+        assets()
+
+
 def publish(blob_url: str | None, site: str) -> None:
     """Publish the content into a storage account in Azure, and print the names of the changed blobs."""
-    install_packages()
+    install_publishing_packages()
     with step("Content") as note:
-        changed = azure.publish(blob_url, site, note)
+        changed = azure.publish(blob_url, site, note if sys.stdout.isatty() else print)
     for name in changed:
         print(f"Published {name}")
 
@@ -196,6 +214,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_https_url,
         metavar="URL",
         help="public address of the app, which social networks need for the page's picture",
+    )
+    publishing.add_argument(
+        "--prepare", action="store_true", help="install what publishing needs and bundle the content; publish nothing"
     )
     packaging = commands.add_parser("package", help="build the zip archive that is deployed")
     packaging.add_argument(

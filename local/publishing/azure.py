@@ -17,7 +17,7 @@ from signin.website.site import CONTAINER
 
 CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"  # the name that the Azure CLI uses
 
-_ROLE_SECONDS = 600.0  # until a new role takes effect: Azure's documentation gives ten minutes
+_ROLE_SECONDS = 1800.0  # until a new role takes effect: usually ten minutes, and up to 30 (Azure/azure-signalr #1955)
 _PAUSE_SECONDS = 10.0
 
 
@@ -30,6 +30,7 @@ def publish(blob_url: str | None, site: str, note: Note, sleep: Callable[[float]
     """
     logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # StepFailed reports its errors
     deadline = time.monotonic() + _ROLE_SECONDS
+    is_waiting = False
     while True:
         try:
             with closing(_publisher(blob_url, site)) as publisher:
@@ -37,7 +38,9 @@ def publish(blob_url: str | None, site: str, note: Note, sleep: Callable[[float]
         except HttpResponseError as error:
             if _code(error) != "AuthorizationPermissionMismatch" or time.monotonic() > deadline:
                 raise StepFailed(_explanation(error, by_key=not blob_url)) from None
-            note("waiting for the role to take effect")
+            if not is_waiting:
+                note("waiting for the role to take effect, up to 30 minutes")
+            is_waiting = True
             sleep(_PAUSE_SECONDS)
         except AzureError as error:
             reason = f"Blob Storage cannot be reached ({type(error).__name__}): is the address right?"
@@ -74,7 +77,10 @@ def _explanation(error: HttpResponseError, *, by_key: bool) -> str:
         if by_key:
             return f"The key in {CONNECTION_STRING} is not one of the storage account."
         if error.status_code is None:
-            return "You are not signed in to Azure: run `azd auth login` or `az login`, then this command again."
+            return (
+                "You are not signed in to Azure, or no longer: run `azd auth login` or `az login`, then this command "
+                "again."
+            )
         return "Blob Storage does not accept the sign-in: is it to the tenant of the storage account, and still valid?"
     match _code(error):
         case "AuthorizationPermissionMismatch":

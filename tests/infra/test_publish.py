@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,8 +23,10 @@ from local.publishing.publisher import assets
 from signin.website.site import CONTAINER
 from tests.support import TEST_TIMEOUT
 from tests.support.https_storage import certificate
+from tests.support.local_environment import copy_repository
 
 from .azure_login import signed_in
+from .tools import environment
 
 SITE = "https://app.example"
 
@@ -80,6 +83,38 @@ def test_connection_string_publishes_to_its_account(account: Account) -> None:
     assert result.returncode == 0, result.stderr
     with ContainerClient.from_connection_string(account.connection_string, CONTAINER) as container:
         assert set(container.list_blob_names()) == {asset.name for asset in assets()}
+
+
+def test_publish_and_package_need_only_their_own_packages(account: Account, tmp_path: Path) -> None:
+    """In a copy without node_modules, with an interpreter that has the packages of requirements-publish.txt."""
+    repository = copy_repository(tmp_path)
+    (repository / "node_modules").unlink()
+    for name in (".npmrc", "package.json", "requirements.txt"):
+        shutil.copy(REPOSITORY / name, repository)
+    python = environment(REPOSITORY / "requirements.txt", REPOSITORY / "requirements-publish.txt") / "python"
+
+    def run(*arguments: str) -> str:
+        result = subprocess.run(
+            [python, "-m", "local", *arguments],
+            cwd=repository,
+            env=os.environ | {azure.CONNECTION_STRING: account.connection_string},
+            capture_output=True,
+            text=True,
+            timeout=TEST_TIMEOUT,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    prepared = run("publish", "--prepare")
+    assert ["Browser libraries" in prepared, "Bundles" in prepared, "Published" in prepared] == [True, True, False]
+    assert not (repository / "node_modules/azurite").exists()
+    with ContainerClient.from_connection_string(account.connection_string, CONTAINER) as container:
+        assert not container.exists()
+    published = run("publish")
+    assert "Browser libraries" not in published, "they were installed before"
+    assert published.count("Published") == len(assets())
+    run("package")
+    assert (repository / ".local/app.zip").exists()
 
 
 def error_line(result: subprocess.CompletedProcess[str]) -> str:
@@ -157,7 +192,7 @@ def test_publish_waits_for_a_new_role(monkeypatch: pytest.MonkeyPatch) -> None:
     assert azure.publish("https://account", "", notes.append, pauses.append) == ["index.html"]
     assert rejections.requests == 4
     assert len(pauses) == 3
-    assert notes == ["waiting for the role to take effect"] * 3
+    assert notes == ["waiting for the role to take effect, up to 30 minutes"]
 
 
 def test_wait_for_a_role_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,6 +206,7 @@ def test_wait_for_a_role_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.publishing.azure.time.monotonic", lambda: clock)
     with pytest.raises(StepFailed, match="Storage Blob Data Contributor"):
         azure.publish("https://account", "", lambda _: None, sleep)
+    assert clock / 60 == pytest.approx(30, abs=0.5)
 
 
 @pytest.mark.parametrize(

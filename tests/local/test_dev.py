@@ -1,4 +1,4 @@
-"""dev.py creates the virtual environment, and renews it if its requirements or Python change."""
+"""dev.py creates the virtual environment that a command needs, and renews it if its requirements or Python change."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import dev
-from local import progress
+from local import REPOSITORY, progress
 from local.progress import StepFailed
 from tests.support import TEST_TIMEOUT
 
@@ -25,7 +26,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dev, "PYTHON", environment / "bin" / "python")
     monkeypatch.setattr(dev, "STAMP", environment / "installed")
     (tmp_path / "requirements.txt").write_text("PyJWT\n")
-    (tmp_path / "requirements-dev.txt").write_text("-r requirements.txt\npytest\n")
+    (tmp_path / "requirements-publish.txt").write_text("-r requirements.txt\nazure-storage-blob\n")
+    (tmp_path / "requirements-dev.txt").write_text("-r requirements-publish.txt\npytest\n")
     return tmp_path
 
 
@@ -54,7 +56,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
 
 
 def test_first_start_creates_environment(root: Path, commands: Commands) -> None:
-    dev.prepare()
+    dev.prepare(dev.ALL)
     assert commands == [
         [sys.executable, "-m", "venv", "--clear", str(root / ".venv")],
         [str(dev.PYTHON), "-m", "pip", "install", "--requirement", "requirements-dev.txt"],
@@ -62,26 +64,26 @@ def test_first_start_creates_environment(root: Path, commands: Commands) -> None
 
 
 def test_later_start_runs_no_command(root: Path, commands: Commands, capsys: pytest.CaptureFixture[str]) -> None:
-    dev.prepare()
+    dev.prepare(dev.ALL)
     commands.clear()
     capsys.readouterr()
-    dev.prepare()
+    dev.prepare(dev.ALL)
     assert commands == []
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", dev.FILES)
 def test_changed_requirements_renew_environment(root: Path, commands: Commands, name: str) -> None:
-    dev.prepare()
+    dev.prepare(dev.ALL)
     (root / name).write_text("something-else\n")
-    dev.prepare()
+    dev.prepare(dev.ALL)
     assert commands.modules == ["venv", "pip"] * 2
 
 
 def test_other_python_renews_environment(root: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    dev.prepare()
+    dev.prepare(dev.ALL)
     monkeypatch.setattr(sys, "version", "3.99.0 (main, Jan 1 2030)")
-    dev.prepare()
+    dev.prepare(dev.ALL)
     assert commands.modules == ["venv", "pip"] * 2
 
 
@@ -89,24 +91,24 @@ def test_other_python_renews_environment(root: Path, commands: Commands, monkeyp
 def test_failed_start_is_repeated_by_next_one(root: Path, commands: Commands, fails: str, hint: str) -> None:
     commands.fails = fails
     with pytest.raises(SystemExit, match=hint):
-        dev.prepare()
+        dev.prepare(dev.ALL)
     commands.clear()
     commands.fails = ""
-    dev.prepare()
+    dev.prepare(dev.ALL)
     assert commands.modules == ["venv", "pip"]
 
 
 def test_half_replaced_environment_is_renewed(root: Path, commands: Commands) -> None:
-    dev.prepare()
+    dev.prepare(dev.ALL)
     wanted = (root / "requirements.txt").read_text()
     (root / "requirements.txt").write_text("something-else\n")
     commands.fails = "venv"
     with pytest.raises(SystemExit):
-        dev.prepare()
+        dev.prepare(dev.ALL)
     (root / "requirements.txt").write_text(wanted)
     commands.clear()
     commands.fails = ""
-    dev.prepare()
+    dev.prepare(dev.ALL)
     assert commands.modules == ["venv", "pip"]
 
 
@@ -117,15 +119,64 @@ def test_old_python_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         dev.main()
 
 
+@pytest.mark.parametrize("name", dev.FILES[1:])
+def test_each_requirements_file_includes_the_one_before(name: str) -> None:
+    before = dev.FILES[dev.FILES.index(name) - 1]
+    assert f"-r {before}" in (REPOSITORY / name).read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "requirements"),
+    [
+        ([], "requirements-dev.txt"),
+        (["--workers", "2"], "requirements-dev.txt"),
+        (["test"], "requirements-dev.txt"),
+        (["publish", "--prepare"], "requirements-publish.txt"),
+        (["package"], "requirements-publish.txt"),
+    ],
+)
+def test_command_gets_only_the_packages_it_needs(
+    root: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch, arguments: list[str], requirements: str
+) -> None:
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(sys, "argv", ["dev.py", *arguments])
+    monkeypatch.setattr(os, "execv", lambda program, command: None)
+    monkeypatch.setattr(subprocess, "call", lambda command: 0)  # in place of execv on Windows
+    with suppress(SystemExit):
+        dev.main()
+    assert commands[-1][-2:] == ["--requirement", requirements]
+
+
+def test_all_packages_are_enough_to_publish(root: Path, commands: Commands) -> None:
+    dev.prepare(dev.ALL)
+    commands.clear()
+    dev.prepare(dev.PUBLISHING)
+    assert commands == []
+
+
+def test_packages_to_publish_are_not_enough_for_the_rest(root: Path, commands: Commands) -> None:
+    dev.prepare(dev.PUBLISHING)
+    dev.prepare(dev.ALL)
+    assert [command[-1] for command in commands if "pip" in command] == [dev.PUBLISHING, dev.ALL]
+
+
+def test_other_requirements_do_not_renew_those_to_publish(root: Path, commands: Commands) -> None:
+    dev.prepare(dev.PUBLISHING)
+    (root / "requirements-dev.txt").write_text("something-else\n")
+    commands.clear()
+    dev.prepare(dev.PUBLISHING)
+    assert commands == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="A shell script stands in for the environment's Python")
 def test_arguments_pass_on_from_any_folder(repository: Path, tmp_path: Path) -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in dev.FILES:
         (repository / name).write_bytes((Path(dev.__file__).parent / name).read_bytes())
     python = repository / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
-    (repository / ".venv" / "installed").write_text(dev.fingerprint())
+    (repository / ".venv" / "installed").write_text(dev.fingerprint(dev.ALL))
 
     command = [sys.executable, str(repository / "dev.py"), "run", "--help"]
     ended = subprocess.run(

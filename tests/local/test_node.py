@@ -1,0 +1,73 @@
+"""The npm packages: which are installed, and when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from local import REPOSITORY, node
+from local.node import install_packages, install_publishing_packages
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "package-lock.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str | Path]]:
+    """The commands that are run; they install nothing."""
+    commands: list[Sequence[str | Path]] = []
+
+    def run(command: Sequence[str | Path], note: object, hint: str, environment: Mapping[str, str]) -> None:
+        commands.append(command[2:])
+        Path(command[-1], "node_modules").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(node, "run", run)
+    return commands
+
+
+def test_packages_are_installed_once(folder: Path, commands: list[object]) -> None:
+    install_packages(folder)
+    install_packages(folder)
+    assert commands == [["ci", "--prefix", folder]]
+
+
+def test_packages_to_publish_are_installed_once(folder: Path, commands: list[object]) -> None:
+    install_publishing_packages(folder)
+    install_publishing_packages(folder)
+    assert commands == [["ci", "--omit=dev", "--prefix", folder]]
+
+
+def test_packages_to_publish_are_among_all(folder: Path, commands: list[object]) -> None:
+    install_packages(folder)
+    install_publishing_packages(folder)
+    assert commands == [["ci", "--prefix", folder]]
+
+
+def test_packages_to_publish_are_not_all(folder: Path, commands: list[object]) -> None:
+    install_publishing_packages(folder)
+    install_packages(folder)
+    assert commands == [["ci", "--omit=dev", "--prefix", folder], ["ci", "--prefix", folder]]
+
+
+@pytest.mark.parametrize("install", [install_packages, install_publishing_packages])
+def test_changed_lock_installs_again(folder: Path, commands: list[object], install: object) -> None:
+    assert callable(install)
+    install(folder)
+    (folder / "package-lock.json").write_text('{"lockfileVersion": 3}')
+    install(folder)
+    assert len(commands) == 2
+
+
+def test_publishing_needs_few_packages() -> None:
+    """All but these few would be downloaded by every deployment from a fresh machine, and never used."""
+    packages = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
+    names = {name.removeprefix("node_modules/") for name, entry in packages.items() if not entry.get("dev")}
+    names = {name for name in names if not name.startswith("@esbuild/")}  # the program, once for each system
+    assert len(names) < 30, names
+    assert {"esbuild", "@microsoft/signalr", "qrcode-generator"} <= names
