@@ -2,7 +2,7 @@
 """Run, test, measure and package the app: `python3 dev.py [command] [options]`; `python3 dev.py --help` lists them.
 
 Needs Python 3.11 or newer and nothing else. This file creates the project's own virtual environment and continues
-as `python -m local` in it. The commands of a deployment need a smaller one.
+as `python -m local` in it. The commands of a deployment need a small environment, or none.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ def main() -> None:
         sys.exit(f"Python 3.11 or newer is required; this is {sys.version.split()[0]}.")
     os.chdir(ROOT)
     command_name = sys.argv[1] if len(sys.argv) > 1 else "run"
+    if command_name == "wait":  # without the virtual environment, which a machine that only waits would not need
+        from local import health
+
+        sys.exit(health.main(sys.argv[2:]))
     try:
         prepare(REQUIREMENTS.get(command_name, ALL))
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@
     emulators/    the three stand-ins: Azurite (Azure Storage), the SignalR service, the Functions host
     publishing/   the content into Blob Storage, and the package that is deployed
     processes/    child processes: how they start, end, and how much they may open
+    health.py     waits until a deployed app is healthy (standard library only)
     lint.py       static checks of the source
     node.py       Node and the npm packages
     progress.py   steps of a set-up, shown with their time (standard library only)

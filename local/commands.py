@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from azure.core.exceptions import AzureError
 
-from local import lint
+from local import health, lint
 from local.environment.ports import FLAGS, Ports, check_ports
 from local.node import install_packages, install_publishing_packages
 from local.processes.child import Child
@@ -51,6 +51,8 @@ def main() -> None:
                 prepare_to_publish()
             case "publish":
                 publish(options.blob_url, options.site or "")
+            case "wait":
+                sys.exit(health.wait(options.site))
             case "package":
                 package.build(options.output)
                 print(options.output)
@@ -64,6 +66,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command and its options; exits with a message if they are invalid."""
     if arguments[:1] == ["test"]:  # all further arguments are for pytest, also --help
         return argparse.Namespace(command="test", pytest_arguments=arguments[1:])
+    if arguments[:1] == ["wait"]:  # dev.py parses them too, without this module
+        return health.parse(arguments[1:])
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
     return _parser().parse_args(arguments)
@@ -218,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     publishing.add_argument(
         "--prepare", action="store_true", help="install what publishing needs and bundle the content; publish nothing"
     )
+    commands.add_parser("wait", help=health.HELP, add_help=False)
     packaging = commands.add_parser("package", help="build the zip archive that is deployed")
     packaging.add_argument(
         "--output", type=Path, default=Path(".local/app.zip"), metavar="FILE", help="default: %(default)s"

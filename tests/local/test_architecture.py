@@ -13,7 +13,7 @@ IMPORTS = imports_of(FILES)
 
 # Each may import those before it.
 PARTS = [
-    *("progress", "node", "lint", "processes"),
+    *("progress", "health", "node", "lint", "processes"),
     *("publishing", "emulators", "environment", "browser"),
     *("commands", "__main__"),
 ]
@@ -81,7 +81,9 @@ def test_emulators_share_only_lifetime(program: str) -> None:
     assert others == {"local.processes.lifetime"}
 
 
-@pytest.mark.parametrize("module", ["dev", "local", "local.progress", "local.processes", "local.processes.guard"])
+@pytest.mark.parametrize(
+    "module", ["dev", "local", "local.health", "local.progress", "local.processes", "local.processes.guard"]
+)
 def test_dev_py_needs_only_standard_library(module: str) -> None:
     third_party = {target for target in IMPORTS[module] if target.split(".")[0] not in sys.stdlib_module_names}
-    assert third_party <= {"local.progress"}
+    assert third_party <= {"local.health", "local.progress"}

@@ -15,6 +15,7 @@ import dev
 from local import REPOSITORY, progress
 from local.progress import StepFailed
 from tests.support import TEST_TIMEOUT
+from tests.support.web_server import Response, WebServer
 
 
 @pytest.fixture
@@ -166,6 +167,15 @@ def test_other_requirements_do_not_renew_those_to_publish(root: Path, commands: 
     commands.clear()
     dev.prepare(dev.PUBLISHING)
     assert commands == []
+
+
+def test_wait_needs_no_environment(repository: Path) -> None:
+    with WebServer(lambda request: Response(200, b'{"table": {"ok": true}}')) as site:
+        command = [sys.executable, "-S", str(repository / "dev.py"), "wait", "--site", site.url]  # -S: no packages
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=TEST_TIMEOUT, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [request.target for request in site.requests] == ["/health"]
+    assert not (repository / ".venv").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="A shell script stands in for the environment's Python")
