@@ -1,9 +1,8 @@
-// All role assignments, each with the narrowest scope that works.
+// The role assignments but that on SignalR (see signalr.bicep), each with the narrowest scope that works.
 param appPrincipalId string
 param publisherPrincipalId string
 param hostStorageName string
 param storageName string
-param signalRName string
 param applicationInsightsName string
 
 var roles = loadJsonContent('roles.json')
@@ -32,10 +31,6 @@ resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   }
 }
 
-resource signalR 'Microsoft.SignalRService/signalR@2024-03-01' existing = {
-  name: signalRName
-}
-
 resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: applicationInsightsName
 }
@@ -48,6 +43,17 @@ resource appOwnsHostStorage 'Microsoft.Authorization/roleAssignments@2022-04-01'
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.StorageBlobDataOwner)
+  }
+}
+
+// The host writes diagnostic events into a table of its own account.
+resource appWritesHostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: hostStorage
+  name: guid(hostStorage.id, appPrincipalId, roles.StorageTableDataContributor)
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.StorageTableDataContributor)
   }
 }
 
@@ -68,17 +74,6 @@ resource appReadsContent 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.StorageBlobDataReader)
-  }
-}
-
-// Broadcasts, and the tokens with which pages connect.
-resource appSendsBySignalR 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: signalR
-  name: guid(signalR.id, appPrincipalId, roles.SignalRRestApiOwner)
-  properties: {
-    principalId: appPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.SignalRRestApiOwner)
   }
 }
 

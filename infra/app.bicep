@@ -12,9 +12,6 @@ param perInstanceConcurrency int
 @description('URL of the blob container with the deployed package.')
 param packagesUrl string
 
-@description('The app settings. Without the number of worker processes, which Flex Consumption decides.')
-param settings object
-
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-${name}'
   location: location
@@ -36,6 +33,10 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    // Without it at the creation, a domain of its own gets no certificate (MicrosoftDocs/azure-docs #128469). The types
+    // lack the property.
+    #disable-next-line BCP037
+    siteScopedCertificatesEnabled: true
     siteConfig: { minTlsVersion: '1.2' }
     functionAppConfig: {
       runtime: { name: 'python', version: pythonVersion }
@@ -60,11 +61,6 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     }
   }
 
-  resource appSettings 'config' = {
-    name: 'appsettings'
-    properties: settings
-  }
-
   // Deployments use an identity; these policies would allow them with a password.
   resource passwordsByFtp 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
@@ -77,4 +73,5 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
+output name string = app.name
 output url string = 'https://${app.properties.defaultHostName}'

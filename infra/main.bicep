@@ -1,5 +1,5 @@
 // All resources of one environment. `azd up` and infra/deploy.sh both deploy this file. No resource accepts a key: all
-// access is by identities with roles (see access.bicep).
+// access is by identities with roles (see access.bicep and signalr.bicep).
 targetScope = 'subscription'
 
 @description('Name of the environment. The names of the resource group and of all resources are derived from it.')
@@ -7,7 +7,43 @@ targetScope = 'subscription'
 @maxLength(40)
 param environmentName string
 
+// The regions with Flex Consumption in November 2026, for azd, which offers only these. A later one may be added:
+// `az functionapp list-flexconsumption-locations` lists those of today.
 @description('Azure region of all resources.')
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+])
+@metadata({ azd: { type: 'location' } })
 param location string
 
 @description('Object id of the user or identity that publishes the content. Empty: the role is not assigned.')
@@ -33,7 +69,7 @@ param storageSku string = 'Standard_LRS'
 param pythonVersion string = '3.12'
 
 // A table partition takes some 2,000 rows a second, an account ten times that (docs/operations.md).
-@description('Maximum number of instances of the app.')
+@description('Maximum number of instances of the app, roughly: a burst may exceed it.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstances int = 10
@@ -114,19 +150,6 @@ module storage 'storage.bicep' = {
   }
 }
 
-module signalR 'signalr.bicep' = {
-  name: 'signalr'
-  scope: resourceGroup
-  params: {
-    name: 'signalr-${token}'
-    location: location
-    tags: tags
-    sku: signalRSku
-    units: signalRUnits
-    allowedOrigins: union(['https://${siteName}.azurewebsites.net'], allowedOrigins)
-  }
-}
-
 module access 'access.bicep' = {
   name: 'access'
   scope: resourceGroup
@@ -135,7 +158,6 @@ module access 'access.bicep' = {
     publisherPrincipalId: principalId
     hostStorageName: hostStorage.outputs.name
     storageName: storage.outputs.name
-    signalRName: signalR.outputs.name
     applicationInsightsName: monitoring.outputs.name
   }
 }
@@ -143,7 +165,7 @@ module access 'access.bicep' = {
 module app 'app.bicep' = {
   name: 'app'
   scope: resourceGroup
-  dependsOn: [access] // the host reads its storage as soon as the app exists
+  dependsOn: [access] // the app stores packages as soon as it exists, and roles take time to take effect
   params: {
     name: siteName
     location: location
@@ -155,6 +177,29 @@ module app 'app.bicep' = {
     instanceMemory: instanceMemory
     perInstanceConcurrency: perInstanceConcurrency
     packagesUrl: '${hostStorage.outputs.blobUrl}/packages'
+  }
+}
+
+module signalR 'signalr.bicep' = {
+  name: 'signalr'
+  scope: resourceGroup
+  params: {
+    name: 'signalr-${token}'
+    location: location
+    tags: tags
+    sku: signalRSku
+    units: signalRUnits
+    allowedOrigins: union([app.outputs.url], allowedOrigins)
+    appPrincipalId: identity.outputs.principalId
+  }
+}
+
+// A module of its own: the settings contain SignalR's address, and SignalR's configuration contains the app's.
+module settings 'settings.bicep' = {
+  name: 'settings'
+  scope: resourceGroup
+  params: {
+    appName: app.outputs.name
     settings: {
       // Settings of the app: docs/settings.md.
       TableConnectionString__tableServiceUri: storage.outputs.tableUrl
@@ -166,7 +211,9 @@ module app 'app.bicep' = {
       AzureSignalRConnectionString: 'Endpoint=https://${signalR.outputs.hostName};AuthType=azure.msi;ClientId=${identity.outputs.clientId};Version=1.0;'
       BroadcastIntervalSeconds: broadcastIntervalSeconds
       ContentSecurityPolicy: contentSecurityPolicy
-      // Settings of the Functions host.
+      // Settings of the Functions host. It needs the name of its account besides the URL: at its start some of its parts
+      // look for the name only (Azure/azure-functions-host #11782, #11787).
+      AzureWebJobsStorage__accountName: hostStorage.outputs.name
       AzureWebJobsStorage__blobServiceUri: hostStorage.outputs.blobUrl
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: identity.outputs.clientId
@@ -179,6 +226,6 @@ module app 'app.bicep' = {
 // azd stores these as variables of its environment; azure.yaml and deploy.sh read them. They are in lower case, since
 // Azure changes the case of names in capitals (apP_URL).
 output resourceGroupName string = resourceGroup.name
-output appName string = siteName
+output appName string = app.outputs.name
 output appUrl string = app.outputs.url
 output blobUrl string = storage.outputs.blobUrl

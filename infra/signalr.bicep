@@ -7,6 +7,9 @@ param tags object
 param sku string
 param units int
 param allowedOrigins array
+param appPrincipalId string
+
+var roles = loadJsonContent('roles.json')
 
 resource signalR 'Microsoft.SignalRService/signalR@2024-03-01' = {
   name: name
@@ -21,5 +24,15 @@ resource signalR 'Microsoft.SignalRService/signalR@2024-03-01' = {
   }
 }
 
-output name string = signalR.name
+// Broadcasts, and the tokens with which pages connect.
+resource appSendsBySignalR 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: signalR
+  name: guid(signalR.id, appPrincipalId, roles.SignalRRestApiOwner)
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.SignalRRestApiOwner)
+  }
+}
+
 output hostName string = signalR.properties.hostName

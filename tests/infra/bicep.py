@@ -4,7 +4,8 @@ npm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -38,10 +39,11 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """The file of a module, and the parameters that are passed to it."""
+    """The file of a module, the parameters that are passed to it, and the modules that it waits for."""
 
     file: str
     params: Mapping[str, Value]
+    waits_for: Set[str]
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Bicep:
     syntax_errors: list[str] = field(default_factory=list)
     params: dict[str, bool] = field(default_factory=dict)  # name: whether it has a default
     allowed: dict[str, list[Value]] = field(default_factory=dict)
+    metadata: dict[str, Value] = field(default_factory=dict)
     variables: dict[str, Value] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
     modules: dict[str, Module] = field(default_factory=dict)
@@ -88,14 +91,17 @@ def _declare(bicep: Bicep, node: Node, decorators: list[Node]) -> None:
             bicep.params[name] = len(parts) > 2
             for decorator in decorators:
                 call = decorator.named_children[0]
-                if _text(call.named_children[0]) == "allowed":
-                    bicep.allowed[name] = _value(call.named_children[1].named_children[0])
+                decorated = {"allowed": bicep.allowed, "metadata": bicep.metadata}.get(_text(call.named_children[0]))
+                if decorated is not None:
+                    decorated[name] = _value(call.named_children[1].named_children[0])
         case "variable_declaration":
             bicep.variables[name] = _value(parts[1])
         case "output_declaration":
             bicep.outputs.add(name)
         case "module_declaration":
-            bicep.modules[name] = Module(_value(parts[1]), _value(_body(parts[2])).get("params", {}))
+            body = _value(_body(parts[2]))
+            waits_for = {*re.findall(r"\b(\w+)\.outputs\b", _text(parts[2])), *map(str, body.get("dependsOn", []))}
+            bicep.modules[name] = Module(_value(parts[1]), body.get("params", {}), waits_for)
         case "resource_declaration":
             _declare_resource(bicep, node, Resource("", "", existing=False, body={}))
 

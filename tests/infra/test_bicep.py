@@ -129,15 +129,50 @@ def test_signalr_is_serverless_and_allows_no_keys() -> None:
     properties = of_type("Microsoft.SignalRService/signalR")["properties"]
     assert properties["features"] == [{"flag": "ServiceMode", "value": "Serverless"}]
     assert properties["disableLocalAuth"] is True
-    origins = MAIN.modules["signalR"].params["allowedOrigins"]
-    assert "*" not in origins
-    assert "https://${siteName}.azurewebsites.net" in origins
+
+
+def test_only_pages_of_the_app_and_of_named_origins_connect() -> None:
+    """The app's address is Azure's own: with unique default host names it contains more than the app's name."""
+    assert of_type("Microsoft.SignalRService/signalR")["properties"]["cors"] == {
+        "allowedOrigins": Expression("allowedOrigins")
+    }
+    assert MAIN.modules["signalR"].params["allowedOrigins"] == "union([app.outputs.url], allowedOrigins)"
+    assert "output url string = 'https://${app.properties.defaultHostName}'" in (INFRA / "app.bicep").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(INFRA.iterdir()), ids=lambda path: path.name)
+def test_file_assumes_no_host_name_of_azure(path: Path) -> None:
+    """They differ with the cloud, and some contain a random part."""
+    assert re.findall(r"azurewebsites\.|core\.windows\.|service\.signalr\.", path.read_text()) == []
+
+
+def test_modules_wait_for_each_other_without_a_circle() -> None:
+    waiting = {name: set(module.waits_for) for name, module in MAIN.modules.items()}
+    order: list[str] = []
+    while ready := sorted(name for name, needed in waiting.items() if needed <= set(order)):
+        order += ready
+        waiting = {name: needed for name, needed in waiting.items() if name not in ready}
+    assert not waiting, "a circle"
+    assert order.index("access") < order.index("app") < order.index("signalR") < order.index("settings")
 
 
 def test_app_allows_only_https_and_no_passwords() -> None:
     assert of_type("Microsoft.Web/sites")["properties"]["httpsOnly"] is True
     policies = [resource.body for _, resource in resources() if resource.type.endswith("CredentialsPolicies")]
     assert policies == [{"name": name, "properties": {"allow": False}} for name in ("ftp", "scm")]
+
+
+def test_app_can_get_a_certificate_of_its_own() -> None:
+    assert of_type("Microsoft.Web/sites")["properties"]["siteScopedCertificatesEnabled"] is True
+
+
+def test_azd_offers_only_regions_with_flex_consumption() -> None:
+    """azd reads both decorators; without the first it would not know that this parameter is a region."""
+    assert MAIN.metadata == {"location": {"azd": {"type": "location"}}}
+    regions = MAIN.allowed["location"]
+    assert {"westeurope", "eastus2"} <= set(regions)
+    assert "westindia" not in regions
+    assert regions == sorted(set(regions))
 
 
 def test_app_and_its_deployment_use_one_identity() -> None:
@@ -188,6 +223,7 @@ ROLES = {
 # All role assignments: principal, role, scope.
 GRANTS = {
     ("appPrincipalId", "StorageBlobDataOwner", "hostStorage"),
+    ("appPrincipalId", "StorageTableDataContributor", "hostStorage"),
     ("appPrincipalId", "StorageTableDataContributor", "storage::tableService::visits"),
     ("appPrincipalId", "StorageBlobDataReader", "storage::blobService::content"),
     ("appPrincipalId", "SignalRRestApiOwner", "signalR"),

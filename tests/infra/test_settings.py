@@ -10,10 +10,10 @@ import pytest
 from local import REPOSITORY
 from signin.settings import Settings, SettingsError
 
-from .bicep import read
+from .bicep import FILES, read
 
 MAIN = read("main.bicep")
-DEPLOYED: dict[str, str] = MAIN.modules["app"].params["settings"]
+DEPLOYED: dict[str, str] = MAIN.modules["settings"].params["settings"]
 EXAMPLE = json.loads((REPOSITORY / "local.settings.json.example").read_text())["Values"]
 SETTINGS_DOCUMENT = (REPOSITORY / "docs/settings.md").read_text(encoding="utf-8")
 
@@ -82,6 +82,7 @@ def deployed_values() -> dict[str, str]:
         "storage.outputs.tableUrl": "https://stdataabc.table.core.windows.net",
         "storage.outputs.blobUrl": "https://stdataabc.blob.core.windows.net",
         "hostStorage.outputs.blobUrl": "https://sthostabc.blob.core.windows.net",
+        "hostStorage.outputs.name": "sthostabc",
         "identity.outputs.clientId": "11111111-2222-3333-4444-555555555555",
         "signalR.outputs.hostName": "signalr-abc.service.signalr.net",
         "monitoring.outputs.connectionString": "InstrumentationKey=0;IngestionEndpoint=https://example.com/",
@@ -107,6 +108,13 @@ def test_deployed_settings_contain_no_key() -> None:
     assert [value for value in values.values() if "Key=" in value and "InstrumentationKey=" not in value] == []
 
 
+def test_host_gets_the_name_and_the_url_of_its_account() -> None:
+    """Its parts disagree about which of them they read."""
+    values = deployed_values()
+    name, url = values["AzureWebJobsStorage__accountName"], values["AzureWebJobsStorage__blobServiceUri"]
+    assert url == f"https://{name}.blob.core.windows.net"
+
+
 def test_app_accepts_the_deployed_settings() -> None:
     settings = Settings.from_environment(deployed_values())
     assert settings.blob_url == "https://stdataabc.blob.core.windows.net"
@@ -130,9 +138,8 @@ def test_documented_roles_are_the_assigned_ones() -> None:
     text = (REPOSITORY / "docs/security.md").read_text(encoding="utf-8")
     section = text.split("## Roles\n")[1].split("\n## ")[0]
     roles = re.findall(r"^\| (The app's identity|The publisher) \| ([\w ]+) \|", section, re.MULTILINE)
-    assigned = re.findall(
-        r"principalId: (\w+)PrincipalId\n.*?roles\.(\w+)\)", (REPOSITORY / "infra/access.bicep").read_text(), re.DOTALL
-    )
+    infra = "".join(path.read_text() for path in FILES)
+    assigned = re.findall(r"principalId: (\w+)PrincipalId\n.*?roles\.(\w+)\)", infra, re.DOTALL)
     names = {"app": "The app's identity", "publisher": "The publisher"}
     assert {(who, role.replace(" ", "").lower()) for who, role in roles} == {
         (names[who], role.lower()) for who, role in assigned
