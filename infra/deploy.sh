@@ -24,12 +24,19 @@ for parameter in "$@"; do
 done
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
   problems+=("Python 3.11 or newer is needed as python3.")
-command -v curl >/dev/null ||
-  problems+=("curl is needed.")
 if ! command -v az >/dev/null; then
   problems+=("The Azure CLI is needed: https://learn.microsoft.com/cli/azure/install-azure-cli")
 elif ! subscription=$(az account show --query name --output tsv 2>/dev/null); then
   problems+=("Not signed in to Azure: run az login")
+elif ! token=$(az account get-access-token --query accessToken --output tsv); then # `account show` asks no server
+  problems+=("The sign-in to Azure is no longer valid: run az login")
+elif ((!${#problems[@]})); then
+  regions=$(az functionapp list-flexconsumption-locations --query "[?name=='$region'].name" --output tsv)
+  [[ $regions ]] ||
+    problems+=("$region has no Flex Consumption: az functionapp list-flexconsumption-locations --output table")
+  elsewhere=$(az group list --query "[?name=='rg-$name' && location!='$region'].location" --output tsv)
+  [[ -z $elsewhere ]] ||
+    problems+=("$name exists in $elsewhere: deploy it there, choose another NAME, or first run infra/destroy.sh $name")
 fi
 if ((${#problems[@]})); then
   printf '%s\n' "${problems[@]}" >&2
@@ -38,16 +45,19 @@ fi
 
 # The signed-in user or service principal gets the role that publishes the content. Its object id is the claim `oid` of
 # a token: to look it up, the service principal of a pipeline would need a permission to read the directory.
-token=$(az account get-access-token --query accessToken --output tsv)
 principal=$(python3 -c '
 import base64, json
 claims = input().split(".")[1]
 print(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["oid"])
 ' <<<"$token")
 
+echo "Preparing the content and the app ..."
+python3 dev.py publish --prepare
+python3 dev.py package --output .local/app.zip
+
 echo "Deploying infra/main.bicep as $name to $region, subscription $subscription ..."
 outputs=$(az deployment sub create \
-  --name "$name" \
+  --name "$name-$region" \
   --location "$region" \
   --template-file infra/main.bicep \
   --parameters environmentName="$name" location="$region" principalId="$principal" "$@" \
@@ -59,21 +69,13 @@ echo "Publishing the content to $blob_url ..."
 AZURE_TOKEN_CREDENTIALS=AzureCliCredential python3 dev.py publish --blob-url "$blob_url" --site "$app_url"
 
 echo "Deploying the app to $app ..."
-python3 dev.py package --output .local/app.zip
-# The app's identity stores the package, and its role may take ten minutes to take effect.
-tries=0
-until az functionapp deployment source config-zip \
+infra/retry.sh az functionapp deployment source config-zip \
   --resource-group "$group" \
   --name "$app" \
   --src .local/app.zip \
   --build-remote true \
-  --output none; do
-  ((++tries < 10)) || exit 1
-  echo "Not yet; the next attempt is in a minute ..."
-  sleep 60
-done
+  --output none
 
-echo "Waiting for the app to find its table, its content and SignalR ..."
-curl --silent --show-error --fail --retry 30 --retry-delay 10 --retry-all-errors "$app_url/health"
+python3 dev.py wait --site "$app_url"
 
 printf '\nDeployed: %s/\n' "$app_url"

@@ -18,6 +18,7 @@ from local import REPOSITORY
 from local.commands import parse
 from signin.operators import commands
 
+from .azd import hooks
 from .shell import Shell
 
 DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -99,11 +100,19 @@ def test_every_operator_command_exists(recorded: Recorded) -> None:
 
 
 @pytest.mark.parametrize("system", ["posix", "windows"])
-def test_dev_py_accepts_the_command_of_azd(system: str) -> None:
-    hooks = (REPOSITORY / "azure.yaml").read_text().split(f"    {system}:\n")[1].split("    windows:\n")[0]
-    (command,) = re.findall(r"dev\.py (.*)", hooks)
+@pytest.mark.parametrize("name", hooks())
+def test_dev_py_accepts_the_commands_of_azd(name: str, system: str) -> None:
+    commands_of_hook = re.findall(r"^(python3?) dev\.py (.*)", hooks()[name][system], re.MULTILINE)
+    assert [program for program, _ in commands_of_hook] == ["python3" if system == "posix" else "python"]
     address = "https://account.blob.core.windows.net"
-    parse(re.sub(r'"?\$(env:)?(blobUrl|appUrl)"?', address, command).split())
+    for _, arguments in commands_of_hook:
+        parse(re.sub(r'"?\$(env:)?(blobUrl|appUrl)"?', address, arguments).split())
+
+
+def test_hook_on_windows_fails_with_its_program() -> None:
+    """PowerShell continues after a program that failed; the exit code of a hook is that of its last line."""
+    for name, scripts in hooks().items():
+        assert scripts["windows"].endswith("\nexit $LASTEXITCODE\n"), name
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from .shell import BLOB_URL, URL, Shell
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path, "az", "python3", "curl", "sleep")
+    return Shell(tmp_path, "az", "python3", "sleep")
 
 
 def option(command: list[str], name: str) -> list[str]:
@@ -27,7 +27,8 @@ def test_deploy_runs_its_steps_in_order(shell: Shell) -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == f"Deployed: {URL}/"
 
-    *_, provision, publish, package, deploy, wait = shell.recorded
+    *_, prepare, package, provision, publish, deploy, wait = shell.recorded
+    assert prepare == ["python3", "dev.py", "publish", "--prepare"]
     assert provision[:4] == ["az", "deployment", "sub", "create"]
     assert option(provision, "--parameters") == [
         *("environmentName=demo", "location=westeurope", "principalId=object-id-of-the-user", "signalRSku=Standard_S1")
@@ -37,7 +38,7 @@ def test_deploy_runs_its_steps_in_order(shell: Shell) -> None:
     assert deploy[:5] == ["az", "functionapp", "deployment", "source", "config-zip"]
     assert (option(deploy, "--resource-group"), option(deploy, "--name")) == (["rg-demo"], ["signin-abc"])
     assert option(deploy, "--src") == option(package, "--output")
-    assert (wait[0], wait[-1]) == ("curl", f"{URL}/health")
+    assert wait == ["python3", "dev.py", "wait", "--site", URL]
 
 
 def test_deploy_can_be_repeated(shell: Shell) -> None:
@@ -47,22 +48,73 @@ def test_deploy_can_be_repeated(shell: Shell) -> None:
     assert shell.recorded[:half] == shell.recorded[half:]
 
 
-def test_deploy_retries_until_the_role_has_effect(shell: Shell) -> None:
-    shell.answers["az functionapp deployment"] = ("", [1, 1, 0])
+def test_deployment_has_a_name_of_its_own_in_each_region(shell: Shell) -> None:
+    """Azure refuses a name that a deployment in another region had, for as long as it remembers that one."""
+    names = []
+    for region in ("westeurope", "eastus2"):
+        assert shell.run("infra/deploy.sh", "demo", region).returncode == 0
+        (provision,) = (command for command in shell.recorded if "sub" in command and region in command)
+        names.append(option(provision, "--name"))
+    assert names == [["demo-westeurope"], ["demo-eastus2"]]
+
+
+# What the Azure CLI and azd print if the roles of the app's identity have no effect yet.
+NEW_ROLE = [
+    "Zip deployment failed. InaccessibleStorageException: Failed to access storage account for deployment",
+    "An error occured during deployment. Status Code: 403, Details: ",
+    "Response status code does not indicate success: 403 (This request is not authorized to perform this operation.).",
+    "Failed to fetch host key to check for function app status",
+    "Deployment was successful but the app appears to be unhealthy. Please check the app logs.",
+]
+
+
+@pytest.mark.parametrize("error", NEW_ROLE)
+def test_deploy_retries_what_a_new_role_causes(shell: Shell, error: str) -> None:
+    shell.answers["az functionapp deployment"] = (error, [1, 1, 0])
     result = shell.run("infra/deploy.sh", "demo", "westeurope")
     assert result.returncode == 0, result.stderr
-    assert [command[0] for command in shell.recorded[-6:]] == ["az", "sleep", "az", "sleep", "az", "curl"]
+    assert [command[0] for command in shell.recorded[-6:]] == ["az", "sleep", "az", "sleep", "az", "python3"]
+    assert error in result.stderr
+
+
+def test_deploy_retries_for_half_an_hour_at_most(shell: Shell) -> None:
+    shell.answers["az functionapp deployment"] = (NEW_ROLE[0], 7)
+    result = shell.run("infra/deploy.sh", "demo", "westeurope")
+    assert result.returncode == 7
+    assert "docs/security.md" in result.stderr.splitlines()[-1]
+    pauses = [command for command in shell.recorded if command[0] == "sleep"]
+    assert pauses == [["sleep", "60"]] * 29
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "",
+        "Zip deployment failed. {'status': 3, 'status_text': 'pip install failed'}",
+        "The client does not have authorization to perform action",
+        "AADSTS700082: The refresh token has expired due to inactivity.",
+        "id 4403, in line 403",
+    ],
+)
+def test_deploy_does_not_retry_what_stays(shell: Shell, error: str) -> None:
+    shell.answers["az functionapp deployment"] = (error, 5)
+    result = shell.run("infra/deploy.sh", "demo", "westeurope")
+    assert result.returncode == 5
+    assert error in result.stderr
+    assert shell.recorded[-1][:3] == ["az", "functionapp", "deployment"]
 
 
 @pytest.mark.parametrize(
     "step",
     [
-        "az account get-access-token",
-        "az deployment sub create",
-        "python3 dev.py publish",
+        "az functionapp list-flexconsumption-locations",
+        "az group list",
+        "python3 dev.py publish --prepare",
         "python3 dev.py package",
-        "az functionapp",
-        "curl",
+        "az deployment sub create",
+        "python3 dev.py publish --blob-url",
+        "az functionapp deployment",
+        "python3 dev.py wait",
     ],
 )
 def test_deploy_stops_at_the_first_failed_step(shell: Shell, step: str) -> None:
@@ -75,12 +127,11 @@ def test_deploy_stops_at_the_first_failed_step(shell: Shell, step: str) -> None:
 
 def test_deploy_lists_all_problems_before_it_starts(shell: Shell) -> None:
     shell.remove("az")
-    shell.remove("curl")
     shell.answers["python3 -c"] = ("", 1)
     result = shell.run("infra/deploy.sh", "No_Name", "West Europe", "Free_F1")
     assert result.returncode == 1
     complaints = result.stderr.splitlines()
-    expected = ("NAME must be", "REGION must be", "'Free_F1' is not", "Python 3.11", "curl is", "The Azure CLI is")
+    expected = ("NAME must be", "REGION must be", "'Free_F1' is not", "Python 3.11", "The Azure CLI is")
     assert len(complaints) == len(expected), result.stderr
     for complaint, words in zip(complaints, expected, strict=True):
         assert complaint.startswith(words)
@@ -91,6 +142,39 @@ def test_deploy_without_sign_in_names_the_command(shell: Shell) -> None:
     shell.answers["az account show --query name"] = ("", 1)
     result = shell.run("infra/deploy.sh", "demo", "westeurope")
     assert (result.returncode, result.stderr) == (1, "Not signed in to Azure: run az login\n")
+
+
+def test_deploy_with_expired_sign_in_names_the_command(shell: Shell) -> None:
+    """`az account show` reads a file, so it succeeds all the same."""
+    shell.answers["az account get-access-token"] = ("", 1)
+    result = shell.run("infra/deploy.sh", "demo", "westeurope")
+    assert (result.returncode, result.stderr) == (1, "The sign-in to Azure is no longer valid: run az login\n")
+
+
+def test_deploy_rejects_region_without_flex_consumption(shell: Shell) -> None:
+    shell.answers["az functionapp list-flexconsumption-locations"] = ("", 0)
+    result = shell.run("infra/deploy.sh", "demo", "westindia")
+    assert result.returncode == 1
+    assert result.stderr.startswith("westindia has no Flex Consumption: ")
+    (query,) = (option(command, "--query") for command in shell.recorded if "functionapp" in command)
+    assert query == ["[?name=='westindia'].name"]
+    assert changes(shell) == []
+
+
+def test_deploy_rejects_region_if_environment_is_in_another(shell: Shell) -> None:
+    shell.answers["az group list"] = ("northeurope", 0)
+    result = shell.run("infra/deploy.sh", "demo", "westeurope")
+    assert result.returncode == 1
+    assert result.stderr.startswith("demo exists in northeurope: ")
+    (query,) = (option(command, "--query") for command in shell.recorded if "group" in command)
+    assert query == ["[?name=='rg-demo' && location!='westeurope'].location"]
+    assert changes(shell) == []
+
+
+def changes(shell: Shell) -> list[list[str]]:
+    """The recorded commands that change something in Azure or on this machine."""
+    reading = {"show", "list", "list-flexconsumption-locations", "get-access-token"}
+    return [command for command in shell.recorded if command[1] != "-c" and not reading & set(command)]
 
 
 @pytest.mark.parametrize("arguments", [[], ["demo"]])
