@@ -4,14 +4,12 @@ import { advance, fromJson } from "./history.js";
 
 /**
  * @typedef {Readonly<Record<string, number>>} Counts visits by label
+ * @typedef {Readonly<Record<string, Counts>>} CountsByKey by member of the statistics: "byOS", "byBrowser", …
  * @typedef {import("./history.js").History} History
- * @typedef {{ byDevice?: Counts }} More
- * @typedef {object} Snapshot null means unknown
+ * @typedef {object} Snapshot
  * @property {number} total
- * @property {Counts} byOS
- * @property {Counts} byBrowser
- * @property {Counts | null} byDevice
- * @property {History | null} history
+ * @property {CountsByKey} counts those that are known
+ * @property {History | null} history null means unknown
  * @typedef {{ label: string, count: number, ratio: number }} Share ratio: 0 to 1, of the sum of all counts
  */
 
@@ -21,31 +19,28 @@ import { advance, fromJson } from "./history.js";
  * @param {number} total
  * @param {Counts} byOS
  * @param {Counts} byBrowser
- * @param {More} [more]
+ * @param {CountsByKey} [more]
  * @returns {Snapshot}
  */
-export function snapshot(total, byOS, byBrowser, { byDevice } = {}) {
+export function snapshot(total, byOS, byBrowser, more) {
   if (!Number.isInteger(total)) throw new TypeError(`The total must be a whole number, not ${total}.`);
-  return { total, byOS, byBrowser, byDevice: byDevice ?? null, history: null };
+  return { total, counts: { byOS, byBrowser, ...more }, history: null };
 }
 
 /**
  * A snapshot of the `stats` of a response of the app.
  *
- * @param {{ totalNumber: number, byOS: Counts, byBrowser: Counts, history?: Parameters<typeof fromJson>[0] } & More} stats
+ * @param {{ totalNumber: number, byOS: Counts, byBrowser: Counts, history?: Parameters<typeof fromJson>[0] }} stats
  * @param {number} [now] ms
  * @returns {Snapshot}
  */
-export function fromStats({ totalNumber, byOS, byBrowser, byDevice, history }, now = Date.now()) {
-  return {
-    ...snapshot(totalNumber, byOS, byBrowser, { byDevice }),
-    history: history ? fromJson(history, now) : null,
-  };
+export function fromStats({ totalNumber, byOS, byBrowser, history, ...more }, now = Date.now()) {
+  return { ...snapshot(totalNumber, byOS, byBrowser, more), history: history ? fromJson(history, now) : null };
 }
 
 /**
- * Merges two snapshots that may have arrived in the wrong order: the higher total, the devices if known, and the
- * history that was read last. Visits that are missing in that history are added to its newest interval.
+ * Merges two snapshots that may have arrived in the wrong order: the counts of the higher total, or older ones of a
+ * member that it lacks, and the history that was read last. Visits that are missing in that history are added to its newest interval.
  *
  * @param {Snapshot | null} current
  * @param {Snapshot} next
@@ -58,7 +53,7 @@ export function merge(current, next, now = Date.now()) {
   const read = next.history ? next : current;
   return {
     ...newer,
-    byDevice: newer.byDevice ?? older.byDevice,
+    counts: { ...older.counts, ...newer.counts },
     history: read.history && advance(read.history, newer.total - read.total, now),
   };
 }

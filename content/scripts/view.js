@@ -1,11 +1,11 @@
 // The view: the only module that uses the elements of the page.
 
-import { Bars } from "./bars.js";
 import { HistoryChart } from "./chart.js";
 import { Counter } from "./counter.js";
 import { find, write } from "./dom.js";
 import { formatAge, formatCount } from "./format.js";
 import { prefersReducedMotion } from "./motion.js";
+import { addPanels } from "./panels.js";
 import { drawCode } from "./qr.js";
 import { shares } from "./snapshot.js";
 
@@ -24,11 +24,11 @@ const RIPPLE = { duration: 2_000, easing: "ease-out" };
 const status = find("[data-testid=status]");
 const problemNote = find("[data-testid=problem]");
 const gain = find(".gain");
-const barTemplate = /** @type {HTMLTemplateElement} */ (find("#bar"));
 const counter = new Counter(find("[data-testid=total]"));
-const byOS = new Bars(find("[data-testid=by-os]"), barTemplate);
-const byDevice = new Bars(find("[data-testid=by-device]"), barTemplate);
-const byBrowser = new Bars(find("[data-testid=by-browser]"), barTemplate);
+const [panelTemplate, barTemplate] = ["#panel", "#bar"].map(
+  (selector) => /** @type {HTMLTemplateElement} */ (find(selector)),
+);
+const panels = addPanels(find(".panels"), panelTemplate, barTemplate);
 const chart = new HistoryChart(find(".history"));
 
 /** @type {number | null} */
@@ -41,16 +41,14 @@ export const shareButton = find("[data-testid=share]");
 export const tryNowButton = find("[data-testid=problem] button");
 
 /** @param {Snapshot} snapshot */
-export function showSnapshot({ total, byOS: systems, byBrowser: browsers, byDevice: devices, history }) {
+export function showSnapshot({ total, counts, history }) {
   document.body.classList.remove("loading");
   if (history) chart.show(history);
   if (total === shownTotal) return;
   document.title = `(${formatCount(total)}) ${TITLE}`;
   write(find("[data-testid=caption]"), captionOf(total));
   counter.show(total);
-  byOS.show(shares(systems));
-  byDevice.show(shares(devices ?? { Other: total }));
-  byBrowser.show(shares(browsers));
+  for (const [key, bars] of panels) bars.show(shares(counts[key] ?? { Other: total }));
   if (!prefersReducedMotion()) celebrate(shownTotal === null ? 0 : total - shownTotal);
   shownTotal = total;
 }

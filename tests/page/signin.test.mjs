@@ -59,7 +59,11 @@ test("a counted visit returns the endpoint and the statistics", async (t) => {
     {
       recorded: "yes",
       endpoint: { url: "https://x/client/?hub=h", accessToken: "t" },
-      snapshot: { total: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, byDevice: { Phone: 3 }, history: null },
+      snapshot: {
+        total: 3,
+        counts: { byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, byDevice: { Phone: 3 } },
+        history: null,
+      },
     },
   ]);
 });

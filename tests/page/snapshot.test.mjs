@@ -27,15 +27,16 @@ test("the highest total wins in any order of arrival", () => {
 });
 
 test("a snapshot with the same total changes nothing", () => {
-  assert.deepEqual(merge(AT_3, { ...AT_3, byOS: {} }), AT_3);
+  assert.deepEqual(merge(AT_3, { ...AT_3, counts: {} }), AT_3);
 });
 
 test("an update without devices keeps the known ones", () => {
   const update = snapshot(5, { Windows: 5 }, { Chrome: 5 });
   const updated = merge(AT_4, update);
-  assert.deepEqual([updated.total, updated.byOS, updated.byDevice], [5, { Windows: 5 }, { Desktop: 4 }]);
+  assert.equal(updated.total, 5);
+  assert.deepEqual(updated.counts, { byOS: { Windows: 5 }, byBrowser: { Chrome: 5 }, byDevice: { Desktop: 4 } });
   assert.deepEqual(merge(update, AT_4), updated, "in whichever order they arrive");
-  assert.deepEqual(merge(updated, snapshot(6, {}, {}, { byDevice: { Desktop: 5, Phone: 1 } })).byDevice, {
+  assert.deepEqual(merge(updated, snapshot(6, {}, {}, { byDevice: { Desktop: 5, Phone: 1 } })).counts.byDevice, {
     Desktop: 5,
     Phone: 1,
   });
@@ -85,8 +86,15 @@ test("the history advances with time, without updates", () => {
 
 test("statistics without devices and history are valid", () => {
   const old = { totalNumber: 3, byOS: { Windows: 2, macOS: 1 }, byBrowser: { Chrome: 3 } };
-  assert.deepEqual(fromStats(old), { ...AT_3, byDevice: null });
+  const { byOS, byBrowser } = AT_3.counts;
+  assert.deepEqual(fromStats(old), { ...AT_3, counts: { byOS, byBrowser } });
   assert.deepEqual(fromStats({ ...old, byDevice: { Desktop: 3 } }), AT_3);
+});
+
+test("statistics may have further counts", () => {
+  const counts = { byOS: {}, byBrowser: {}, byDevice: {}, byPlanet: { Earth: 3 } };
+  assert.deepEqual(fromStats({ totalNumber: 3, ...counts }), { total: 3, counts, history: null });
+  assert.deepEqual(snapshot(3, {}, {}, { byDevice: {}, byPlanet: { Earth: 3 } }).counts, counts);
 });
 
 test("a total that is not an integer is rejected", () => {
