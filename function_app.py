@@ -13,6 +13,7 @@ from signin import responses
 from signin.app import current_app, exit_on_sigterm
 from signin.health import check_services
 from signin.responses import Handler
+from signin.visits.dimensions import SignInRequest
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 methods_of: dict[str, tuple[str, ...]] = {}
@@ -35,7 +36,8 @@ def route(path: str, *methods: str) -> Callable[[Handler], Handler]:
 async def signin(req: func.HttpRequest) -> func.HttpResponse:
     """Count the visit, and return access to the live updates and the statistics."""
     key, is_repeated = req.params.get("visit"), req.params.get("repeated") == "1"
-    return responses.sign_in(await current_app().sign_in(req.headers, key, is_repeated=is_repeated))
+    request = SignInRequest(req.headers, req.params)
+    return responses.sign_in(await current_app().sign_in(request, key, is_repeated=is_repeated))
 
 
 @route("negotiate", "POST")

@@ -30,7 +30,9 @@ from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.live.broadcaster import TARGET
 from signin.live.hub import Hub
 from signin.settings import Settings
+from signin.visits.dimensions import DIMENSIONS, SignInRequest, labels_of
 from signin.visits.history import RESOLUTIONS
+from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
 USER_AGENTS = (
@@ -40,6 +42,8 @@ USER_AGENTS = (
 )
 
 ONE_YEAR = sum(resolution.kept for resolution in RESOLUTIONS.values())  # this many visits fill the history
+
+_LABELS = labels_of(SignInRequest({"user-agent": USER_AGENTS[0]}))
 
 _SAMPLE_PARTITION = "SignIn"
 _SAMPLE_BATCH = 100  # rows
@@ -131,7 +135,8 @@ def broadcast(total: int) -> float:
     """Send a broadcast without a visit. Returns its start by time.monotonic()."""
     counts = dict.fromkeys(("Windows", "macOS", "Linux"), total // 3)
     began = time.monotonic()
-    _hub().broadcast(TARGET, (total, counts, counts, {"byDevice": counts}))
+    statistics = Statistics.from_counts(total, {dimension.column: counts for dimension in DIMENSIONS})
+    _hub().broadcast(TARGET, statistics.summary())
     return began
 
 
@@ -159,7 +164,7 @@ def fill(connection_string: str, count: int) -> None:
     )
     state = table.read(0)
     for size in _batches(count, MAX_VISITS):
-        visits = [Visit(uuid4().hex, "Windows", "Chrome", next(times), "Desktop") for _ in range(size)]
+        visits = [Visit(uuid4().hex, _LABELS, next(times)) for _ in range(size)]
         state = table.commit(0, state, visits)
 
 
@@ -196,7 +201,7 @@ class _Transactions:
 
 def _visit_row() -> dict[str, str]:
     key = f"20261123T091500.123456Z-{uuid4().hex}"
-    return {"PartitionKey": partition(0), "RowKey": key, "OS": "Windows", "Browser": "Chrome", "Device": "Desktop"}
+    return {"PartitionKey": partition(0), "RowKey": key, **_LABELS}
 
 
 def fill_sample(connection_string: str, count: int) -> None:

@@ -28,6 +28,7 @@ from signin.settings import Settings
 from signin.telemetry.console import use_console
 from signin.telemetry.metrics import Metrics
 from signin.telemetry.outage import Outage
+from signin.visits.dimensions import SignInRequest
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 from signin.website.representation import Page
@@ -91,16 +92,16 @@ class App:
         self._site.close()
 
     async def sign_in(
-        self, headers: Mapping[str, str], idempotency_key: str | None = None, *, is_repeated: bool = False
+        self, request: SignInRequest, idempotency_key: str | None = None, *, is_repeated: bool = False
     ) -> SignIn:
-        """Count the visit that a request with these headers is, if it is one, and answer once it is durable.
+        """Count the visit that a request is, if it is one, and answer once it is durable.
 
         Requests with the same idempotency key are attempts at one visit. `is_repeated`: the client has sent it before,
         perhaps to another process, and does not know the outcome.
 
         Raises NotAcknowledged, InvalidIdempotencyKey, or StorageError if there was no visit to count.
         """
-        visit = Visit.from_headers(headers, idempotency_key, at=self.now())
+        visit = Visit.from_request(request, idempotency_key, at=self.now())
         if visit is None:
             return SignIn(await self._access_in_time(self._hub.client_access()), await self.statistics(), self.now())
         if is_repeated:

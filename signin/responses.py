@@ -44,7 +44,7 @@ def negotiation(access: ClientAccess) -> func.HttpResponse:
 
 
 def statistics(value: Statistics, now: datetime) -> func.HttpResponse:
-    """`{"totalNumber", "byOS", "byBrowser", "byDevice", "history"}`"""
+    """The statistics, see `Statistics.to_json`."""
     return _response(200, value.json_text(now))
 
 

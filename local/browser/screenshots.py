@@ -20,7 +20,7 @@ from local.environment.services import functions_host, services
 from local.node import install_packages
 from local.progress import StepFailed, step
 from signin.counting.table import VisitTable
-from signin.visits.user_agent import identify
+from signin.visits.dimensions import SignInRequest, labels_of
 from signin.visits.visit import Visit
 
 _DEFAULT_URL = f"http://127.0.0.1:{Ports().app}"  # the address in the pictures; the app runs at a free port
@@ -121,12 +121,12 @@ def visits(now: datetime) -> Iterator[Visit]:
     """A few early visits, then most within minutes after the code is shown; the same with every call."""
     chance = random.Random(2026)
     for user_agent, count in _VISITS.items():
-        client = identify(user_agent)
+        labels = labels_of(SignInRequest({"user-agent": user_agent}))
         for number in range(count):
             minutes_ago = chance.uniform(0, 60) if chance.random() < 0.25 else chance.gammavariate(4, 5)
             at = now - timedelta(minutes=min(minutes_ago, 59))
-            key = f"{at:%Y%m%dT%H%M%S.%fZ}-{client.os}-{client.browser}-{number}"
-            yield Visit(key, client.os, client.browser, at, client.device)
+            key = f"{at:%Y%m%dT%H%M%S.%fZ}-{'-'.join(labels.values())}-{number}"
+            yield Visit(key, labels, at)
 
 
 def take(picture: Picture, browser: Browser) -> None:

@@ -1,18 +1,17 @@
 """What the app stores in the table `SignInInfo`, and how it reads it back.
 
     PartitionKey  RowKey                              properties
-    "00"          "20261123T091500.123456Z-<random>"  OS, Browser, Device, Key   one row per visit; Key is the
-                                                                                 idempotency key of the client, if it
-                                                                                 sent one
-    "00"          "stats"                             Total, ByOS, ByBrowser,    the sum of those rows;
-                                                      ByDevice, History,         Closed: the shard is closed;
-                                                      Closed, Touched            Touched: see `VisitTable.touch`
-    "adopted"     "<guid>-20180716T093000.123456Z"    as above                   a visit of the C# sample, see
-    "adopted"     "stats"                             as above                   operators/adopt.py
-    "broadcast"   "turn"                              At, Seconds, Told          see live/lease.py
+    "00"          "20261123T091500.123456Z-<random>"  one row per visit: a label in the column of each dimension; Key,
+                                                      the idempotency key of the client, if it sent one
+    "00"          "stats"                             the sum of those rows: Total, a stats column for each dimension,
+                                                      History; Closed, if the shard is closed; Touched, see
+                                                      `VisitTable.touch`
+    "adopted"     "<guid>-20180716T093000.123456Z"    as above: a visit of the C# sample, see operators/adopt.py
+    "adopted"     "stats"                             as above
+    "broadcast"   "turn"                              At, Seconds, Told: see live/lease.py
 
 A shard is one partition: "00" to "99", and "adopted". Version 1.0.0 adopted visits into "00", with keys that begin
-with "0-SignIn-". A row written before devices were counted lacks Device or ByDevice; its visits count as "Other".
+with "0-SignIn-". A row that was written before a dimension was counted lacks its column; its visits count as "Other".
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from datetime import datetime
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from signin.counting.errors import PermanentError
+from signin.visits.dimensions import DIMENSIONS
 from signin.visits.history import History
 from signin.visits.statistics import Statistics
-from signin.visits.user_agent import OTHER
 from signin.visits.visit import Visit
 
 MAX_SHARDS = 100  # two digits; some 10 busy shards already reach what a storage account can take
@@ -64,13 +63,7 @@ def partition(shard: int) -> str:
 
 
 def visit_row(shard: int, visit: Visit) -> TableEntity:
-    row = TableEntity(
-        PartitionKey=partition(shard),
-        RowKey=visit.key,
-        OS=visit.os,
-        Browser=visit.browser,
-        Device=visit.device,
-    )
+    row = TableEntity(PartitionKey=partition(shard), RowKey=visit.key, **visit.labels)
     if visit.idempotency_key is not None:
         row["Key"] = visit.idempotency_key
     return row
@@ -79,13 +72,12 @@ def visit_row(shard: int, visit: Visit) -> TableEntity:
 def visit_of(row: TableEntity) -> Visit | None:
     """The visit that a row records, or None if it does not record one."""
     time = _TIME.search(row["RowKey"])
-    os, browser, device, key = row.get("OS"), row.get("Browser"), row.get("Device", OTHER), row.get("Key")
-    if time is None or not (isinstance(os, str) and isinstance(browser, str) and isinstance(device, str)):
-        return None
-    if not isinstance(key, str | None):
+    labels = {dimension.column: row[dimension.column] for dimension in DIMENSIONS if dimension.column in row}
+    key = row.get("Key")
+    if time is None or not labels or not all(isinstance(text, str) for text in (*labels.values(), key or "")):
         return None
     try:
-        return Visit(row["RowKey"], os, browser, datetime.fromisoformat(time.group()), device, key)
+        return Visit(row["RowKey"], labels, datetime.fromisoformat(time.group()), key)
     except ValueError:  # no such date
         return None
 
@@ -96,9 +88,7 @@ def stats_row(shard: int, statistics: Statistics, *, is_closed: bool = False) ->
         RowKey=STATS_KEY,
         Total=EntityProperty(statistics.total, EdmType.INT64),  # the SDK sends a plain int as Int32
         # A property per label would pass Azurite and fail in Azure, which has rules for names and takes 252 of them.
-        ByOS=json.dumps(dict(statistics.by_os)),
-        ByBrowser=json.dumps(dict(statistics.by_browser)),
-        ByDevice=json.dumps(dict(statistics.by_device)),
+        **{dimension.stats_column: json.dumps(dict(statistics.counts[dimension.column])) for dimension in DIMENSIONS},
         History=statistics.history.dump(),
     )
     if is_closed:
@@ -109,14 +99,12 @@ def stats_row(shard: int, statistics: Statistics, *, is_closed: bool = False) ->
 def state_of(shard: int, row: TableEntity) -> ShardState:
     """The state that a stats row records. Raises PermanentError if the row is malformed."""
     try:
-        total = row["Total"].value
-        statistics = Statistics(
-            total,
-            json.loads(row["ByOS"]),
-            json.loads(row["ByBrowser"]),
-            json.loads(row["ByDevice"]) if "ByDevice" in row else {OTHER: total},
-            History.load(row["History"]),
-        )
+        counts = {
+            dimension.column: json.loads(row[dimension.stats_column])
+            for dimension in DIMENSIONS
+            if dimension.stats_column in row
+        }
+        statistics = Statistics.from_counts(row["Total"].value, counts, History.load(row["History"]))
         return ShardState(statistics, row.metadata["etag"], row.get("Closed") is True, row.metadata.get("timestamp"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PermanentError(

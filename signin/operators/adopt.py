@@ -25,7 +25,7 @@ from azure.data.tables import TableEntity
 from signin.counting.errors import EtagMismatch, OutcomeUnknown, PermanentError, StorageError
 from signin.counting.rows import ABSENT, ADOPTED, STATS_KEY, ShardState, partition
 from signin.counting.table import MAX_VISITS, VisitTable
-from signin.visits.user_agent import labels_of
+from signin.visits.dimensions import DIMENSIONS, OTHER
 from signin.visits.visit import Visit
 
 T = TypeVar("T")
@@ -165,7 +165,19 @@ def _guids(adopted: Iterable[TableEntity]) -> Iterator[str]:
 
 def _visit(row: TableEntity) -> Visit:
     at = cast(datetime, row.metadata["timestamp"])  # which the service sets on every row
-    # ua-parser used to name a Windows with its version ("Windows 10"); Phone and Mobile are still names of their own.
-    os_family = re.sub(r"^Windows (?!Phone|Mobile).*", "Windows", str(row.get("OS", "")))
-    os, browser = labels_of(os_family, str(row.get("Browser", "")))
-    return Visit(f"{row['RowKey']}-{at:%Y%m%dT%H%M%S.%fZ}", os, browser, at)
+    return Visit(f"{row['RowKey']}-{at:%Y%m%dT%H%M%S.%fZ}", _labels(row), at)
+
+
+def _labels(row: TableEntity) -> dict[str, str]:
+    """The labels by column: the sample stored families of ua-parser."""
+    return {
+        dimension.column: dimension.labels.get(_family(row.get(dimension.column)), OTHER) for dimension in DIMENSIONS
+    }
+
+
+def _family(stored: object) -> str:
+    """The present name of a family: ua-parser used to name a Windows with its version ("Windows 10").
+
+    "Windows Phone" and "Windows Mobile" are still names of their own.
+    """
+    return re.sub(r"^Windows (?!Phone|Mobile).*", "Windows", str(stored))

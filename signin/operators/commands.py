@@ -16,7 +16,7 @@ from signin.counting.rows import ALL_SHARDS, partition
 from signin.counting.table import VisitTable
 from signin.operators.adopt import SAMPLE, adopt
 from signin.operators.audit import audit
-from signin.operators.export import export
+from signin.operators.export import export, header
 from signin.operators.repair import repair
 from signin.settings import SettingsError, TableSettings
 
@@ -152,7 +152,7 @@ _COMMANDS = {
     "export": _Command(
         _export,
         "write all visits as CSV to standard output",
-        "Write every visit of every shard as CSV (time, os, browser, device) to standard output. Rows of the C# sample "
+        f"Write every visit of every shard as CSV ({', '.join(header())}) to standard output. Rows of the C# sample "
         "are included once they are adopted. Exit code 1: rows that are not visits were skipped.",
         "Nothing was changed.",
     ),

@@ -68,11 +68,9 @@ def _shown(history: History, now: datetime) -> Mapping[str, range]:
 
 def _counts(statistics: Statistics, shown: Mapping[str, range]) -> Mapping[str, Mapping[str, int]]:
     """Everything that the statistics count: for each kind the count of each label, or of each interval in `shown`."""
-    counts = {
+    counts: dict[str, Mapping[str, int]] = {
         "total": {"visits": statistics.total},
-        "by OS": statistics.by_os,
-        "by browser": statistics.by_browser,
-        "by device": statistics.by_device,
+        **{f"by {column}": by_label for column, by_label in statistics.counts.items()},
     }
     for name, intervals in shown.items():
         counts[f"history, {name}"] = {

@@ -164,9 +164,7 @@ def _gained(before: ShardState | None, after: ShardState | None) -> Statistics:
     new, old = after.statistics, before.statistics
     return Statistics(
         new.total - old.total,
-        Counter(new.by_os) - Counter(old.by_os),
-        Counter(new.by_browser) - Counter(old.by_browser),
-        Counter(new.by_device) - Counter(old.by_device),
+        {column: Counter(by_label) - Counter(old.counts[column]) for column, by_label in new.counts.items()},
         # Intervals that were dropped since are not negative.
         History({name: Counter(new.history.series[name]) - Counter(old.history.series[name]) for name in RESOLUTIONS}),
     )

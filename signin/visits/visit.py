@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import getrandbits
 
-from signin.visits.user_agent import OTHER, identify
+from signin.visits.dimensions import SignInRequest, labels_of
 
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -24,38 +24,39 @@ class InvalidIdempotencyKey(ValueError):
 class Visit:
     """One visit: its unique key, its labels, its time (UTC), and the idempotency key of its client, if it sent one.
 
-    Every attempt of a client at the same visit has the same idempotency key.
+    `labels` has a label for each column of DIMENSIONS; one that is missing counts as "Other". Every attempt of a client
+    at the same visit has the same idempotency key.
     """
 
     key: str
-    os: str
-    browser: str
+    labels: Mapping[str, str]
     at: datetime
-    device: str = OTHER
     idempotency_key: str | None = None
 
     @classmethod
-    def now(cls, user_agent: str = "", idempotency_key: str | None = None, *, at: datetime | None = None) -> Visit:
-        """A visit by a client with this User-Agent, now or at another time (UTC)."""
-        client = identify(user_agent)
+    def now(
+        cls,
+        request: SignInRequest | None = None,
+        idempotency_key: str | None = None,
+        *,
+        at: datetime | None = None,
+    ) -> Visit:
+        """A visit by this request, or by one without headers, now or at another time (UTC)."""
         at = at or datetime.now(UTC)
-        return cls(new_key(at), client.os, client.browser, at, client.device, idempotency_key)
+        return cls(new_key(at), labels_of(request or SignInRequest()), at, idempotency_key)
 
     @classmethod
-    def from_headers(
-        cls, headers: Mapping[str, str], idempotency_key: str | None = None, *, at: datetime
-    ) -> Visit | None:
-        """The visit of a request at this time with these headers (names in lower case), or None if it is not a visit.
+    def from_request(cls, request: SignInRequest, idempotency_key: str | None = None, *, at: datetime) -> Visit | None:
+        """The visit of a request at this time, or None if it is not a visit.
 
         Requests of known bots are not visits. Neither are requests by which a browser fetches the page ahead of time
         (`Sec-Purpose: prefetch` or `prefetch;prerender`). Raises InvalidIdempotencyKey.
         """
         if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
             raise InvalidIdempotencyKey
-        user_agent = headers.get("user-agent", "")
-        if identify(user_agent).is_bot or headers.get("sec-purpose", "").lower().startswith("prefetch"):
+        if request.client.is_bot or request.headers.get("sec-purpose", "").lower().startswith("prefetch"):
             return None
-        return cls.now(user_agent, idempotency_key, at=at)
+        return cls.now(request, idempotency_key, at=at)
 
 
 def new_key(at: datetime) -> str:
@@ -69,4 +70,6 @@ def new_key(at: datetime) -> str:
 
 def key_prefix(at: datetime) -> str:
     """The start of the keys of all visits at this time."""
-    return f"{at:%Y%m%dT%H%M%S.%fZ}"
+    # A third of the time of strftime, which would be a third of the time to make a visit.
+    time = (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
+    return "%04d%02d%02dT%02d%02d%02d.%06dZ" % time  # noqa: UP031

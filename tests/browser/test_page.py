@@ -20,11 +20,13 @@ LABELS_OF_BROWSERS = (
     *("Internet Explorer", "UC Browser", "Vivaldi", "Yandex", "Other"),
 )
 LABELS_OF_DEVICES = ("Desktop", "Phone", "Tablet", "Other")
-MILLIONS = Statistics(
-    total=14_000_000,
-    by_os=dict.fromkeys(LABELS_OF_SYSTEMS, 1_750_000),
-    by_browser=dict.fromkeys(LABELS_OF_BROWSERS, 1_000_000),
-    by_device=dict.fromkeys(LABELS_OF_DEVICES, 3_500_000),
+MILLIONS = Statistics.from_counts(
+    14_000_000,
+    {
+        "OS": dict.fromkeys(LABELS_OF_SYSTEMS, 1_750_000),
+        "Browser": dict.fromkeys(LABELS_OF_BROWSERS, 1_000_000),
+        "Device": dict.fromkeys(LABELS_OF_DEVICES, 3_500_000),
+    },
 )
 WIDTHS = (320, 390, 768, 1280, 1920)  # CSS pixels: the smallest phone, a phone, a tablet, a laptop, a projector
 
@@ -93,7 +95,7 @@ def test_update_without_devices_keeps_the_devices(shared_site: Site, visitors: V
     visitor.expect(MILLIONS)
     shared_site.broadcast(14_000_001, {"iOS": 14_000_001}, {"Safari": 14_000_001})
     visitor.expect_total(14_000_001)
-    assert dict(visitor.bars("by-device")) == MILLIONS.by_device
+    assert dict(visitor.bars("by-device")) == MILLIONS.counts["Device"]
 
 
 def test_numbers_appear_after_few_requests(shared_site: Site, visitors: Visitors) -> None:

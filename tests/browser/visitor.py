@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
+from signin.visits.dimensions import DIMENSIONS
 from signin.visits.statistics import Statistics
 
 from .site import Site
@@ -77,7 +78,7 @@ class Visitor:
         return len(self._requests_for("/signin"))
 
     def bars(self, by: str) -> list[tuple[str, int]]:
-        """The bars of a distribution, "by-os", "by-device" or "by-browser", from top to bottom."""
+        """The bars of a distribution, for example "by-os", from top to bottom."""
         bars: list[tuple[str, int]] = self.page.get_by_test_id(by).evaluate(
             "rows => [...rows.children].map(({ dataset }) => [dataset.label, Number(dataset.count)])"
         )
@@ -99,9 +100,9 @@ class Visitor:
     def expect(self, statistics: Statistics) -> None:
         """Expect the total and all distributions, the largest count first."""
         self.expect_total(statistics.total)
-        assert self.bars("by-os") == _largest_first(statistics.by_os)
-        assert self.bars("by-device") == _largest_first(statistics.by_device)
-        assert self.bars("by-browser") == _largest_first(statistics.by_browser)
+        for dimension in DIMENSIONS:
+            bars = self.bars(f"by-{dimension.column.lower()}")
+            assert bars == _largest_first(statistics.counts[dimension.column]), dimension.key
 
     def tolerate(self, *patterns: str) -> None:
         """Expect problems that match one of the patterns; any other still fails the test."""

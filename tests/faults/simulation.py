@@ -294,7 +294,7 @@ def simulation(clock: Clock, chance: random.Random, crowded: int, idle_seconds: 
             patch.setattr(module, "time", clock)
             patch.setattr(module, "random", chance)
         patch.setattr(adopt_module, "MAX_VISITS", ADOPTED_AT_ONCE)
-        patch.setattr(adopt_module, "labels_of", lambda os, browser: (os, browser))  # a label of its own for each visit
+        patch.setattr(adopt_module, "_labels", lambda row: {"OS": row["OS"]})  # a label of its own for each visit
         patch.setattr(shards_module, "CROWDED", crowded)
         patch.setattr(shards_module, "IDLE_SECONDS", idle_seconds)
         yield

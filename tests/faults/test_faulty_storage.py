@@ -23,7 +23,7 @@ from signin.counting.table import VisitTable
 from signin.visits.visit import Visit
 from tests.support.audit import rows_of
 from tests.support.faults import FAULTS, FaultyProxy
-from tests.support.user_agents import BROWSERS
+from tests.support.user_agents import BROWSERS, by
 
 from .conftest import Report
 from .history import History, Shown, Tally
@@ -63,7 +63,7 @@ class Writer:
         began = time.monotonic()
         visitors: dict[str, Future[None]] = {}
         for _ in range(burst):
-            visit = Visit.now(self._chance.choice([*BROWSERS, "curl/8.5.0", ""]))
+            visit = Visit.now(by(self._chance.choice([*BROWSERS, "curl/8.5.0", ""])))
             self._history.attempt(visit.key)
             visitors[visit.key] = self.committer.submit(visit)
         wait(visitors.values())

@@ -172,7 +172,7 @@ class Histories(RuleBasedStateMachine):
             key = f"visit{number}"
             self.history.attempt(key)
             began, asked_at = next(self.ticks), self.clock.now
-            visit = replace(Visit.now(), key=key, os=key, browser=BROWSERS[number % len(BROWSERS)])
+            visit = replace(Visit.now(), key=key, labels={"OS": key, "Browser": BROWSERS[number % len(BROWSERS)]})
             done = process.submit(visit)
             done.add_done_callback(partial(self.record_outcome, process, key, began, asked_at))
             if at_once:
@@ -232,7 +232,7 @@ class Histories(RuleBasedStateMachine):
     def show(self, process: Process, began: int, *, has_own_visit: bool = False) -> frozenset[str]:
         value = process.shards.value()
         self.history.shown.append(Shown(process.number, began, next(self.ticks), value.total, has_own_visit))
-        return frozenset(value.by_os)
+        return frozenset(value.counts["OS"])
 
     @rule(index=a_process, visits=st.integers(2, 5))
     def visit_one_process_only(self, index: int, visits: int) -> None:

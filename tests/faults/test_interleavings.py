@@ -121,7 +121,7 @@ class Run:
             if process.shards.is_sole_writer and process.acknowledged:
                 last = max(acknowledged_at[key] for key in process.acknowledged)
                 earlier = {key for key, moment in acknowledged_at.items() if moment < last}
-                missing = earlier - process.shards.value().by_os.keys()
+                missing = earlier - process.shards.value().counts["OS"].keys()
                 assert not missing, f"process {process.number} is not the sole writer: it misses {sorted(missing)}"
 
 

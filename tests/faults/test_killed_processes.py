@@ -43,8 +43,14 @@ import dataclasses
 from signin.counting import table
 from signin.visits.visit import Visit
 
-from_headers = Visit.from_headers
-Visit.from_headers = lambda headers, _, at: dataclasses.replace(from_headers(headers, at=at), key=headers["visit-key"])
+from_request = Visit.from_request
+
+
+def with_chosen_key(request, _, at):
+    return dataclasses.replace(from_request(request, at=at), key=request.headers["visit-key"])
+
+
+Visit.from_request = with_chosen_key
 table._REQUEST_OPTIONS["read_timeout"] = float(os.environ["READ_SECONDS"])
 """
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from signin.visits.dimensions import DIMENSIONS
 from tests.support import TEST_TIMEOUT
 from tests.support.user_agents import EDGE_ON_WINDOWS
 
@@ -186,7 +187,7 @@ def test_strange_user_agent_is_other_or_refused(site: Site, user_agent: str | by
         assert after == before
         return
     assert reply.status == 200
-    for name in ("byOS", "byBrowser", "byDevice"):
+    for name in (dimension.key for dimension in DIMENSIONS):
         assert after[name] == before[name] | {"Other": before[name].get("Other", 0) + 1}
 
 

@@ -62,8 +62,8 @@ async def stats(app: RunningHost) -> Any:
 
 def as_in_stats(statistics: Statistics) -> dict[str, Any]:
     """The response of /stats for them, apart from the history."""
-    total, by_os, by_browser, extras = statistics.summary()
-    return {"totalNumber": total, "byOS": by_os, "byBrowser": by_browser, **extras}
+    total, by_os, by_browser, others = statistics.summary()
+    return {"totalNumber": total, "byOS": by_os, "byBrowser": by_browser, **others}
 
 
 def assert_counted(account: Account, responses: list[VisitResponse]) -> Statistics:
@@ -71,7 +71,7 @@ def assert_counted(account: Account, responses: list[VisitResponse]) -> Statisti
     assert [response.content for response in responses if response.status != 200] == []
     statistics = audit(account).statistics
     assert statistics.total == len(responses)
-    assert statistics.by_os.keys() == {"Windows", "iOS", "Linux"}
+    assert statistics.counts["OS"].keys() == {"Windows", "iOS", "Linux"}
     return statistics
 
 

@@ -21,7 +21,7 @@ from tests.support import TEST_TIMEOUT
 from tests.support.audit import audit
 from tests.support.faults import AFTER, BEFORE, Fault, break_commits
 from tests.support.proxy import Proxy
-from tests.support.user_agents import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
+from tests.support.user_agents import EDGE_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE, by
 from tests.support.web_server import Request, Response, nothing_listening
 
 WRONG_KEY = "d3Jvbmc="
@@ -42,14 +42,10 @@ def test_missing_shard_reads_as_empty(table: VisitTable) -> None:
 
 
 def test_first_commit_creates_shard_and_visits(table: VisitTable) -> None:
-    visits = [Visit.now(EDGE_ON_WINDOWS), Visit.now(SAFARI_ON_IPHONE)]
+    visits = [Visit.now(by(EDGE_ON_WINDOWS)), Visit.now(by(SAFARI_ON_IPHONE))]
     state = table.commit(3, ABSENT, visits)
-    assert state.statistics.summary() == (
-        2,
-        {"Windows": 1, "iOS": 1},
-        {"Edge": 1, "Safari": 1},
-        {"byDevice": {"Desktop": 1, "Phone": 1}},
-    )
+    counts = {"OS": {"Windows": 1, "iOS": 1}, "Browser": {"Edge": 1, "Safari": 1}, "Device": {"Desktop": 1, "Phone": 1}}
+    assert state.statistics.summary() == Statistics.from_counts(2, counts).summary()
     assert table.read(3) == state
     assert all(table.has_visit(3, visit) for visit in visits)
     assert not table.has_visit(0, visits[0]), "the visit belongs to shard 3"
@@ -58,14 +54,14 @@ def test_first_commit_creates_shard_and_visits(table: VisitTable) -> None:
 def test_commits_need_no_read_in_between(table: VisitTable, account: Account) -> None:
     state = ABSENT
     for total in range(1, 5):
-        state = table.commit(0, state, [Visit.now(FIREFOX_ON_LINUX)])
+        state = table.commit(0, state, [Visit.now(by(FIREFOX_ON_LINUX))])
         assert state.statistics.total == total
     assert table.read(0) == state
     assert audit(account).statistics == state.statistics
 
 
 def test_99_visits_are_one_request(proxied: Account, table_proxy: Proxy, account: Account) -> None:
-    visits = [Visit.now(user_agent) for user_agent in (EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX) * 33]
+    visits = [Visit.now(by(user_agent)) for user_agent in (EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX) * 33]
     assert len(visits) == MAX_VISITS
     table_of(proxied).commit(0, ABSENT, visits)
     assert len(table_proxy.requests) == 1
@@ -115,7 +111,7 @@ def stats_row(account: Account, partition: str = "00") -> TableEntity:
 
 
 def test_touched_stats_row_rejects_a_commit(table: VisitTable, account: Account) -> None:
-    old = table.commit(0, ABSENT, [Visit.now(EDGE_ON_WINDOWS)])
+    old = table.commit(0, ABSENT, [Visit.now(by(EDGE_ON_WINDOWS))])
     before = stats_row(account)
     table.touch(0)
     with pytest.raises(EtagMismatch):
@@ -148,7 +144,7 @@ def test_closing_keeps_the_statistics(table: VisitTable) -> None:
     opened = table.open_shard(1, ABSENT)
     assert opened == table.read(1)
     assert (opened.exists, opened.is_closed, opened.statistics) == (True, False, Statistics())
-    committed = table.commit(1, opened, [Visit.now(EDGE_ON_WINDOWS)])
+    committed = table.commit(1, opened, [Visit.now(by(EDGE_ON_WINDOWS))])
     closed = table.close_shard(1, committed)
     assert closed == table.read(1)
     assert (closed.is_closed, closed.statistics) == (True, committed.statistics)
@@ -259,21 +255,21 @@ def test_deleted_shard_rejects_a_commit(table: VisitTable, account: Account) -> 
 
 def test_totals_may_exceed_32_bits(table: VisitTable) -> None:
     many = 2**31 + 2**40
-    before = Statistics(many, {"Linux": many}, {"Firefox": many}, {"Desktop": many})
+    before = Statistics.from_counts(many, {"OS": {"Linux": many}})
     state = table.commit(0, ShardState(before, etag=None), [Visit.now()])
     state = table.commit(0, state, [Visit.now()])
     assert table.read(0) == state
-    assert state.statistics.summary() == (
-        many + 2,
-        {"Linux": many, "Other": 2},
-        {"Firefox": many, "Other": 2},
-        {"byDevice": {"Desktop": many, "Other": 2}},
-    )
+    assert state.statistics.summary() == Statistics.from_counts(many + 2, {"OS": {"Linux": many}}).summary()
+    assert state.statistics.counts["OS"] == {"Linux": many, "Other": 2}
 
 
 def test_largest_statistics_fit_in_a_row(table: VisitTable) -> None:
     labels = {f"An operating system {number}": 2**53 - 1 for number in range(20)}
-    state = table.commit(0, ShardState(Statistics(2**53 - 1, labels, labels, labels), etag=None), [Visit.now()])
+    state = table.commit(
+        0,
+        ShardState(Statistics.from_counts(2**53 - 1, {"OS": labels, "Browser": labels, "Device": labels}), etag=None),
+        [Visit.now()],
+    )
     assert table.read(0) == state
 
 

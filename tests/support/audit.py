@@ -12,6 +12,7 @@ from local.emulators.azurite import Account
 from signin.counting.rows import ADOPTED, ALL_SHARDS, STATS_KEY, partition
 from signin.counting.table import TABLE_NAME, VisitTable
 from signin.live.lease import LEASE_PARTITION
+from signin.visits.dimensions import OTHER
 from signin.visits.statistics import Statistics
 
 
@@ -55,8 +56,8 @@ def audit_rows(rows: Iterable[TableEntity], table: VisitTable) -> Audit:
     for shard, visits in shards.items():
         counted = table.read(numbers[shard]).statistics
         assert counted.total == len(visits), f"shard {shard} counts {counted.total} visits and has {len(visits)}"
-        for name, counts in (("OS", counted.by_os), ("Browser", counted.by_browser), ("Device", counted.by_device)):
-            held = Counter(row[name] for row in visits)
-            assert counts == held, f"shard {shard} counts {counts} by {name} and has {held}"
+        for column, counts in counted.counts.items():
+            held = Counter(row.get(column, OTHER) for row in visits)
+            assert counts == held, f"shard {shard} counts {counts} by {column} and has {held}"
         total += counted
     return Audit(total, frozenset(keys), sorted(shards))

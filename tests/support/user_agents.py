@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from signin.visits.dimensions import SignInRequest
+
 CHROME_ON_WINDOWS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36"
 )
@@ -15,3 +17,8 @@ FIREFOX_ON_LINUX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Fir
 BROWSERS = [CHROME_ON_WINDOWS, EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX]
 
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+def by(user_agent: str) -> SignInRequest:
+    """A request with this User-Agent."""
+    return SignInRequest({"user-agent": user_agent})

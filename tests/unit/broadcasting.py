@@ -76,7 +76,9 @@ class StubShards:
 
     def value(self) -> Statistics:
         total = self.own + self._known_others
-        return Statistics(total, {"iOS": total}, {"Safari": total}, {"Phone": total})
+        return Statistics.from_counts(
+            total, {"OS": {"iOS": total}, "Browser": {"Safari": total}, "Device": {"Phone": total}}
+        )
 
 
 class Process:

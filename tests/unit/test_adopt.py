@@ -83,9 +83,9 @@ def test_visits_count_by_labels_and_time_of_row() -> None:
     service = sample(4)
     assert run(service) == Adoption(adopted=4, already_adopted=0)
     statistics = adopted(service).statistics
-    assert statistics.by_os == {"Windows": 2, "macOS": 1, "iOS": 1}
-    assert statistics.by_browser == {"Chrome": 1, "Safari": 2, "Internet Explorer": 1}
-    assert statistics.by_device == {"Other": 4}
+    assert statistics.counts["OS"] == {"Windows": 2, "macOS": 1, "iOS": 1}
+    assert statistics.counts["Browser"] == {"Chrome": 1, "Safari": 2, "Internet Explorer": 1}
+    assert statistics.counts["Device"] == {"Other": 4}
     minutes = int(AT.timestamp()) // 60
     assert statistics.history.series["minutes"] == {minutes + number: 1 for number in range(4)}
     assert_adopted(service, 4)
@@ -113,14 +113,14 @@ def test_os_name_of_the_sample_maps_to_a_label(family: str, label: str) -> None:
     service = TableService()
     service.put("SignIn", guids(1)[0], at=AT, OS=family, Browser="Chrome")
     run(service)
-    assert adopted(service).statistics.by_os == {label: 1}
+    assert adopted(service).statistics.counts["OS"] == {label: 1}
 
 
 def test_row_without_labels_counts_as_other() -> None:
     service = TableService()
     service.put("SignIn", guids(1)[0], at=AT)
     run(service)
-    assert adopted(service).statistics.by_browser == {"Other": 1}
+    assert adopted(service).statistics.counts["Browser"] == {"Other": 1}
 
 
 def test_adopted_visit_has_time_of_sample_row() -> None:
@@ -200,7 +200,7 @@ def adopt_as_version_1(service: TableService, seed: int) -> int:
     choice = random.Random(seed)
     table = service.visit_table()
     visits = [
-        Visit(f"0-SignIn-{visit.key}", visit.os, visit.browser, visit.at)
+        Visit(f"0-SignIn-{visit.key}", {"OS": visit.labels["OS"], "Browser": visit.labels["Browser"]}, visit.at)
         for visit, _ in sample_visits(table)
         if choice.random() < 0.5
     ]

@@ -24,8 +24,9 @@ from signin.counting.shards import Shards
 from signin.counting.table import VisitTable
 from signin.live.hub import ClientAccess
 from signin.settings import Settings, SettingsError
+from signin.visits.dimensions import SignInRequest
 from signin.visits.statistics import Statistics
-from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE
+from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE, by
 
 from . import table_service
 from .table_service import Gate, closed_after, closed_before
@@ -39,45 +40,45 @@ def app(around: Surroundings) -> Iterator[App]:
 
 
 async def test_sign_in_returns_statistics_with_own_visit(app: App) -> None:
-    assert (await app.sign_in({"user-agent": SAFARI_ON_IPHONE})).statistics.summary() == Statistics(
-        1, {"iOS": 1}, {"Safari": 1}, {"Phone": 1}
+    assert (await app.sign_in(by(SAFARI_ON_IPHONE))).statistics.summary() == Statistics.from_counts(
+        1, {"OS": {"iOS": 1}, "Browser": {"Safari": 1}, "Device": {"Phone": 1}}
     ).summary()
-    assert (await app.sign_in({"user-agent": SAFARI_ON_IPHONE})).statistics.summary() == Statistics(
-        2, {"iOS": 2}, {"Safari": 2}, {"Phone": 2}
+    assert (await app.sign_in(by(SAFARI_ON_IPHONE))).statistics.summary() == Statistics.from_counts(
+        2, {"OS": {"iOS": 2}, "Browser": {"Safari": 2}, "Device": {"Phone": 2}}
     ).summary()
 
 
 async def test_sign_in_returns_access_to_live_updates(around: Surroundings, app: App) -> None:
-    access = (await app.sign_in({})).access
+    access = (await app.sign_in(SignInRequest())).access
     assert access.url == f"{around.signalr.url}/client/?hub=signinsamplehub"
 
 
 async def test_attempts_at_one_visit_count_once(around: Surroundings, app: App) -> None:
-    answers = await asyncio.gather(*(app.sign_in({}, "a" * 32) for _ in range(4)))
-    answers.append(await app.sign_in({}, "a" * 32, is_repeated=True))
+    answers = await asyncio.gather(*(app.sign_in(SignInRequest(), "a" * 32) for _ in range(4)))
+    answers.append(await app.sign_in(SignInRequest(), "a" * 32, is_repeated=True))
     assert {answer.statistics.total for answer in answers} == {1}
     assert all(answer.access.token for answer in answers)
     assert around.table.audited().total == 1
-    assert (await app.sign_in({}, "b" * 32)).statistics.total == 2
+    assert (await app.sign_in(SignInRequest(), "b" * 32)).statistics.total == 2
 
 
 async def test_repeated_visit_is_found_in_other_processes(around: Surroundings, app: App) -> None:
     with running_app(around) as other:
         for key in ("a" * 32, "b" * 32):
-            await other.sign_in({}, key)
-            answer = await app.sign_in({}, key, is_repeated=True)
+            await other.sign_in(SignInRequest(), key)
+            answer = await app.sign_in(SignInRequest(), key, is_repeated=True)
             assert answer.statistics.total == around.table.audited().total
 
 
 async def test_marked_visit_without_a_key_is_counted(around: Surroundings, app: App) -> None:
     for total in (1, 2):
-        assert (await app.sign_in({}, is_repeated=True)).statistics.total == total
+        assert (await app.sign_in(SignInRequest(), is_repeated=True)).statistics.total == total
     assert not around.table.queries
 
 
 async def test_concurrent_visitors_share_transactions(around: Surroundings, app: App) -> None:
     around.table.faults.append(gate := Gate())
-    visitors = [asyncio.ensure_future(app.sign_in({"user-agent": FIREFOX_ON_WINDOWS})) for _ in range(300)]
+    visitors = [asyncio.ensure_future(app.sign_in(by(FIREFOX_ON_WINDOWS))) for _ in range(300)]
     await asyncio.to_thread(gate.wait_until_reached)
     assert not any(visitor.done() for visitor in visitors)
     gate.open()
@@ -89,9 +90,9 @@ async def test_concurrent_visitors_share_transactions(around: Surroundings, app:
 async def test_visitor_who_leaves_cancels_no_other(around: Surroundings, app: App) -> None:
     """The visitors of a transaction share its future."""
     around.table.faults.append(gate := Gate())
-    first = asyncio.ensure_future(app.sign_in({}))
+    first = asyncio.ensure_future(app.sign_in(SignInRequest()))
     await asyncio.to_thread(gate.wait_until_reached)
-    leaving, staying = (asyncio.ensure_future(app.sign_in({})) for _ in range(2))
+    leaving, staying = (asyncio.ensure_future(app.sign_in(SignInRequest())) for _ in range(2))
     await asyncio.sleep(0)  # both have signed in
     leaving.cancel()
     gate.open()
@@ -102,15 +103,17 @@ async def test_visitor_who_leaves_cancels_no_other(around: Surroundings, app: Ap
 
 async def test_sign_in_counts_visits_of_other_processes(around: Surroundings, app: App) -> None:
     with running_app(around) as other:
-        await other.sign_in({})
+        await other.sign_in(SignInRequest())
         around.table.commit_from_elsewhere("01")
-        assert (await app.sign_in({})).statistics.total == 3
+        assert (await app.sign_in(SignInRequest())).statistics.total == 3
 
 
 async def test_visit_is_broadcast(around: Surroundings, app: App) -> None:
-    await app.sign_in({"user-agent": SAFARI_ON_IPHONE})
+    await app.sign_in(by(SAFARI_ON_IPHONE))
     app.close()
-    assert around.broadcasts() == [[1, {"iOS": 1}, {"Safari": 1}, {"byDevice": {"Phone": 1}}]]
+    [(*of_the_sample, others)] = around.broadcasts()
+    assert of_the_sample == [1, {"iOS": 1}, {"Safari": 1}]
+    assert others["byDevice"] == {"Phone": 1}
 
 
 async def test_visits_are_dated_and_shown_by_the_clock_of_the_table(
@@ -118,15 +121,15 @@ async def test_visits_are_dated_and_shown_by_the_clock_of_the_table(
 ) -> None:
     at = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
     monkeypatch.setattr(VisitTable, "now", lambda table: at)
-    answer = await app.sign_in({"user-agent": SAFARI_ON_IPHONE})
+    answer = await app.sign_in(by(SAFARI_ON_IPHONE))
     assert around.table.visits()[0].startswith("20261123T091500.000000Z-")
     assert answer.statistics.history.to_json(answer.at)["minutes"]["counts"][-1] == 1
     assert app.now() == at
 
 
 async def test_bot_gets_statistics_and_is_not_counted(around: Surroundings, app: App) -> None:
-    await app.sign_in({"user-agent": FIREFOX_ON_WINDOWS})
-    answer = await app.sign_in({"user-agent": CRAWLER})
+    await app.sign_in(by(FIREFOX_ON_WINDOWS))
+    answer = await app.sign_in(by(CRAWLER))
     assert answer.statistics.total == 1
     assert answer.access.token
     assert around.table.audited().total == 1
@@ -142,7 +145,7 @@ async def test_statistics_have_every_acknowledged_visit(around: Surroundings, ap
     """A page that connects after the broadcast of a visit gets it by /stats of any process, or not at all."""
     with running_app(around) as other:
         for total in range(1, 6):
-            await other.sign_in({})
+            await other.sign_in(SignInRequest())
             assert (await app.statistics()).total == total
 
 
@@ -159,7 +162,7 @@ async def test_known_visits_are_not_broadcast_again(
 ) -> None:
     found: list[None] = []
     monkeypatch.setattr(app._broadcaster, "found_others", lambda: found.append(None))
-    await app.sign_in({})
+    await app.sign_in(SignInRequest())
     for _ in range(3):
         await app.statistics()
     app.close()
@@ -200,7 +203,7 @@ async def test_visit_that_is_not_durable_is_an_error(
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
     around.table.faults.append(closed_before)
     with pytest.raises(NotAcknowledged):
-        await app.sign_in({})
+        await app.sign_in(SignInRequest())
 
 
 @pytest.fixture
@@ -215,7 +218,7 @@ async def test_visit_is_acknowledged_if_others_cannot_be_read(app: App, monkeypa
         raise OutcomeUnknown("down")
 
     monkeypatch.setattr(app._refreshing, "_function", fail)
-    assert (await app.sign_in({})).statistics.total == 1
+    assert (await app.sign_in(SignInRequest())).statistics.total == 1
 
 
 @pytest.mark.usefixtures("_needs_reading")
@@ -223,7 +226,7 @@ async def test_visit_does_not_wait_for_a_slow_reading(app: App, monkeypatch: pyt
     has_ended = threading.Event()
     monkeypatch.setattr(app._shards, "refresh_if_stale", lambda: has_ended.wait(30))
     try:
-        assert (await app.sign_in({})).statistics.total == 1
+        assert (await app.sign_in(SignInRequest())).statistics.total == 1
         assert not has_ended.is_set()
     finally:
         has_ended.set()
@@ -244,7 +247,7 @@ async def test_visit_is_acknowledged_whatever_else_fails(
 
     monkeypatch.setattr(app._refreshing, "_function", fail)
     monkeypatch.setattr(app._hub, "client_access", FailsOnceAwaited)
-    answer = await app.sign_in({})
+    answer = await app.sign_in(SignInRequest())
     assert answer.statistics.total == around.table.audited().total == 1
     assert answer.access == app._hub.access_without_token
     for unexpected in ("an unexpected reading error", "an unexpected token error"):
@@ -258,7 +261,7 @@ async def test_visit_with_unknown_outcome_is_broadcast(
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
     around.table.faults.append(closed_after)
     with pytest.raises(NotAcknowledged) as raised:
-        await app.sign_in({})
+        await app.sign_in(SignInRequest())
     assert raised.value.recorded == "unknown"
     app.close()
     assert [arguments[0] for arguments in around.broadcasts()] == [1]
@@ -276,7 +279,7 @@ async def test_statistics_during_first_commit_are_complete(around: Surroundings,
     for _ in range(3):
         around.table.commit_from_elsewhere("00")
     around.table.faults.append(gate := Gate())
-    visitor = asyncio.ensure_future(app.sign_in({}))
+    visitor = asyncio.ensure_future(app.sign_in(SignInRequest()))
     await asyncio.to_thread(gate.wait_until_reached)
     try:
         assert (await app.statistics()).total == 3
@@ -287,7 +290,7 @@ async def test_statistics_during_first_commit_are_complete(around: Surroundings,
 
 async def test_close_broadcasts_the_last_commit(around: Surroundings, app: App) -> None:
     around.table.faults.append(gate := Gate())
-    visitor = asyncio.ensure_future(app.sign_in({}))
+    visitor = asyncio.ensure_future(app.sign_in(SignInRequest()))
     await asyncio.to_thread(gate.wait_until_reached)
     closing = asyncio.ensure_future(asyncio.to_thread(app.close))
     await asyncio.to_thread(wait_until, lambda: app._committer._is_closing)

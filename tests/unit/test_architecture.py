@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -9,7 +11,11 @@ from itertools import pairwise
 
 import pytest
 
+from signin.visits.dimensions import DIMENSIONS
 from tests.support.imports import Imports, cycle, imported, imports_of, module_files
+
+# The modules that may name a dimension: the list, and the classification of a User-Agent.
+CLASSIFYING = {"signin.visits.dimensions", "signin.visits.user_agent"}
 
 # What each package may import besides itself. The modules outside of the packages may import everything.
 EVERYTHING_BELOW = "counting, identity, live, network, settings, telemetry, visits, website"
@@ -179,3 +185,47 @@ def test_every_form_of_import_is_found(statement: str) -> None:
 def test_relative_import_of_a_package_is_found() -> None:
     assert list(imported("signin.live", "from . import hub", FILES)) == ["signin.live.hub"]
     assert list(imported("signin.live", "from ..settings import Settings", FILES)) == ["signin.settings"]
+
+
+def names_of_dimensions(source: str) -> list[str]:
+    """The dimensions that a module names: in attributes, parameters, arguments, texts and docstrings."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(attr=str(name)) | ast.arg(arg=str(name)) | ast.keyword(arg=str(name)):
+                pass
+            case ast.Constant(value=str(name)):
+                pass
+            case _:
+                continue
+        found |= {
+            dimension.column
+            for dimension in DIMENSIONS
+            if name.lower() in (dimension.column.lower(), f"by_{dimension.column}".lower())
+            or re.search(rf"\b[bB]y{dimension.column}\b", name)
+        }
+    return sorted(found)
+
+
+@pytest.mark.parametrize("module", sorted(FILES.keys() - CLASSIFYING))
+def test_module_iterates_over_dimensions(module: str) -> None:
+    found = names_of_dimensions(FILES[module].read_text(encoding="utf-8"))
+    assert not found, f"{module} names {found}; only {sorted(CLASSIFYING)} may"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("row = {'Browser': visit.labels}", ["Browser"]),
+        ("statistics.by_device", ["Device"]),
+        ("visit.os", ["OS"]),
+        ("def f(browser): ...", ["Browser"]),
+        ("Visit(device='Phone')", ["Device"]),
+        ("def f():\n    'Returns byOS.'", ["OS"]),
+        ("row['ByOS']", ["OS"]),
+        ("import os\nos.environ['TZ']", []),
+        ("def f():\n    'The browser repeats it.'", []),
+    ],
+)
+def test_check_finds_named_dimensions(source: str, found: list[str]) -> None:
+    assert names_of_dimensions(source) == found

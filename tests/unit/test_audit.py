@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,11 @@ from signin.live.lease import BroadcastLease, Lease
 from signin.operators.adopt import adopt
 from signin.operators.audit import Audit, _repeated, audit
 from signin.operators.repair import repair
+from signin.visits.dimensions import DIMENSIONS
 from signin.visits.history import History
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit, new_key
-from tests.support.user_agents import FIREFOX_ON_WINDOWS
+from tests.support.user_agents import FIREFOX_ON_WINDOWS, by
 
 from .table_service import TableService, no_table, wrong_key
 
@@ -48,7 +50,7 @@ def table_of(service: TableService) -> list[list[str]]:
 
 def add(service: TableService, shard: int, count: int = 1) -> list[Visit]:
     """Commit visits to a shard."""
-    table, visits = service.visit_table(), [Visit.now(FIREFOX_ON_WINDOWS) for _ in range(count)]
+    table, visits = service.visit_table(), [Visit.now(by(FIREFOX_ON_WINDOWS)) for _ in range(count)]
     for start in range(0, count, MAX_VISITS):
         table.commit(shard, table.read(shard), visits[start : start + MAX_VISITS])
     return visits
@@ -110,7 +112,7 @@ def test_history_across_pages_is_recounted_exactly() -> None:
     table = service.visit_table()
     minutes = 60 * 24 * 3
     visits = [
-        Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{number}", "Linux", "Firefox", at)
+        Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{number}", {"OS": "Linux", "Browser": "Firefox"}, at)
         for number in range(0, minutes, 2)
         for at in [datetime.fromtimestamp(1_795_000_000 + 60 * number, UTC)]
     ]
@@ -126,10 +128,10 @@ def test_table_without_devices_has_no_problems(service: TableService) -> None:
         properties = {name: value for name, value in row.items() if name not in ("Device", "ByDevice")}
         service.put(partition, key, **properties)
     assert problems(service) == []
-    assert service.visit_table().read(0).statistics.by_device == {"Other": 3}
+    assert service.visit_table().read(0).statistics.counts["Device"] == {"Other": 3}
     during_scan(service, lambda: add(service, 0))
     assert problems(service) == []
-    assert service.visit_table().read(0).statistics.by_device == {"Other": 3, "Desktop": 1}
+    assert service.visit_table().read(0).statistics.counts["Device"] == {"Other": 3, "Desktop": 1}
     assert problems(service) == []
 
 
@@ -144,15 +146,15 @@ def test_missing_row_is_drift_of_every_count(service: TableService) -> None:
     assert found[:4] == [
         "shard 00, total: visits 3 in rows, 4 in stats row",
         "shard 00, by OS: Windows 3 in rows, 4 in stats row",
-        "shard 00, by browser: Firefox 3 in rows, 4 in stats row",
-        "shard 00, by device: Desktop 3 in rows, 4 in stats row",
+        "shard 00, by Browser: Firefox 3 in rows, 4 in stats row",
+        "shard 00, by Device: Desktop 3 in rows, 4 in stats row",
     ]
-    assert [line.partition(":")[0] for line in found[4:]] == [
+    assert [line.partition(":")[0] for line in found[-3:]] == [
         "shard 00, history, minutes",
         "shard 00, history, hours",
         "shard 00, history, days",
     ]
-    assert f"{visit.at:%Y-%m-%dT%H:%MZ}" in found[4]
+    assert f"{visit.at:%Y-%m-%dT%H:%MZ}" in found[-3]
 
 
 def test_uncounted_row_is_negative_drift(service: TableService) -> None:
@@ -163,11 +165,12 @@ def test_uncounted_row_is_negative_drift(service: TableService) -> None:
 
 def test_label_can_drift_without_total(service: TableService) -> None:
     [visit] = add(service, 0)
-    service.put("00", visit.key, OS="Linux", Browser=visit.browser, Device=visit.device)
+    labels: dict[str, Any] = dict(visit.labels)
+    service.put("00", visit.key, **{**labels, "OS": "Linux"})
     assert problems(service) == ["shard 00, by OS: Linux 1 in rows, 0 in stats row; Windows 3 in rows, 4 in stats row"]
-    service.put("00", visit.key, OS=visit.os, Browser=visit.browser, Device="Tablet")
+    service.put("00", visit.key, **{**labels, "Device": "Tablet"})
     assert problems(service) == [
-        "shard 00, by device: Desktop 3 in rows, 4 in stats row; Tablet 1 in rows, 0 in stats row"
+        "shard 00, by Device: Desktop 3 in rows, 4 in stats row; Tablet 1 in rows, 0 in stats row"
     ]
     assert table_of(service)[0] == ["00", "4", "4", "0"]
 
@@ -183,7 +186,9 @@ def miscount(service: TableService, shard: int, resolution: str) -> None:
 
 def test_history_can_drift_alone() -> None:
     service = TableService()
-    service.visit_table().commit(0, NOTHING_YET, [Visit(f"{AT:%Y%m%dT%H%M%S.%fZ}-1", "Linux", "Firefox", AT)])
+    service.visit_table().commit(
+        0, NOTHING_YET, [Visit(f"{AT:%Y%m%dT%H%M%S.%fZ}-1", {"OS": "Linux", "Browser": "Firefox"}, AT)]
+    )
     miscount(service, 0, "hours")
     assert problems(service) == ["shard 00, history, hours: 2018-07-16T09:00Z 1 in rows, 2 in stats row"]
 
@@ -192,7 +197,7 @@ def test_first_five_differences_are_listed() -> None:
     service = TableService()
     table = service.visit_table()
     labels = {f"label {number}": 1 for number in range(9)}
-    table.commit(0, ShardState(Statistics(9, labels, {"Firefox": 9}), etag=None), [])
+    table.commit(0, ShardState(Statistics.from_counts(9, {"OS": labels, "Browser": {"Firefox": 9}}), etag=None), [])
     line = next(problem for problem in problems(service) if "by OS" in problem)
     assert line.count("in stats row") == 5
     assert line.endswith("; and 4 more")
@@ -216,7 +221,7 @@ def test_shard_without_stats_row_is_a_problem(service: TableService) -> None:
 def test_invalid_rows_are_listed(service: TableService) -> None:
     service.put("00", "0note", OS="Windows", Browser="Edge")
     service.put("01", "20269923T091500.000000Z-no-such-day", OS="Windows", Browser="Edge")
-    service.put("01", Visit.now().key, Browser="Edge")
+    service.put("01", Visit.now().key, OS=7, Browser="Edge")
     first, second = problems(service)
     assert first == "shard 00, rows that are not visits (1): 0note"
     assert second.startswith("shard 01, rows that are not visits (2): ")
@@ -263,7 +268,9 @@ def test_sample_rows_adopted_by_version_1_are_no_problem(service: TableService) 
     for row in [row for row, _ in service._rows.values() if row["PartitionKey"] == "adopted"]:
         service.remove("adopted", row["RowKey"])
     table = service.visit_table()
-    visit = Visit(f"0-SignIn-1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d-{AT:%Y%m%dT%H%M%S.%fZ}", "iOS", "Safari", AT)
+    visit = Visit(
+        f"0-SignIn-1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d-{AT:%Y%m%dT%H%M%S.%fZ}", {"OS": "iOS", "Browser": "Safari"}, AT
+    )
     table.commit(0, table.read(0), [visit])
     assert problems(service) == [
         "visits of the C# sample that are not counted: 2; run `python -m signin adopt` to count them"
@@ -308,7 +315,7 @@ def test_closed_shard_has_no_problems(service: TableService) -> None:
 def put_visit(service: TableService, shard: int, key: str | None, minutes: int = 0, seconds: int = 0) -> str:
     """Count a visit with this idempotency key some time after noon; its RowKey."""
     at = datetime(2026, 11, 23, 12, tzinfo=UTC) + timedelta(minutes=minutes, seconds=seconds)
-    visit = Visit.now(FIREFOX_ON_WINDOWS, key, at=at)
+    visit = Visit.now(by(FIREFOX_ON_WINDOWS), key, at=at)
     table = service.visit_table()
     table.commit(shard, table.read(shard), [visit])
     return visit.key
@@ -362,7 +369,7 @@ def test_few_keys_are_kept_of_many_rows() -> None:
     """Of one visit a minute for two months, the search keeps the keys of a quarter of an hour."""
     began = datetime(2026, 11, 23, tzinfo=UTC)
     dates = (began + timedelta(minutes=minute) for minute in range(60 * 24 * 60))
-    visits = (("", "00", Visit("", "Linux", "Firefox", at, idempotency_key=str(at))) for at in dates)
+    visits = (("", "00", Visit("", {"OS": "Linux", "Browser": "Firefox"}, at, idempotency_key=str(at))) for at in dates)
     tracemalloc.start()
     try:
         assert list(_repeated(visits)) == []
@@ -378,7 +385,7 @@ def test_few_keys_are_kept_of_many_rows() -> None:
 def test_visit_dated_ahead_is_no_drift(service: TableService, ahead: timedelta) -> None:
     at = datetime.now(UTC) + ahead
     table = service.visit_table()
-    table.commit(0, table.read(0), [Visit(new_key(at), "Linux", "Firefox", at)])
+    table.commit(0, table.read(0), [Visit(new_key(at), {"OS": "Linux", "Browser": "Firefox"}, at)])
     assert problems(service) == []
     add(service, 0)
     assert problems(service) == []
@@ -390,7 +397,7 @@ def test_visit_that_was_dated_ahead_is_no_drift_when_its_time_has_come() -> None
     for is_believed in (True, False):
         service = TableService()
         at = datetime.now(UTC) - timedelta(minutes=10)
-        visit = Visit(new_key(at), "Linux", "Firefox", at)
+        visit = Visit(new_key(at), {"OS": "Linux", "Browser": "Firefox"}, at)
         add(service, 0)
         history = service.visit_table().read(0).statistics.history
         service.visit_table().commit(0, service.visit_table().read(0), [visit])
@@ -437,7 +444,7 @@ def test_visit_inserted_before_scanned_rows_is_no_drift(service: TableService) -
     """The stats row after the scan counts it, the scan does not."""
     later = TableService()
     table = later.visit_table()
-    table.commit(0, ShardState(service.visit_table().read(0).statistics, None), [Visit.now(FIREFOX_ON_WINDOWS)])
+    table.commit(0, ShardState(service.visit_table().read(0).statistics, None), [Visit.now(by(FIREFOX_ON_WINDOWS))])
     after = later.get_entity("00", "stats")
     during_scan(service, lambda: service.put("00", "stats", **after))
     assert table_of(service)[0] == ["00", "3", "3-4", "0"]
@@ -451,9 +458,7 @@ def test_missing_row_is_drift_while_visits_arrive(service: TableService) -> None
     assert result.shards[0].drift == 1, "5 visits were counted before the scan, which found 3 of them and a new one"
     assert [line.partition(":")[0] for line in result.problems()] == [
         "shard 00, total",
-        "shard 00, by OS",
-        "shard 00, by browser",
-        "shard 00, by device",
+        *(f"shard 00, by {dimension.column}" for dimension in DIMENSIONS),
     ]
 
 

@@ -108,7 +108,10 @@ def test_broadcast_is_what_the_pages_listen_for(
     broadcaster.changed()
     time.advance()
     assert TARGET == "updateSignInStats"
-    assert hub.calls == [(TARGET, (3, {"iOS": 3}, {"Safari": 3}, {"byDevice": {"Phone": 3}}))]
+    [(target, arguments)] = hub.calls
+    assert target == TARGET
+    assert arguments == shards.value().summary()
+    assert (*arguments[:3], arguments[3]["byDevice"]) == (3, {"iOS": 3}, {"Safari": 3}, {"Phone": 3})
 
 
 def test_nothing_is_sent_without_a_change(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:

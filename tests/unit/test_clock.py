@@ -126,7 +126,7 @@ class Process:
         if not before_any_response:
             self._world.respond(self._clock)
         at = self._table.now()
-        visit = Visit(new_key(at), "Linux", "Firefox", at)
+        visit = Visit(new_key(at), {"OS": "Linux", "Browser": "Firefox"}, at)
         state = self._table.read(self._shard)
         self._world.respond(self._clock)
         self._table.commit(self._shard, state, [visit])

@@ -148,9 +148,16 @@ def test_acknowledged_visit_is_in_the_value(process: Process) -> None:
 
 
 def test_statistics_count_the_labels_of_visits(service: TableService, process: Process) -> None:
-    process.committer.submit(Visit("1", "iOS", "Safari", datetime.now(UTC), "Tablet")).result(10)
-    process.committer.submit(Visit("2", "Windows", "Firefox", datetime.now(UTC), "Desktop")).result(10)
-    expected = Statistics(2, {"iOS": 1, "Windows": 1}, {"Safari": 1, "Firefox": 1}, {"Tablet": 1, "Desktop": 1})
+    process.committer.submit(
+        Visit("1", {"OS": "iOS", "Browser": "Safari", "Device": "Tablet"}, datetime.now(UTC))
+    ).result(10)
+    process.committer.submit(
+        Visit("2", {"OS": "Windows", "Browser": "Firefox", "Device": "Desktop"}, datetime.now(UTC))
+    ).result(10)
+    expected = Statistics.from_counts(
+        2,
+        {"OS": {"iOS": 1, "Windows": 1}, "Browser": {"Safari": 1, "Firefox": 1}, "Device": {"Tablet": 1, "Desktop": 1}},
+    )
     assert process.shards.value().summary() == service.audited().summary() == expected.summary()
 
 

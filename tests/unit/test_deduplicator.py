@@ -300,7 +300,9 @@ async def test_lookup_reaches_back_ten_minutes(service: TableService, process: P
     for age, total in ((KEY_SECONDS - 60, 1), (KEY_SECONDS + 1, 3)):
         key = token_hex(16)
         row_key = f"{now - timedelta(seconds=age):%Y%m%dT%H%M%S.%fZ}-{key}"
-        service.commit_from_elsewhere("00", Visit(row_key, "iOS", "Safari", now, "Phone", key))
+        service.commit_from_elsewhere(
+            "00", Visit(row_key, {"OS": "iOS", "Browser": "Safari", "Device": "Phone"}, now, key)
+        )
         await process.count(*attempts(1, key), is_repeated=True)
         assert service.audited().total == total
 

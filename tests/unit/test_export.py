@@ -13,12 +13,14 @@ from signin.visits.visit import Visit
 
 from .table_service import TableService
 
+HEADER = ["time", "os", "browser", "device"]
+
 AT = datetime(2026, 11, 23, 9, 15, 0, 123999, tzinfo=UTC)
 
 
 def visit(number: int, os: str = "Android", browser: str = "Samsung Internet", device: str = "Phone") -> Visit:
     at = AT + timedelta(seconds=number)
-    return Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{number}", os, browser, at, device)
+    return Visit(f"{at:%Y%m%dT%H%M%S.%fZ}-{number}", {"OS": os, "Browser": browser, "Device": device}, at)
 
 
 def commit(service: TableService, shard: int, *visits: Visit) -> None:
@@ -27,32 +29,41 @@ def commit(service: TableService, shard: int, *visits: Visit) -> None:
         table.commit(shard, table.read(shard), visits[start : start + MAX_VISITS])
 
 
-def exported(service: TableService) -> list[str]:
+def exported(service: TableService) -> list[list[str]]:
+    """The first columns of each line, which version 1.0.0 had."""
     output = io.StringIO()
     assert export(service.visit_table(), output, lambda rows: None) == 0
-    return output.getvalue().splitlines()
+    return [line[: len(HEADER)] for line in csv.reader(output.getvalue().splitlines())]
 
 
 def test_export_has_header_and_line_per_visit() -> None:
     service = TableService()
     commit(service, 0, visit(0), visit(1, "Windows", "Edge", "Desktop"))
     assert exported(service) == [
-        "time,os,browser,device",
-        "2026-11-23T09:15:00.123Z,Android,Samsung Internet,Phone",
-        "2026-11-23T09:15:01.123Z,Windows,Edge,Desktop",
+        HEADER,
+        ["2026-11-23T09:15:00.123Z", "Android", "Samsung Internet", "Phone"],
+        ["2026-11-23T09:15:01.123Z", "Windows", "Edge", "Desktop"],
     ]
 
 
 def test_whole_second_is_written_with_milliseconds() -> None:
     service = TableService()
-    commit(service, 0, Visit("20261123T091500.000000Z-1", "iOS", "Safari", AT.replace(microsecond=0), "Tablet"))
-    assert exported(service)[1] == "2026-11-23T09:15:00.000Z,iOS,Safari,Tablet"
+    commit(
+        service,
+        0,
+        Visit(
+            "20261123T091500.000000Z-1",
+            {"OS": "iOS", "Browser": "Safari", "Device": "Tablet"},
+            AT.replace(microsecond=0),
+        ),
+    )
+    assert exported(service)[1] == ["2026-11-23T09:15:00.000Z", "iOS", "Safari", "Tablet"]
 
 
 def test_table_without_visits_exports_only_header() -> None:
     service = TableService()
     service.visit_table().commit(0, ShardState(Statistics(), None), [])
-    assert exported(service) == exported(TableService()) == ["time,os,browser,device"]
+    assert exported(service) == exported(TableService()) == [HEADER]
 
 
 def test_shards_beyond_a_gap_are_exported() -> None:
@@ -60,7 +71,7 @@ def test_shards_beyond_a_gap_are_exported() -> None:
     commit(service, 0, visit(5))
     commit(service, 1, visit(3))
     commit(service, 7, visit(4))
-    assert [line[17:19] for line in exported(service)[1:]] == ["05", "03", "04"]
+    assert [time[17:19] for time, *_ in exported(service)[1:]] == ["05", "03", "04"]
 
 
 def test_visits_are_written_page_by_page() -> None:
@@ -77,30 +88,30 @@ def test_visits_are_written_page_by_page() -> None:
 def test_sample_visits_are_exported_after_adoption() -> None:
     service = TableService()
     service.put("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-3f6a2f2b3c1d", at=AT, OS="Windows 10", Browser="IE")
-    assert exported(service) == ["time,os,browser,device"]
+    assert exported(service) == [HEADER]
     adopt(service.visit_table(), lambda rows: None)
-    assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Internet Explorer,Other"]
+    assert exported(service)[1:] == [["2026-11-23T09:15:00.123Z", "Windows", "Internet Explorer", "Other"]]
     commit(service, 0, visit(1))
-    assert [line.partition(",")[0][17:19] for line in exported(service)[1:]] == ["00", "01"]
+    assert [time[17:19] for time, *_ in exported(service)[1:]] == ["00", "01"]
 
 
 def test_visit_without_device_is_exported_as_other() -> None:
     service = TableService()
     service.put("00", visit(0).key, OS="Windows", Browser="Edge")
-    assert exported(service)[1:] == ["2026-11-23T09:15:00.123Z,Windows,Edge,Other"]
+    assert exported(service)[1:] == [["2026-11-23T09:15:00.123Z", "Windows", "Edge", "Other"]]
 
 
 def test_commas_and_quotes_in_labels_are_escaped() -> None:
     service = TableService()
     service.put("00", visit(0).key, OS='a "quoted", label', Browser="Edge", Device="Desktop")
-    assert list(csv.reader(exported(service)))[1][1:] == ['a "quoted", label', "Edge", "Desktop"]
+    assert exported(service)[1][1:] == ['a "quoted", label', "Edge", "Desktop"]
 
 
 def test_invalid_rows_are_skipped_and_counted() -> None:
     service = TableService()
     commit(service, 0, visit(0))
     service.put("00", "0note", OS="Windows", Browser="Edge")
-    service.put("00", visit(1).key, OS="Windows")
+    service.put("00", visit(1).key, OS=7)
     output = io.StringIO()
     advances: list[int] = []
     assert export(service.visit_table(), output, advances.append) == 2

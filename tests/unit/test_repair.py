@@ -21,9 +21,9 @@ from signin.operators.adopt import adopt
 from signin.operators.audit import audit
 from signin.operators.repair import ShardRepair, repair
 from signin.visits.history import History
-from signin.visits.statistics import Statistics
+from signin.visits.statistics import Counts, Statistics
 from signin.visits.visit import Visit, new_key
-from tests.support.user_agents import FIREFOX_ON_WINDOWS
+from tests.support.user_agents import FIREFOX_ON_WINDOWS, by
 
 from .table_service import TableService, busy_before, no_answer, no_table
 
@@ -81,7 +81,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def add(service: TableService, shard: int, number: int = 1) -> list[Visit]:
-    table, visits = service.visit_table(), [Visit.now(FIREFOX_ON_WINDOWS) for _ in range(number)]
+    table, visits = service.visit_table(), [Visit.now(by(FIREFOX_ON_WINDOWS)) for _ in range(number)]
     table.commit(shard, table.read(shard), visits)
     return visits
 
@@ -160,12 +160,16 @@ def miscount(service: TableService, shard: int, **changes: Any) -> None:
     table.commit(shard, ShardState(statistics, state.etag, state.is_closed), [])
 
 
+def counts_with(service: TableService, shard: int, **changes: dict[str, int]) -> dict[str, Counts]:
+    return {**service.visit_table().read(shard).statistics.counts, **changes}
+
+
 def count_too_many(service: TableService, shard: int) -> None:
-    miscount(service, shard, total=1000, by_os={"Windows": 600, "Linux": 400})
+    miscount(service, shard, total=1000, counts=counts_with(service, shard, OS={"Windows": 600, "Linux": 400}))
 
 
 def count_too_few(service: TableService, shard: int) -> None:
-    miscount(service, shard, total=1, by_browser={})
+    miscount(service, shard, total=1, counts=counts_with(service, shard, Browser={}))
 
 
 def wipe_history(service: TableService, shard: int) -> None:
@@ -273,7 +277,7 @@ def test_table_with_adopted_visits_only_gets_a_shard_0(service: TableService) ->
 def test_history_wiped_by_a_wrong_clock_is_restored(service: TableService) -> None:
     ahead = datetime.now(UTC) + timedelta(days=365)
     wiped = History.of([ahead])
-    visit = Visit(new_key(ahead), "Linux", "Firefox", ahead)
+    visit = Visit(new_key(ahead), {"OS": "Linux", "Browser": "Firefox"}, ahead)
     table = service.visit_table()
     table.commit(0, table.read(0), [visit])
     assert_right(service)
@@ -294,7 +298,7 @@ def test_running_process_shows_the_repaired_statistics(
         table = service.visit_table()
         table.close_shard(shard, table.read(shard))
     process = Shards(service.visit_table(), max_age=0.0)
-    process.committed(service.visit_table().commit(0, process.writable(), [Visit.now(FIREFOX_ON_WINDOWS)]))
+    process.committed(service.visit_table().commit(0, process.writable(), [Visit.now(by(FIREFOX_ON_WINDOWS))]))
     process.read_all()
     process.read_all()
     process.value()
@@ -303,7 +307,11 @@ def test_running_process_shows_the_repaired_statistics(
     run(service)
     process.read_all()
     shown, right = process.value(), assert_right(service)
-    assert (shown.total, shown.by_os, shown.by_device) == (right.total, right.by_os, right.by_device)
+    assert (shown.total, shown.counts["OS"], shown.counts["Device"]) == (
+        right.total,
+        right.counts["OS"],
+        right.counts["Device"],
+    )
 
 
 def test_process_that_reads_during_the_repair_reads_again(service: TableService) -> None:
@@ -384,7 +392,7 @@ def test_rows_inserted_by_hand_before_a_commit_are_counted(service: TableService
 
     run(service, handler)
     assert len(service.from_elsewhere) > 1
-    assert assert_right(service).by_os["iOS"] == 4 + 3
+    assert assert_right(service).counts["OS"]["iOS"] == 4 + 3
 
 
 def test_shard_that_never_rests_is_left_as_it_is(service: TableService) -> None:

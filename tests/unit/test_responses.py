@@ -17,20 +17,24 @@ from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import OutcomeUnknown, PermanentError
 from signin.live.hub import ClientAccess, SignalRError
 from signin.settings import SettingsError
-from signin.visits.statistics import Statistics, StatisticsJson
+from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 from signin.website.blobs import ContentUnavailable
 from signin.website.representation import Page
 
 ACCESS = ClientAccess("https://x/client/?hub=signinsamplehub", "token")
 NOW = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
-STATISTICS = Statistics(3, {"iOS": 1, "Windows": 2}, {"Safari": 1, "Chrome": 2}, {"Phone": 1, "Desktop": 2})
+STATISTICS = Statistics.from_counts(
+    3, {"OS": {"iOS": 1, "Windows": 2}, "Browser": {"Safari": 1, "Chrome": 2}, "Device": {"Phone": 1, "Desktop": 2}}
+)
 STATISTICS_JSON = {
+    **Statistics.from_counts(3, {}).to_json(NOW),
     "totalNumber": 3,
     "byOS": {"Windows": 2, "iOS": 1},
     "byBrowser": {"Chrome": 2, "Safari": 1},
     "byDevice": {"Desktop": 2, "Phone": 1},
 }
+del STATISTICS_JSON["history"]
 
 
 def without_history(statistics: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +99,7 @@ def test_response_has_the_history_of_the_present_minute(
 ) -> None:
     """The text is cached with the statistics, and no text of an earlier minute is returned."""
     last_second = datetime(2026, 11, 23, 9, 15, 59, tzinfo=UTC)
-    value = Statistics.of([Visit("key", "iOS", "Safari", last_second)])
+    value = Statistics.of([Visit("key", {"OS": "iOS", "Browser": "Safari"}, last_second)])
     assert minutes_of(respond(value, last_second))["counts"][-2:] == [0, 1]
     assert minutes_of(respond(value, last_second + timedelta(seconds=1)))["counts"][-2:] == [1, 0]
     assert minutes_of(respond(value, last_second + timedelta(hours=2)))["start"] == "2026-11-23T10:16:00Z"
@@ -108,12 +112,12 @@ def test_statistics_are_serialized_once_a_minute(monkeypatch: pytest.MonkeyPatch
     serialized: list[datetime] = []
     to_json = Statistics.to_json
 
-    def to_json_once(value: Statistics, now: datetime) -> StatisticsJson:
+    def to_json_once(value: Statistics, now: datetime) -> dict[str, Any]:
         serialized.append(now)
         return to_json(value, now)
 
     monkeypatch.setattr(Statistics, "to_json", to_json_once)
-    value = Statistics(3)
+    value = Statistics.from_counts(3, {})
     for second in range(60):
         for respond in RESPONSES:
             respond(value, minute + timedelta(seconds=second))
@@ -121,7 +125,10 @@ def test_statistics_are_serialized_once_a_minute(monkeypatch: pytest.MonkeyPatch
 
 
 def test_other_statistics_have_a_response_of_their_own() -> None:
-    totals = [json.loads(responses.statistics(Statistics(total), NOW).get_body())["totalNumber"] for total in (1, 2, 1)]
+    totals = [
+        json.loads(responses.statistics(Statistics.from_counts(total, {}), NOW).get_body())["totalNumber"]
+        for total in (1, 2, 1)
+    ]
     assert totals == [1, 2, 1]
 
 

@@ -598,12 +598,12 @@ def test_process_opens_no_shard_behind_a_gap(
 
 def test_recreated_table_with_as_many_visits_is_noticed(service: TableService, clock: Clock) -> None:
     table = service.visit_table()
-    table.commit(0, ABSENT, [Visit("1", "iOS", "Safari", datetime.now(UTC))])
+    table.commit(0, ABSENT, [Visit("1", {"OS": "iOS", "Browser": "Safari"}, datetime.now(UTC))])
     process = Process(service)
     process.shards.read_all()
-    assert process.shards.value().by_os == {"iOS": 1}
+    assert process.shards.value().counts["OS"] == {"iOS": 1}
     service.recreate()
-    table.commit(0, ABSENT, [Visit("2", "Windows", "Edge", datetime.now(UTC))])
+    table.commit(0, ABSENT, [Visit("2", {"OS": "Windows", "Browser": "Edge"}, datetime.now(UTC))])
     clock.now += 1.0
     process.shards.read_all()
     assert process.shards.value() == service.audited()

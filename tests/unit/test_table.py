@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
@@ -9,9 +11,10 @@ from azure.data.tables import EdmType, EntityProperty, TableEntity
 from signin.counting.errors import EtagMismatch, NotSent, OutcomeUnknown, PermanentError, StorageError
 from signin.counting.rows import ABSENT, ShardState, partition
 from signin.counting.table import MAX_VISITS, VisitTable
+from signin.visits.dimensions import DIMENSIONS, Dimension
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
-from tests.support.user_agents import FIREFOX_ON_WINDOWS
+from tests.support.user_agents import FIREFOX_ON_WINDOWS, by
 from tests.support.web_server import Response, WebServer, nothing_listening
 
 from . import table_service
@@ -23,7 +26,7 @@ def connection_string(url: str, key: str = "a2V5") -> str:
 
 
 def some_visits(count: int) -> list[Visit]:
-    return [Visit.now(FIREFOX_ON_WINDOWS) for _ in range(count)]
+    return [Visit.now(by(FIREFOX_ON_WINDOWS)) for _ in range(count)]
 
 
 def test_partition_key_of_a_shard_has_two_digits() -> None:
@@ -69,11 +72,15 @@ def test_transaction_ends_with_the_stats_row() -> None:
 def test_stats_row_has_a_64_bit_total_and_few_columns() -> None:
     service = TableService()
     service.visit_table().commit(
-        0, ShardState(Statistics(2**31, {"iOS": 2**31}, {"Safari": 2**31}), None), some_visits(1)
+        0,
+        ShardState(Statistics.from_counts(2**31, {"OS": {"iOS": 2**31}, "Browser": {"Safari": 2**31}}), None),
+        some_visits(1),
     )
     row = service.attempts[0].operations[-1].row
     assert row["Total"] == EntityProperty(2**31 + 1, EdmType.INT64)
-    assert set(row) == {"PartitionKey", "RowKey", "Total", "ByOS", "ByBrowser", "ByDevice", "History"}
+    columns = {dimension.stats_column for dimension in DIMENSIONS}
+    assert {"ByOS", "ByBrowser", "ByDevice"} <= columns
+    assert set(row) == {"PartitionKey", "RowKey", "Total", "History"} | columns
 
 
 def test_commit_at_an_old_etag_changes_nothing() -> None:
@@ -192,7 +199,7 @@ def test_scan_returns_the_committed_visits() -> None:
 
 def test_idempotency_key_is_a_property_of_its_visit_only() -> None:
     service = TableService()
-    visits = [*some_visits(1), Visit.now(FIREFOX_ON_WINDOWS, "a" * 32)]
+    visits = [*some_visits(1), Visit.now(by(FIREFOX_ON_WINDOWS), "a" * 32)]
     service.visit_table().commit(0, ABSENT, visits)
     assert [row.visit for row in service.visit_table().visits(0)] == visits
     assert [operation.row.get("Key") for operation in service.attempts[0].operations] == [None, "a" * 32, None]
@@ -201,7 +208,7 @@ def test_idempotency_key_is_a_property_of_its_visit_only() -> None:
 def test_idempotency_key_is_found_by_one_query_per_shard() -> None:
     service = TableService()
     table = service.visit_table()
-    visit = Visit.now(FIREFOX_ON_WINDOWS, "a" * 32)
+    visit = Visit.now(by(FIREFOX_ON_WINDOWS), "a" * 32)
     table.commit(2, ABSENT, [*some_visits(1), visit])
     minute = timedelta(minutes=1)
     assert table.has_idempotency_key([0, 1, 2], "a" * 32, visit.at)
@@ -221,33 +228,60 @@ def test_scan_returns_the_key_of_other_rows() -> None:
     service.put("00", key, OS="iOS", Browser="Safari", Device=7)
     other = Visit.now().key
     service.put("00", other, OS="iOS", Browser="Safari", Key=7)
+    without_labels = Visit.now().key
+    service.put("00", without_labels, Text="call back")
     service.put("00", "a note", Text="call back")
     assert [(row.key, row.visit) for row in service.visit_table().visits(0)] == [
         (key, None),
         (other, None),
+        (without_labels, None),
         ("a note", None),
     ]
 
 
-def test_rows_without_device_count_as_other() -> None:
+def without(row: Mapping[str, Any], column: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != column}
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda dimension: dimension.column)
+def test_rows_without_a_column_count_as_other(dimension: Dimension) -> None:
+    """The rows were written before the dimension was counted."""
     service = TableService()
     table = service.visit_table()
-    visit = Visit.now(FIREFOX_ON_WINDOWS)
-    service.put("00", visit.key, OS=visit.os, Browser=visit.browser)
-    counted = Statistics.of([visit])
-    service.put(
-        "00",
-        "stats",
-        Total=EntityProperty(1, EdmType.INT64),
-        ByOS='{"Windows": 1}',
-        ByBrowser='{"Firefox": 1}',
-        History=counted.history.dump(),
-    )
+    [visit] = some_visits(1)
+    table.commit(0, ABSENT, [visit])
+    service.put("00", visit.key, **without(service.get_entity("00", visit.key), dimension.column))
+    service.put("00", "stats", **without(service.get_entity("00", "stats"), dimension.stats_column))
     state = table.read(0)
-    assert [row.visit for row in table.visits(0)] == [replace(visit, device="Other")]
-    assert state.statistics == replace(counted, by_device={"Other": 1})
-    assert table.commit(0, state, [Visit.now(FIREFOX_ON_WINDOWS)]).statistics.by_device == {"Other": 1, "Desktop": 1}
-    assert table.read(0).statistics.by_device == {"Other": 1, "Desktop": 1}
+    [row] = table.visits(0)
+    assert row.visit == replace(visit, labels=without(visit.labels, dimension.column))
+    assert state.statistics == Statistics.of([row.visit])
+    assert state.statistics.counts[dimension.column] == {"Other": 1}
+    later = replace(Visit.now(), labels={dimension.column: "After"})
+    after = table.commit(0, state, [later])
+    assert after.statistics.counts[dimension.column] == {"Other": 1, "After": 1}
+    assert table.read(0) == after
+    assert after.statistics == Statistics.of([row.visit, later])
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda dimension: dimension.column)
+def test_missing_counts_of_a_stats_row_are_other(dimension: Dimension) -> None:
+    """During an upgrade an older version may add visits to the total without counting the dimension."""
+    service = TableService()
+    table = service.visit_table()
+    table.commit(0, ABSENT, some_visits(2))
+    row = service.get_entity("00", "stats")
+    service.put("00", "stats", **{**row, dimension.stats_column: '{"iOS": 1}'})
+    assert table.read(0).statistics.counts[dimension.column] == {"iOS": 1, "Other": 1}
+
+
+@pytest.mark.parametrize("counts", ["[]", "7", "null", '{"iOS": "many"}', "{"])
+def test_malformed_counts_are_a_permanent_error(counts: str) -> None:
+    service = TableService()
+    service.visit_table().commit(0, ABSENT, some_visits(1))
+    service.put("00", "stats", **{**service.get_entity("00", "stats"), DIMENSIONS[0].stats_column: counts})
+    with pytest.raises(PermanentError, match="the stats row of shard 00 is malformed"):
+        service.visit_table().read(0)
 
 
 def test_write_replaces_only_the_expected_version() -> None:

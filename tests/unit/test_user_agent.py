@@ -4,7 +4,9 @@ import tracemalloc
 
 import pytest
 
-from signin.visits.user_agent import OTHER, Client, identify
+from signin.visits.dimensions import OTHER, labels_of
+from signin.visits.user_agent import identify
+from tests.support.user_agents import by
 
 WINDOWS = "Windows NT 10.0; Win64; x64"
 MAC = "Macintosh; Intel Mac OS X 10_15_7"
@@ -68,8 +70,8 @@ def gecko(platform: str) -> str:
     ],
 )
 def test_real_user_agent_has_os_and_browser(os: str, browser: str, user_agent: str) -> None:
-    client = identify(user_agent)
-    assert (client.os, client.browser, client.is_bot) == (os, browser, False)
+    assert {"OS": os, "Browser": browser}.items() <= labels_of(by(user_agent)).items()
+    assert not identify(user_agent).is_bot
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_real_user_agent_has_os_and_browser(os: str, browser: str, user_agent: s
     ],
 )
 def test_user_agent_has_device(device: str, user_agent: str) -> None:
-    assert identify(user_agent).device == device
+    assert labels_of(by(user_agent))["Device"] == device
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,8 @@ def test_user_agent_has_device(device: str, user_agent: str) -> None:
     ],
 )
 def test_crawler_is_a_bot(user_agent: str) -> None:
-    assert identify(user_agent) == Client(OTHER, OTHER, OTHER, is_bot=True)
+    assert identify(user_agent).is_bot
+    assert set(labels_of(by(user_agent)).values()) == {OTHER}
 
 
 @pytest.mark.parametrize(
@@ -114,20 +117,21 @@ def test_crawler_is_a_bot(user_agent: str) -> None:
     ids=["empty", "blank", "NUL", "surrogate", "Japanese", "brackets", "100 KB", "5,000 digits", "400 digits"],
 )
 def test_meaningless_user_agent_is_other(user_agent: str) -> None:
-    assert identify(user_agent).os == OTHER
-    assert identify(user_agent).browser in (OTHER, "Chrome", "Firefox")
-    assert identify(user_agent).device == OTHER
+    labels = labels_of(by(user_agent))
+    assert labels["OS"] == OTHER
+    assert labels["Browser"] in (OTHER, "Chrome", "Firefox")
+    assert labels["Device"] == OTHER
 
 
 def test_version_of_5000_digits_keeps_os() -> None:
-    assert identify(f"Mozilla/5.0 (Windows NT 10.0; rv:{'1' * 5_000}) Gecko/20100101").os == "Windows"
+    assert labels_of(by(f"Mozilla/5.0 (Windows NT 10.0; rv:{'1' * 5_000}) Gecko/20100101"))["OS"] == "Windows"
 
 
 def test_300_invented_crawlers_add_no_label() -> None:
     shapes = ["{}bot/1.0", "{}crawler", "{} spider", "{}/1.0 CFNetwork/1490.0.4 Darwin/23.2.0"]
     agents = [shape.format(f"Invented{number}") for number in range(75) for shape in shapes]
-    labels = {identify(agent).os for agent in agents} | {identify(agent).browser for agent in agents}
-    assert labels <= {OTHER, "iOS", "macOS"}
+    labels = {label for agent in agents for label in labels_of(by(agent)).values()}
+    assert labels <= {OTHER, "iOS", "macOS", "Phone"}
 
 
 def test_long_user_agents_are_not_kept_in_memory() -> None:
