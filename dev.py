@@ -27,13 +27,13 @@ def main() -> None:
     if sys.version_info < (3, 11):
         sys.exit(f"Python 3.11 or newer is required; this is {sys.version.split()[0]}.")
     os.chdir(ROOT)
-    command_name = sys.argv[1] if len(sys.argv) > 1 else "run"
-    if command_name == "wait":  # without the virtual environment, which a machine that only waits would not need
-        from local import health
-
-        sys.exit(health.main(sys.argv[2:]))
+    name = sys.argv[1] if len(sys.argv) > 1 else "run"
     try:
-        prepare(REQUIREMENTS.get(command_name, ALL))
+        if name == "wait":  # without the virtual environment, for machines that need it for nothing else
+            from local import health
+
+            sys.exit(health.main(sys.argv[2:]))
+        prepare(REQUIREMENTS.get(name, ALL))
     except KeyboardInterrupt:
         sys.exit(130)
     command = [str(PYTHON), "-m", "local", *sys.argv[1:]]

@@ -172,7 +172,8 @@ def _problem_of(status: int, body: str) -> Problem | None:
             )
         case 404:
             return Problem(
-                "The Functions host runs, and has no /health (404): it has loaded 0 functions so far.",
+                "The Functions host runs, and has no /health (404): it has loaded 0 functions so far.\n"
+                "If this stays for more than five minutes, deploy the app again with a remote build.",
                 "0 functions are loaded: the package was not deployed, or it was deployed without its requirements. "
                 "Deploy it again with a remote build, by `azd deploy` or infra/deploy.sh. If that does not help, the "
                 f"app cannot be imported: its logs contain the error. {_LOGS}",

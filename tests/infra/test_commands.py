@@ -109,6 +109,13 @@ def test_dev_py_accepts_the_commands_of_azd(name: str, system: str) -> None:
         parse(re.sub(r'"?\$(env:)?(blobUrl|appUrl)"?', address, arguments).split())
 
 
+def test_azd_and_the_document_require_one_version() -> None:
+    (required,) = re.findall(r'^  azd: ">= (\d+\.\d+)\.0"$', (REPOSITORY / "azure.yaml").read_text(), re.MULTILINE)
+    document = " ".join((REPOSITORY / "docs/deploy.md").read_text(encoding="utf-8").split())
+    assert f"install-azd), {required} or newer" in document
+    assert tuple(map(int, required.split("."))) >= (1, 30), "hooks and the pipeline's sign-in need it"
+
+
 def test_hook_on_windows_fails_with_its_program() -> None:
     """PowerShell continues after a program that failed; the exit code of a hook is that of its last line."""
     for name, scripts in hooks().items():

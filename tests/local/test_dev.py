@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import dev
-from local import REPOSITORY, progress
+from local import REPOSITORY, health, progress
 from local.progress import StepFailed
 from tests.support import TEST_TIMEOUT
 from tests.support.web_server import Response, WebServer
@@ -176,6 +176,17 @@ def test_wait_needs_no_environment(repository: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [request.target for request in site.requests] == ["/health"]
     assert not (repository / ".venv").exists()
+
+
+def test_wait_ends_quietly_at_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(arguments: Sequence[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr(sys, "argv", ["dev.py", "wait", "--site", "https://myapp.azurewebsites.net"])
+    monkeypatch.setattr(health, "main", interrupted)
+    with pytest.raises(SystemExit, match=r"^130$"):
+        dev.main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="A shell script stands in for the environment's Python")

@@ -62,8 +62,9 @@ def test_status_counts_whatever_the_services() -> None:
 
 def test_site_without_functions_is_a_case_of_its_own() -> None:
     problem = problem_with(Response(404))
-    assert "0 functions" in problem.reason
-    assert "remote build" in problem.advice
+    for text in (problem.reason, problem.advice):
+        assert "0 functions" in text
+        assert "with a remote build" in text
 
 
 def test_name_without_app_is_a_case_of_its_own() -> None:
