@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.exceptions import ClientAuthenticationError
 from requests.auth import AuthBase
 
 from signin.identity.refreshing import Expiring, RefreshingValue
@@ -29,7 +31,7 @@ _MANAGED_IDENTITY_TIMEOUTS: dict[str, Any] = {"connection_timeout": 1.0, "read_t
 
 
 class IdentityError(Exception):
-    """No token could be fetched. The message contains the reason and what to do, but no secret."""
+    """No token could be fetched. The message states what to do; a note has the reason in azure-identity's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +53,31 @@ class Identity:
 class Credential:
     """A `TokenCredential` for the Azure SDKs that caches one token per scope. Thread-safe."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, clock: Callable[[], float] = time.time) -> None:
         self._identity = identity
+        self._clock = clock
         self._tokens: dict[str, RefreshingValue[AccessToken]] = {}
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         """A token for one scope that is not about to expire. May block for some seconds; raises IdentityError."""
         (scope,) = scopes
-        token = self._tokens.setdefault(scope, RefreshingValue(lambda: self._fetch(scope)))
-        return token.get().result()
+        refreshing = self._tokens.setdefault(scope, RefreshingValue(lambda: self._fetch(scope), self._clock))
+        token = refreshing.get()
+        error = token.exception()
+        if isinstance(error, IdentityError):
+            # Each caller raises an error of its own: the traceback of a shared one grows with every raise.
+            raise IdentityError(str(error)) from error
+        return token.result()
 
     def _fetch(self, scope: str) -> Expiring[AccessToken]:
         try:
             token = self._azure_credential.get_token(scope)
         except Exception as error:  # azure-identity raises many types, some from the libraries below it
-            reason = str(error).strip().split("\n")[0].rstrip(".")
-            raise IdentityError(f"no token for the app's identity: {reason}; {self._advice}") from error
+            problem = IdentityError(f"no token for the app's identity; {self._advice}")
+            # The text of any other type may contain anything, a secret too.
+            has_reason = isinstance(error, ClientAuthenticationError | OSError)
+            problem.add_note(str(error).strip().split("\n")[0] if has_reason else type(error).__name__)
+            raise problem from error
         return Expiring(token, token.expires_on)
 
     @property

@@ -11,7 +11,9 @@ from typing import Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 
 _MIN_REMAINING_SECONDS = 60.0  # a value that expires sooner counts as expired
-_RETRY_SECONDS = 30.0  # after a failed refresh of a value that is still valid
+# After a failed fetch, the seconds to the next one; they double with each further failure.
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 10.0
 
 
 class Expiring(NamedTuple, Generic[T]):
@@ -24,7 +26,9 @@ class Expiring(NamedTuple, Generic[T]):
 class RefreshingValue(Generic[T]):
     """Caches the result of `fetch` and refreshes it in the background at half its lifetime.
 
-    Concurrent callers share one fetch (single flight), which runs in a thread of its own. Thread-safe.
+    Concurrent callers share one fetch (single flight), which runs in a thread of its own. After a failed fetch there is
+    a pause, which grows up to _LONGEST_PAUSE: until its end callers get the value while it is valid, else the failure,
+    and nothing is fetched however many call. Thread-safe.
     """
 
     def __init__(self, fetch: Callable[[], Expiring[T]], clock: Callable[[], float] = time.time) -> None:
@@ -35,16 +39,19 @@ class RefreshingValue(Generic[T]):
         self._valid_until = float("-inf")
         self._refresh_at = float("-inf")
         self._pending: Future[T] | None = None
+        self._failed_at = float("-inf")
+        self._pause = 0.0
 
     def get(self) -> Future[T]:
         """A future of the cached value, or of the fetch in progress if there is none or it is about to expire.
 
-        If `fetch` raises, the future raises the same error, and the next call starts another fetch.
+        If `fetch` raises, the future raises the same error, as do those of the calls in the pause after it.
         """
         with self._lock:
             now = self._clock()
             pending = self._pending
-            if now >= self._refresh_at and pending is None:
+            is_pausing = 0.0 <= now - self._failed_at < self._pause  # negative if the clock was set back
+            if now >= self._refresh_at and pending is None and not is_pausing:
                 pending = self._pending = Future()
                 pending.set_running_or_notify_cancel()  # a running future cannot be cancelled: other callers share it
                 try:
@@ -60,13 +67,15 @@ class RefreshingValue(Generic[T]):
         except Exception as error:
             with self._lock:
                 self._pending = None
-                now = self._clock()
-                if now < self._valid_until:
-                    self._refresh_at = now + _RETRY_SECONDS
+                self._failed_at = self._clock()
+                self._pause = min(2 * self._pause, _LONGEST_PAUSE) or _FIRST_PAUSE
+                if self._failed_at >= self._valid_until:
+                    self._current = pending
             pending.set_exception(error)
         else:
             with self._lock:
                 self._pending = None
+                self._pause = 0.0
                 self._current = pending
                 self._valid_until = expires_at - _MIN_REMAINING_SECONDS
                 self._refresh_at = (self._clock() + expires_at) / 2

@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from signin.counting.errors import NotSent
+from signin.counting.errors import NoEffect
 from signin.counting.table import VisitTable
 from signin.identity.credential import SIGNALR_SCOPE, STORAGE_SCOPE, Credential, Identity, IdentityError
 from signin.live.connection_string import ConnectionString
 from signin.live.hub import Hub, SignalRError
+from signin.telemetry.outage import with_notes
+from tests.support.clock import Clock
 from tests.support.identity_endpoint import SECRET, IdentityEndpoint, identity_endpoint
 from tests.support.web_server import Request, Response, WebServer
 
@@ -45,7 +47,7 @@ def test_threads_share_one_token_fetch(endpoint: IdentityEndpoint) -> None:
 
 def test_token_error_is_one_line_without_secret(endpoint: IdentityEndpoint) -> None:
     endpoint.failure = Response(400, json.dumps({"error": "no such identity"}).encode())
-    with pytest.raises(IdentityError, match="no token for the app's identity: ") as raised:
+    with pytest.raises(IdentityError, match="no token for the app's identity; ") as raised:
         Credential(MANAGED).get_token(STORAGE_SCOPE)
     assert "\n" not in str(raised.value)
     assert SECRET not in str(raised.value)
@@ -73,18 +75,56 @@ def test_token_error_gives_advice_and_logs_nothing(
     endpoint.failure = Response(400, b"{}")
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
     monkeypatch.setenv("PATH", "")  # so that the Azure CLI is not found
-    with pytest.raises(IdentityError, match=f"[^.]; {advice}$"):
+    with pytest.raises(IdentityError, match=f"^no token for the app's identity; {advice}$"):
         Credential(identity).get_token(STORAGE_SCOPE)
     assert caplog.messages == []
 
 
 def test_failed_token_fetch_is_retried(endpoint: IdentityEndpoint) -> None:
-    credential = Credential(MANAGED)
+    credential = Credential(MANAGED, clock := Clock())
     endpoint.failure = Response(400, b"{}")
     with pytest.raises(IdentityError):
         credential.get_token(STORAGE_SCOPE)
     endpoint.failure = None
+    clock.now += 1
     assert credential.get_token(STORAGE_SCOPE).token
+
+
+def test_outage_of_the_endpoint_bounds_token_requests(endpoint: IdentityEndpoint) -> None:
+    """100 requests in 100 seconds: pauses of 1, 2, 4, 8 s, and then of 10 s."""
+    credential = Credential(MANAGED, clock := Clock())
+    endpoint.failure = Response(400, b"{}")
+    errors: list[IdentityError] = []
+    for _ in range(100):
+        with pytest.raises(IdentityError, match="no token for the app's identity; check that") as raised:
+            credential.get_token(STORAGE_SCOPE)
+        errors.append(raised.value)
+        clock.now += 1
+    assert len(endpoint.queries) <= 15
+    assert len({id(error) for error in errors}) == 100, "the traceback of a shared error grows with every raise"
+    endpoint.failure = None
+    clock.now += 10
+    assert credential.get_token(STORAGE_SCOPE).token == "a token for storage"
+
+
+def test_reason_of_azure_identity_is_only_in_a_note(endpoint: IdentityEndpoint) -> None:
+    endpoint.failure = Response(400, b"{}")
+    with pytest.raises(IdentityError) as raised:
+        Credential(MANAGED).get_token(STORAGE_SCOPE)
+    assert "Token request error" not in str(raised.value)
+    assert "Token request error" in with_notes(raised.value)
+
+
+def test_text_of_an_unknown_exception_is_in_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def get_token(self, scope: str) -> None:
+            raise ValueError(f"malformed: {SECRET}")
+
+    credential = Credential(MANAGED)
+    monkeypatch.setitem(vars(credential), "_azure_credential", Broken())
+    with pytest.raises(IdentityError) as raised:
+        credential.get_token(STORAGE_SCOPE)
+    assert with_notes(raised.value).endswith("(ValueError)")
 
 
 def test_app_with_keys_skips_azure_identity_import() -> None:
@@ -98,7 +138,7 @@ def test_app_with_keys_skips_azure_identity_import() -> None:
 def test_table_without_token_raises_not_sent(endpoint: IdentityEndpoint) -> None:
     endpoint.failure = Response(400, b"{}")
     table = VisitTable.from_url("https://127.0.0.1:1", Credential(MANAGED))
-    with pytest.raises(NotSent, match="Table Storage cannot be accessed: no token for the app's identity"):
+    with pytest.raises(NoEffect, match="Table Storage cannot be accessed: no token for the app's identity"):
         table.read(0)
 
 
@@ -162,7 +202,7 @@ def test_clients_share_the_services_token(hub: Hub, service: SignalRService) -> 
 @pytest.mark.parametrize("status", [401, 403])
 def test_error_names_the_missing_role(status: int, hub: Hub, service: SignalRService) -> None:
     service.status = status
-    needed = f"SignalR answered {status} .*: give the app's identity the role SignalR REST API Owner"
+    needed = f"SignalR answered {status}: give the app's identity the role SignalR REST API Owner"
     for call in (lambda: hub.broadcast("update", []), hub.check, lambda: hub.client_access().result(10)):
         with pytest.raises(SignalRError, match=needed):
             call()

@@ -110,8 +110,71 @@ def test_failed_fetch_is_shared_and_then_retried(
     futures = [refreshing.get() for _ in range(3)]
     source.outcomes.put(OSError("down"))
     assert all(isinstance(future.exception(TIMEOUT), OSError) for future in futures)
+    clock.now += 1
     source.outcomes.put(Expiring("first", clock.now + HOUR))
     assert refreshing.get().result(TIMEOUT) == "first"
+
+
+def test_outage_is_answered_from_the_last_failure(
+    source: Source, refreshing: RefreshingValue[str], clock: Clock
+) -> None:
+    for _ in range(8):
+        source.outcomes.put(OSError("down"))
+    fetched_at: list[float] = []
+    for _ in range(400):  # each tenth of a second
+        fetches = source.fetches
+        assert isinstance(refreshing.get().exception(TIMEOUT), OSError)
+        if source.fetches > fetches:
+            fetched_at.append(clock.now - 1000)
+        clock.now += 0.1
+    assert fetched_at == pytest.approx([0, 1, 3, 7, 15, 25, 35], abs=0.6)
+
+
+def test_recovery_is_noticed_within_the_longest_pause(
+    source: Source, refreshing: RefreshingValue[str], clock: Clock
+) -> None:
+    for _ in range(10):
+        source.outcomes.put(OSError("down"))
+        refreshing.get().exception(TIMEOUT)
+        clock.now += 10
+    source.outcomes.put(Expiring("back", clock.now + HOUR))
+    assert refreshing.get().result(TIMEOUT) == "back"
+
+
+def test_success_resets_the_pause(source: Source, refreshing: RefreshingValue[str], clock: Clock) -> None:
+    for _ in range(5):
+        source.outcomes.put(OSError("down"))
+        refreshing.get().exception(TIMEOUT)
+        clock.now += 10
+    fetch_and_pass_half_the_lifetime(source, refreshing, clock)
+    clock.now += HOUR
+    source.outcomes.put(OSError("down"))
+    assert isinstance(refreshing.get().exception(TIMEOUT), OSError)
+    clock.now += 1
+    source.outcomes.put(Expiring("back", clock.now + HOUR))
+    assert refreshing.get().result(TIMEOUT) == "back"
+
+
+def test_valid_value_is_returned_during_an_outage(
+    source: Source, refreshing: RefreshingValue[str], clock: Clock
+) -> None:
+    fetch_and_pass_half_the_lifetime(source, refreshing, clock)
+    for _ in range(100):
+        source.outcomes.put(OSError("down"))
+    for _ in range(100):
+        assert refreshing.get().result(0) == "first"
+        while refreshing._pending is not None:
+            threading.Event().wait(0.001)
+        clock.now += 1
+    assert source.fetches <= 15
+
+
+def test_clock_that_was_set_back_ends_the_pause(source: Source, refreshing: RefreshingValue[str], clock: Clock) -> None:
+    source.outcomes.put(OSError("down"))
+    refreshing.get().exception(TIMEOUT)
+    clock.now -= HOUR
+    source.outcomes.put(Expiring("back", clock.now + HOUR))
+    assert refreshing.get().result(TIMEOUT) == "back"
 
 
 def test_caller_cannot_cancel_the_shared_fetch(source: Source, refreshing: RefreshingValue[str], clock: Clock) -> None:
