@@ -21,6 +21,7 @@ from signin.counting.rows import ShardState
 from signin.counting.shards import Shards
 from signin.counting.table import MAX_VISITS
 from signin.telemetry.metrics import Metrics
+from signin.telemetry.outage import with_notes
 from signin.visits.visit import Visit
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Committer:
             try:
                 self._commit(batch.visits)
             except NotAcknowledged as error:
-                logger.error("%d visits were not acknowledged: %s", len(batch.visits), error)
+                logger.error("%d visits were not acknowledged: %s", len(batch.visits), with_notes(error))
                 self._fail(batch, error)
             except Exception:  # a defect of ours, but this thread has to go on
                 logger.exception("a commit of %d visits failed unexpectedly", len(batch.visits))

@@ -92,7 +92,7 @@ class Deduplicator:
             is_in_table = await asyncio.wait_for(lookup, _LOOKUP_SECONDS)
         except (StorageError, TimeoutError) as error:
             problem = NotAcknowledged(str(error) or "Table Storage is too slow", recorded="unknown")
-            self._outage.failed(problem)
+            self._outage.failed(error if isinstance(error, StorageError) else problem)
             raise problem from error
         finally:
             self._waiting -= 1

@@ -271,7 +271,7 @@ class Shards:
         with self._walk_lock:
             if self._walked_from > since:
                 if self._walk_error is not None:
-                    raise type(self._walk_error)(str(self._walk_error))
+                    raise type(self._walk_error)(str(self._walk_error)) from self._walk_error
                 return
             began, failure = time.monotonic(), None
             try:

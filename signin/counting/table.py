@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -14,7 +15,7 @@ from azure.data.tables import TableClient, TableEntity, UpdateMode
 from urllib3 import Retry
 
 from signin.counting.clock import ServiceClock
-from signin.counting.errors import EtagMismatch, is_missing_row, storage_error
+from signin.counting.errors import EtagMismatch, StorageError, is_missing_row, storage_error
 from signin.counting.rows import ABSENT, STATS_KEY, ShardState, partition, state_of, stats_row, visit_of, visit_row
 from signin.identity.credential import Credential
 from signin.network.sessions import session
@@ -36,6 +37,8 @@ _REQUEST_OPTIONS: dict[str, Any] = {
 _PAGE_OPTIONS: dict[str, Any] = {"retry_total": 4, "read_timeout": 30.0}
 _LOOKUP_OPTIONS: dict[str, Any] = {"read_timeout": 10.0}  # a client waits, and repeats a lookup that failed
 _PARALLEL_READS = 16
+# An ETag is the time of the last write. The service refuses a malformed one (400), and there was no service in 2000.
+_ETAG_OF_NO_ROW = "W/\"datetime'2000-01-01T00%3A00%3A00.0000000Z'\""
 _NO_ECHO = {"response_preference": "return-no-content"}  # else the service returns each row that it inserts
 
 A = TypeVar("A")
@@ -58,13 +61,21 @@ class VisitTable:
     Thread-safe. All methods raise StorageError.
     """
 
-    def __init__(self, client: TableClient, readers: Executor | None = None, clock: ServiceClock | None = None) -> None:
+    def __init__(
+        self,
+        client: TableClient,
+        readers: Executor | None = None,
+        clock: ServiceClock | None = None,
+        *,
+        has_identity: bool = False,
+    ) -> None:
         """`readers` runs the parallel requests; its threads start when they are first needed.
 
-        `clock` has to observe the client's responses.
+        `clock` has to observe the client's responses. `has_identity`: the client sends tokens of the app's identity.
         """
         self._client = client
         self._clock = clock or ServiceClock()
+        self._has_identity = has_identity
         self._readers = readers or ThreadPoolExecutor(_PARALLEL_READS, thread_name_prefix="shard-reader")
 
     @classmethod
@@ -77,11 +88,25 @@ class VisitTable:
     def from_url(cls, url: str, credential: Credential) -> VisitTable:
         """The table at the https url of an account's tables, by identity. Sends nothing."""
         options = _client_options(clock := ServiceClock())
-        return cls(TableClient(url, TABLE_NAME, credential=credential, **options), clock=clock)
+        client = TableClient(url, TABLE_NAME, credential=credential, **options)
+        return cls(client, clock=clock, has_identity=True)
 
     def now(self) -> datetime:
         """The current time (UTC), see `ServiceClock`. Sends nothing."""
         return self._clock.now()
+
+    def check(self) -> None:
+        """Check that the app may read and write, by two requests that change nothing.
+
+        The write is an update at an ETag that no row has, of a row that does not exist: with the permission the answer
+        is 404 (or 412, if there were the row), without it 403. The service authorises a request before it looks for the
+        row: its front end does, before it forwards the request to the server of the partition (Calder et al., Windows
+        Azure Storage, SOSP 2011, section 3); Azurite does the same. An update with If-Match creates no row
+        (azure-sdk-for-java, issue 13680).
+        """
+        self.read(0)
+        with suppress(EtagMismatch):
+            self.write(TableEntity(PartitionKey="health", RowKey="none"), _ETAG_OF_NO_ROW)
 
     # Shards
 
@@ -119,7 +144,7 @@ class VisitTable:
         """Add up to 99 visits to the shard, all or nothing, if its stats row is still at `state`; the new state.
 
         One entity group transaction writes the visits and their sum, so that the stats row is exact at every instant.
-        Raises EtagMismatch, PermanentError, NotSent or OutcomeUnknown. After OutcomeUnknown the same call may be
+        Raises EtagMismatch, PermanentError, NoEffect or OutcomeUnknown. After OutcomeUnknown the same call may be
         repeated: at most one of the attempts commits. If the first one did, the repetition raises EtagMismatch,
         whether it fails on a visit's row (409) or on the ETag (412).
         """
@@ -130,7 +155,7 @@ class VisitTable:
         try:
             return ShardState(statistics, self._client.submit_transaction(operations)[-1]["etag"], state.is_closed)
         except Exception as error:
-            raise storage_error(error, TABLE_NAME) from error
+            raise self._error(error) from error
 
     def open_shard(self, shard: int, state: ShardState) -> ShardState:
         """Create the shard's stats row, or re-open the closed shard, if it is still at `state`; the new state."""
@@ -153,7 +178,7 @@ class VisitTable:
         try:
             self._client.update_entity(row, mode=UpdateMode.MERGE)
         except Exception as error:
-            raise storage_error(error, TABLE_NAME) from error
+            raise self._error(error) from error
 
     # Single rows
 
@@ -164,7 +189,7 @@ class VisitTable:
         except Exception as error:
             if is_missing_row(error):
                 return None
-            raise storage_error(error, TABLE_NAME) from error
+            raise self._error(error) from error
 
     def write(self, row: TableEntity, etag: str | None) -> str:
         """Replace the row if it is still at the ETag, or create it if `etag` is None; its new ETag.
@@ -178,7 +203,10 @@ class VisitTable:
         except ResourceExistsError as error:  # the SDK gives no error code for a single insert
             raise EtagMismatch("another process has written the row") from error
         except Exception as error:
-            raise storage_error(error, TABLE_NAME) from error
+            raise self._error(error) from error
+
+    def _error(self, error: Exception) -> StorageError:
+        return storage_error(error, TABLE_NAME, has_identity=self._has_identity)
 
     def _parallel(self, request: Callable[[A], R], arguments: Iterable[A]) -> list[R]:
         arguments = list(arguments)
@@ -219,7 +247,7 @@ class VisitTable:
         try:
             yield from self._client.query_entities(query, **options)
         except Exception as error:
-            raise storage_error(error, TABLE_NAME) from error
+            raise self._error(error) from error
 
 
 def _client_options(clock: ServiceClock) -> dict[str, Any]:

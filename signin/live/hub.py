@@ -18,6 +18,7 @@ from urllib3.util import Retry
 from signin.identity.credential import SIGNALR_SCOPE, Bearer, Credential, IdentityError
 from signin.identity.refreshing import Expiring, RefreshingValue
 from signin.live.connection_string import ConnectionString
+from signin.network.failures import no_response_reason
 from signin.network.sessions import session
 from signin.telemetry.outage import Outage
 
@@ -32,9 +33,11 @@ MAX_RETRY_AFTER = 3600.0  # seconds
 _ADVICE = {
     401: "check the AccessKey in AzureSignalRConnectionString, and this machine's clock",
     403: "check that its network rules allow this app",
-    404: "check that the service is in serverless mode",
+    404: "check that Endpoint is that of an Azure SignalR Service, and that this is in serverless mode",
     429: "its quota is exhausted: add units, or raise BroadcastIntervalSeconds",
 }
+_OTHER_ADVICE = "check that AzureSignalRConnectionString is that of an Azure SignalR Service"
+_UNAVAILABLE_ADVICE = "it is too busy or fails, try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ class ClientAccess:
 
 
 class SignalRError(Exception):
-    """A request to the service failed. The message contains the reason.
+    """A request to the service failed. The message has the reason and what to do, in the app's own words.
+
+    A note has the reason in those of the service.
 
     `retry_after` is the number of seconds to wait before the next request, 0 if the service specified none.
     """
@@ -94,9 +99,13 @@ class Hub:
         self._request("POST", f"/api/v1/hubs/{self._name}", content, expected=(202,))
 
     def check(self) -> None:
-        """Check that the service accepts this app's requests, by one without an effect. Raises SignalRError."""
-        path = f"/api/v1/hubs/{self._name}/connections/none"
-        self._request("HEAD", path, expected=(200, 404))  # 404: no connection has this id
+        """Check that this is a SignalR Service that accepts the app's requests. Raises SignalRError.
+
+        Two requests without an effect: the service's own health, and the existence of a connection whose id no
+        connection has, for which the answer is 404. Another web server answers both alike.
+        """
+        self._request("HEAD", "/api/v1/health", expected=(200,))
+        self._request("HEAD", f"/api/v1/hubs/{self._name}/connections/none", expected=(404,))
 
     def _access(self, token: str) -> ClientAccess:
         return ClientAccess(self._connection.client_endpoint + self._client_path, token)
@@ -139,7 +148,10 @@ class Hub:
         except IdentityError as error:
             raise SignalRError(f"SignalR cannot be accessed: {error}") from error
         except (requests.RequestException, ValueError) as error:  # ValueError: an invalid host name
-            raise SignalRError(f"SignalR did not answer ({type(error).__name__})") from error
+            raise SignalRError(
+                f"SignalR did not answer: {no_response_reason(error)}; "
+                "check that it runs and what AzureSignalRConnectionString names"
+            ) from error
         if response.status_code not in expected:
             raise self._error_of(response)
         return response
@@ -159,12 +171,17 @@ class Hub:
         return jwt.encode(claims, self._connection.access_key, algorithm="HS256")
 
     def _error_of(self, response: requests.Response) -> SignalRError:
-        status, reason = response.status_code, response.headers.get("WWW-Authenticate", response.reason)
+        status = response.status_code
         if self._credential is not None and status in (401, 403):
-            advice = "give the app's identity the role SignalR REST API Owner on the SignalR resource"
+            advice = (
+                "give the app's identity the role SignalR REST API Owner on the SignalR resource; "
+                "a new role can take 30 minutes to take effect"
+            )
         else:
-            advice = _ADVICE.get(status, "check AzureSignalRConnectionString")
-        return SignalRError(f"SignalR answered {status} {reason}: {advice}", _retry_after(response))
+            advice = _ADVICE.get(status, _OTHER_ADVICE if status < 500 else _UNAVAILABLE_ADVICE)
+        error = SignalRError(f"SignalR answered {status}: {advice}", _retry_after(response))
+        error.add_note(str(response.headers.get("WWW-Authenticate", response.reason)))
+        return error
 
 
 def _retry_after(response: requests.Response) -> float:

@@ -1,4 +1,5 @@
 """HTTP to Azure's services.
 
-`sessions` makes the pools of connections. Imports no other package of the app.
+`sessions` makes the pools of connections, `failures` gives the reason if there is no response. Imports no other package
+of the app.
 """

@@ -19,6 +19,7 @@ from signin.operators.audit import audit
 from signin.operators.export import export, header
 from signin.operators.repair import repair
 from signin.settings import SettingsError, TableSettings
+from signin.telemetry.outage import with_notes
 
 _OK = 0
 _PROBLEMS_FOUND = 1
@@ -182,7 +183,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         outcome = _Outcome(_FAILED, error=f"{error}: set it in the environment, to the same value as for the app")
     except StorageError as error:
-        outcome = _Outcome(_FAILED, error=f"{error}. {command.if_aborted}")
+        outcome = _Outcome(_FAILED, error=f"{with_notes(error)}. {command.if_aborted}")
     except KeyboardInterrupt:
         outcome = _Outcome(_INTERRUPTED, error=f"interrupted. {command.if_aborted}")
     except BrokenPipeError:

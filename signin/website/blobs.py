@@ -13,6 +13,7 @@ import requests
 import urllib3
 
 from signin.identity.credential import IdentityError
+from signin.network.failures import no_response_reason
 from signin.network.sessions import session
 
 MAX_BUFFERED = 4 * 1024 * 1024  # bytes; of a larger blob only the requested ranges are read
@@ -22,10 +23,23 @@ _TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to answer
 _SERVICE_VERSION = "2021-12-02"
 _INVALID_NAME_CODES = ("InvalidUri", "InvalidResourceName", "OutOfRangeInput")  # error codes, with status 400
 
-_ADVICE = {
-    "AuthorizationPermissionMismatch": "give the app's identity the role Storage Blob Data Reader on the container",
-    "PublicAccessNotPermitted": "the account refuses anonymous requests, set BlobHost__credential",
+_NO_ANONYMOUS = "the account refuses anonymous requests, set BlobHost__credential"
+_ADVICE = {  # by error code
+    "AuthorizationPermissionMismatch": (
+        "give the app's identity the role Storage Blob Data Reader on the container content; "
+        "a new role can take 30 minutes to take effect"
+    ),
+    "AuthorizationFailure": "check that the storage account's network rules allow this app",
+    "PublicAccessNotPermitted": _NO_ANONYMOUS,
+    "NoAuthenticationInformation": _NO_ANONYMOUS,
 }
+_OTHER_ADVICE = "check BlobHost, and that the app may read the container content"
+_UNAVAILABLE_ADVICE = "it is too busy or fails, try again later"
+_MISSING = {  # by error code
+    "ContainerNotFound": "does not exist, and neither does its container: create it, and publish the content into it",
+    "BlobNotFound": "does not exist: publish the content into the container",
+}
+_OTHER_MISSING = "does not exist, or the container is private: publish the content, or set BlobHost__credential"
 
 _KEPT_HEADERS = ("Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Last-Modified")
 _DEFAULT_TYPE = "application/octet-stream"  # which Blob Storage gives to a blob uploaded without a type
@@ -38,7 +52,10 @@ Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
 
 class ContentUnavailable(Exception):
-    """Blob Storage gave no usable response. The message contains the reason and what to check."""
+    """Blob Storage gave no usable response. The message has the reason and what to do in the app's own words.
+
+    A note has the reason in those of the service.
+    """
 
 
 class BlobChanged(Exception):
@@ -69,6 +86,7 @@ class Container:
 
     def __init__(self, url: str, authorize: Authorize | None = None, connections: int = 1) -> None:
         self._url = url
+        self._name = url.rpartition("/")[2]
         # One retry, because the service may have closed an idle kept-alive connection.
         self._session = session(connections, urllib3.Retry(total=1, status=0, respect_retry_after_header=False))
         self._session.auth = authorize or _anonymous
@@ -88,10 +106,12 @@ class Container:
             case _:
                 return None
 
-    def exists(self, name: str) -> bool:
-        """Whether a blob with this name exists. Raises ContentUnavailable."""
+    def check(self, name: str) -> None:
+        """Raises ContentUnavailable unless a blob with this name can be read."""
         response, _ = self._request("HEAD", name, {}, expected=(200,))
-        return response.status_code == 200
+        if response.status_code != 200:
+            advice = _MISSING.get(_error_code(response), _OTHER_MISSING)
+            raise _with_note(f"the page {self._name}/{name} {advice}", response)
 
     def read(self, name: str, blob: Blob, part: range) -> bytes:
         """A range of bytes of a blob. Raises BlobChanged if the blob was replaced, and ContentUnavailable."""
@@ -127,13 +147,25 @@ class Container:
             raise ContentUnavailable(f"Blob Storage cannot be accessed: {error}") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise ContentUnavailable(
-                f"Blob Storage cannot be reached ({type(error).__name__}): check BlobHost"
+                f"Blob Storage cannot be reached: {no_response_reason(error)}; check BlobHost"
             ) from error
         if response.status_code not in expected and not _is_not_found(response):
-            reason = response.headers.get("x-ms-error-code", response.reason)
-            advice = _ADVICE.get(reason, "check that the app may read the container")
-            raise ContentUnavailable(f"Blob Storage answered {response.status_code} {reason}: {advice}")
+            status = response.status_code
+            other = _OTHER_ADVICE if status < 500 else _UNAVAILABLE_ADVICE
+            advice = _ADVICE.get(_error_code(response), other)
+            raise _with_note(f"Blob Storage answered {status}: {advice}", response)
         return response, body
+
+
+def _error_code(response: requests.Response) -> str:
+    """The service's error code, or without one the reason phrase."""
+    return str(response.headers.get("x-ms-error-code", response.reason))
+
+
+def _with_note(message: str, response: requests.Response) -> ContentUnavailable:
+    error = ContentUnavailable(message)
+    error.add_note(f"{response.status_code} {_error_code(response)}")
+    return error
 
 
 def _is_not_found(response: requests.Response) -> bool:

@@ -53,8 +53,7 @@ class Site:
 
     def check(self) -> None:
         """Check that the homepage exists. Blocks; raises ContentUnavailable."""
-        if not self._container.exists(_INDEX):
-            raise ContentUnavailable(f"{CONTAINER}/{_INDEX} does not exist, or the container is private")
+        self._container.check(_INDEX)
 
     def close(self) -> None:
         """Close the connections."""

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 
 import pytest
-from azure.data.tables import TableClient, TableEntity
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables import TableClient, TableEntity, TableSasPermissions, generate_table_sas
 
 from local.emulators.azurite import DEVELOPMENT_KEY, Account, Azurite
-from signin.counting.errors import EtagMismatch, NotSent, OutcomeUnknown, PermanentError
+from signin.counting.errors import EtagMismatch, NoEffect, OutcomeUnknown, PermanentError
 from signin.counting.rows import ABSENT, ADOPTED, ShardState
 from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.visits.statistics import Statistics
@@ -299,19 +300,63 @@ def test_wrong_key_is_a_permanent_error(account: Account) -> None:
     )
 
 
-def test_error_contains_code_of_the_service(account: Account) -> None:
+def test_error_note_has_the_code_of_the_service(account: Account) -> None:
     """The SDK has some codes as members of an enumeration, whose text is their name in Python."""
     blob_service = VisitTable.from_connection_string(replace(account, table_url=account.blob_url).connection_string)
-    with pytest.raises(PermanentError, match="InvalidResourceName"):
+    with pytest.raises(PermanentError) as raised:
         blob_service.read(0)
+    assert raised.value.__notes__ == ["400 InvalidResourceName"]
+
+
+# Health
+
+
+def table_with(account: Account, **permissions: bool) -> VisitTable:
+    """The table by a shared access signature with these permissions."""
+    signature = generate_table_sas(
+        AzureNamedKeyCredential(account.name, DEVELOPMENT_KEY),
+        TABLE_NAME,
+        permission=TableSasPermissions(**permissions),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
+    return VisitTable.from_connection_string(f"TableEndpoint={account.table_url};SharedAccessSignature={signature}")
+
+
+@pytest.mark.parametrize("is_empty", [True, False], ids=["empty", "with visits"])
+def test_check_changes_nothing_in_the_table(is_empty: bool, account: Account, table: VisitTable) -> None:
+    if not is_empty:
+        table.commit(0, ABSENT, [Visit.now()])
+    before, partitions = table.read(0), list(table.partitions())
+    for _ in range(3):
+        table.check()
+        table_with(account, read=True, add=True, update=True).check()
+    assert list(table.partitions()) == partitions
+    assert table.read(0) == before, "a process relies on the ETag"
+
+
+def test_check_overwrites_no_row(account: Account, table: VisitTable) -> None:
+    table.write(TableEntity(PartitionKey="health", RowKey="none", Note="of an operator"), etag=None)
+    table.check()
+    row = table.row("health", "none")
+    assert row is not None
+    assert row["Note"] == "of an operator"
+
+
+def test_check_fails_for_a_reader(account: Account, table: VisitTable) -> None:
+    """Azurite knows no roles; a shared access signature gives the same answer, AuthorizationPermissionMismatch."""
+    reader = table_with(account, read=True)
+    reader.read(0)
+    with pytest.raises(PermanentError, match="refuses access: the shared access signature") as raised:
+        reader.check()
+    assert raised.value.__notes__ == ["403 AuthorizationPermissionMismatch"]
 
 
 def test_refused_connection_is_not_sent(account: Account) -> None:
     with nothing_listening() as url:
         table = table_of(replace(account, table_url=f"{url}/{account.name}"))
-        with pytest.raises(NotSent, match="check that it runs"):
+        with pytest.raises(NoEffect, match="check that it runs"):
             table.read(0)
-        with pytest.raises(NotSent, match="check that it runs"):
+        with pytest.raises(NoEffect, match="check that it runs"):
             table.commit(0, ABSENT, [Visit.now()])
 
 

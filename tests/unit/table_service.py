@@ -123,7 +123,7 @@ class TableService:
             raise error
         with self._lock:
             if (partition_key, row_key) not in self._rows:
-                raise _error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
+                raise sdk_error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
             row, etag = self._rows[partition_key, row_key]
         return self._as_read(row, etag)
 
@@ -164,7 +164,7 @@ class TableService:
         with self._lock:
             if key in self._rows:
                 # The SDK sets no code on this error, unlike on every other one.
-                raise _error(ResourceExistsError("the row exists"), 409, None)
+                raise sdk_error(ResourceExistsError("the row exists"), 409, None)
             self._rows[key] = (copy.deepcopy(entity), self._next_etag())
             return {"etag": self._rows[key][1]}
 
@@ -182,10 +182,10 @@ class TableService:
         key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
         with self._lock:
             if key not in self._rows:
-                raise _error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
+                raise sdk_error(ResourceNotFoundError("no such row"), 404, TableErrorCode.RESOURCE_NOT_FOUND)
             row, present_etag = self._rows[key]
             if etag not in (None, present_etag):
-                raise _error(HttpResponseError("another ETag"), 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
+                raise sdk_error(HttpResponseError("another ETag"), 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
             kept = row if mode is UpdateMode.MERGE else {}
             self._rows[key] = (TableEntity({**kept, **entity}), self._next_etag())
             return {"etag": self._rows[key][1]}
@@ -319,11 +319,11 @@ def truncated(attempt: Attempt) -> Reply:
 
 def error_after(attempt: Attempt) -> Reply:
     _arrive_without_response(attempt)
-    raise _error(HttpResponseError("timed out"), 500, TableErrorCode.OPERATION_TIMED_OUT)
+    raise sdk_error(HttpResponseError("timed out"), 500, TableErrorCode.OPERATION_TIMED_OUT)
 
 
 def busy_before(attempt: Attempt) -> Reply:
-    raise _error(HttpResponseError("server busy"), 503, TableErrorCode.SERVER_BUSY)
+    raise sdk_error(HttpResponseError("server busy"), 503, TableErrorCode.SERVER_BUSY)
 
 
 def _arrive_without_response(attempt: Attempt) -> None:
@@ -391,23 +391,28 @@ def no_answer() -> Exception:
 
 
 def wrong_key() -> Exception:
-    return _error(ClientAuthenticationError("forbidden"), 403, TableErrorCode.AUTHENTICATION_FAILED)
+    return sdk_error(ClientAuthenticationError("forbidden"), 403, TableErrorCode.AUTHENTICATION_FAILED)
+
+
+def no_permission() -> Exception:
+    # The SDK has no member of TableErrorCode for it, so that the code is text.
+    return sdk_error(HttpResponseError("not with this permission"), 403, "AuthorizationPermissionMismatch")
 
 
 def no_table() -> Exception:
-    return _error(ResourceNotFoundError("no table"), 404, TableErrorCode.TABLE_NOT_FOUND)
+    return sdk_error(ResourceNotFoundError("no table"), 404, TableErrorCode.TABLE_NOT_FOUND)
 
 
 def table_is_being_deleted() -> Exception:
-    return _error(HttpResponseError("the table is being deleted"), 409, TableErrorCode.TABLE_BEING_DELETED)
+    return sdk_error(HttpResponseError("the table is being deleted"), 409, TableErrorCode.TABLE_BEING_DELETED)
 
 
 def _transaction_error(index: int, status: int, code: TableErrorCode) -> Exception:
     # For a failed operation of a transaction the SDK sets the code as text, for other errors as a TableErrorCode.
-    return _error(TableTransactionError(message=f"{index}:{code.value}"), status, code.value)
+    return sdk_error(TableTransactionError(message=f"{index}:{code.value}"), status, code.value)
 
 
-def _error(error: HttpResponseError, status: int, code: str | None) -> Exception:
+def sdk_error(error: HttpResponseError, status: int, code: str | None) -> Exception:
     error.status_code = status
     error.error_code = code  # type: ignore[attr-defined]  # as the SDK does
     return error

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from signin.counting.errors import EtagMismatch, NotSent, PermanentError, StorageError
+from signin.counting.errors import EtagMismatch, NoEffect, PermanentError, StorageError
 from signin.counting.rows import ABSENT, ADOPTED, ShardState
 from signin.counting.shards import Shards
 from signin.counting.table import MAX_VISITS, VisitTable
@@ -549,7 +549,7 @@ def test_failed_touch_is_retried(
     service: TableService, process: Process, monkeypatch: pytest.MonkeyPatch, pauses: list[float], request_name: str
 ) -> None:
     request: Callable[..., object] = getattr(VisitTable, request_name)
-    failures = [NotSent("no connection")] * 3
+    failures = [NoEffect("no connection")] * 3
 
     def failing(*arguments: object) -> object:
         if failures:

@@ -173,7 +173,7 @@ def test_connections_are_reused(service: BlobService, container: Container) -> N
     blob = get(container)
     container.get("index.html", blob)
     container.get("missing.html")
-    container.exists("index.html")
+    container.check("index.html")
     get(container)
     assert service.server.connections == 1
 
@@ -229,7 +229,8 @@ def test_private_container_requests_are_authorized(service: BlobService) -> None
     service.server.handler = lambda request: NOT_FOUND
     container = Container(f"{service.server.url}/content", authorize)
     container.get("a")
-    container.exists("a")
+    with pytest.raises(ContentUnavailable):
+        container.check("a")
     container.close()
     assert [request.headers["authorization"] for request in service.server.requests] == ["Bearer token"] * 2
 
@@ -246,16 +247,19 @@ def test_requests_name_the_api_version(service: BlobService, container: Containe
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Response(403, headers={"x-ms-error-code": "AuthenticationFailed"}), "answered 403 AuthenticationFailed"),
-        (Response(400, headers={"x-ms-error-code": "InvalidHeaderValue"}), "answered 400 InvalidHeaderValue"),
-        (Response(409, headers={"x-ms-error-code": "PublicAccessNotPermitted"}), "409 PublicAccessNotPermitted"),
+        (Response(403, headers={"x-ms-error-code": "AuthenticationFailed"}), "answered 403: check BlobHost"),
+        (Response(400, headers={"x-ms-error-code": "InvalidHeaderValue"}), "answered 400: check BlobHost"),
+        (
+            Response(409, headers={"x-ms-error-code": "PublicAccessNotPermitted"}),
+            "answered 409: .*BlobHost__credential",
+        ),
         (Response(206, b"a part"), "answered 206"),
-        (Response(500), "answered 500 Internal Server Error"),
+        (Response(500), "answered 500: it is too busy or fails, try again later"),
         (Response(503, headers={"Retry-After": "3600"}), "answered 503"),
         (Response(301, headers={"Location": "http://127.0.0.1:9/elsewhere"}), "answered 301"),
         (Response(302, headers={"Location": "/content/index.html"}), "answered 302"),
-        (CLOSE, "cannot be reached"),
-        (Response(200, b"short", {"Content-Length": "100"}), "cannot be reached"),
+        (CLOSE, "cannot be reached: the connection broke, or the answer is incomplete; check BlobHost"),
+        (Response(200, b"short", {"Content-Length": "100"}), "cannot be reached: the connection broke"),
     ],
     ids=["403", "400", "409", "206", "500", "503", "301", "302", "hang up", "cut short"],
 )

@@ -106,18 +106,18 @@ def test_broadcasts_share_a_connection(service: WebServer, hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Response(400), "SignalR answered 400 Bad Request"),
+        (Response(400), "SignalR answered 400: check that AzureSignalRConnectionString"),
         (
             Response(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"'}),
-            'SignalR answered 401 .*error_description="expired"',
+            'SignalR answered 401: check the AccessKey.*clock\\nBearer .*error_description="expired"',
         ),
-        (Response(413), "SignalR answered 413"),
-        (Response(429), "SignalR answered 429 Too Many Requests"),
-        (Response(429, headers={"Retry-After": "3600"}), "SignalR answered 429 Too Many Requests"),
-        (Response(503, headers={"Retry-After": "3600"}), "SignalR answered 503 Service Unavailable"),
-        (Response(500), "SignalR answered 500 Internal Server Error"),
-        (Response(200, b"some web page"), "SignalR answered 200 OK"),
-        (Response(307, headers={"Location": "/elsewhere"}), "SignalR answered 307"),
+        (Response(413), "SignalR answered 413: "),
+        (Response(429), "SignalR answered 429: its quota is exhausted"),
+        (Response(429, headers={"Retry-After": "3600"}), "SignalR answered 429: its quota is exhausted"),
+        (Response(503, headers={"Retry-After": "3600"}), "SignalR answered 503: it is too busy or fails"),
+        (Response(500), "SignalR answered 500: it is too busy or fails, try again later"),
+        (Response(200, b"some web page"), "SignalR answered 200: "),
+        (Response(307, headers={"Location": "/elsewhere"}), "SignalR answered 307: "),
     ],
 )
 def test_broadcast_fails_without_retry_unless_accepted(
@@ -156,7 +156,7 @@ def test_failure_has_seconds_of_retry_after(value: str, seconds: float, service:
 def test_broadcast_fails_if_connection_is_refused() -> None:
     with nothing_listening() as url:
         for hub in hub_at(url):
-            with pytest.raises(SignalRError, match="SignalR did not answer") as raised:
+            with pytest.raises(SignalRError, match="SignalR did not answer: it accepts no connection") as raised:
                 hub.broadcast("target", [])
             assert "Bearer" not in str(raised.value)
 
@@ -169,7 +169,7 @@ def test_broadcast_fails_after_bounded_timeout(service: WebServer, hub: Hub, mon
         raise requests.ReadTimeout
 
     monkeypatch.setattr(hub._session, "request", time_out)
-    with pytest.raises(SignalRError, match=r"did not answer \(ReadTimeout\)"):
+    with pytest.raises(SignalRError, match="did not answer: it does not respond in time"):
         hub.broadcast("target", [])
     [(connect, read)] = timeouts
     assert connect <= 10
@@ -194,24 +194,47 @@ def test_broadcast_is_retried_once_if_hung_up(service: WebServer, hub: Hub) -> N
 # Health
 
 
+HEALTHY = Response(200)
+NO_SUCH_CONNECTION = Response(404)
+
+
+def answer_in_turn(service: WebServer, *answers: Response | None) -> None:
+    remaining = iter(answers)
+    service.handler = lambda request: next(remaining)
+
+
 def test_check_passes_if_key_is_accepted(service: WebServer, hub: Hub) -> None:
-    service.handler = lambda request: Response(404)  # no connection has that id
+    answer_in_turn(service, HEALTHY, NO_SUCH_CONNECTION)
     hub.check()
-    [request] = service.requests
-    assert (request.method, request.target) == ("HEAD", "/api/v1/hubs/signinsamplehub/connections/none")
-    assert request.headers["authorization"].startswith("Bearer ")
+    assert [(request.method, request.target) for request in service.requests] == [
+        ("HEAD", "/api/v1/health"),
+        ("HEAD", "/api/v1/hubs/signinsamplehub/connections/none"),
+    ]
+    for request in service.requests:
+        claims_of(bearer(request), audience=service.url + request.target)
 
 
-def test_check_fails_if_key_is_refused(service: WebServer, hub: Hub) -> None:
-    service.handler = lambda request: Response(401)
-    with pytest.raises(SignalRError, match="SignalR answered 401"):
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([NO_SUCH_CONNECTION], "SignalR answered 404: check that Endpoint is that of an Azure SignalR Service"),
+        ([Response(500)], "SignalR answered 500"),
+        ([HEALTHY, HEALTHY], "SignalR answered 200: check that AzureSignalRConnectionString is that of an Azure"),
+        ([HEALTHY, Response(401)], "SignalR answered 401"),
+    ],
+    ids=["404 to everything", "unhealthy", "200 to everything", "wrong key"],
+)
+def test_check_fails_unless_both_answers_are_right(
+    answers: list[Response], reason: str, service: WebServer, hub: Hub
+) -> None:
+    answer_in_turn(service, *answers)
+    with pytest.raises(SignalRError, match=reason):
         hub.check()
 
 
 def test_check_replaces_closed_connection(service: WebServer, hub: Hub) -> None:
     hub.broadcast("target", [])
-    answers = iter([CLOSE, Response(404)])
-    service.handler = lambda request: next(answers)
+    answer_in_turn(service, CLOSE, HEALTHY, NO_SUCH_CONNECTION)
     hub.check()
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
-from signin.counting.errors import EtagMismatch, NotSent, OutcomeUnknown, PermanentError, StorageError
+from signin.counting.errors import EtagMismatch, NoEffect, OutcomeUnknown, PermanentError, StorageError
 from signin.counting.rows import ABSENT, ShardState, partition
 from signin.counting.table import MAX_VISITS, VisitTable
+from signin.telemetry.outage import with_notes
 from signin.visits.dimensions import DIMENSIONS, Dimension
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
@@ -118,10 +119,10 @@ def reply_without_etags(attempt: table_service.Attempt) -> Reply:
         (reply_without_etags, OutcomeUnknown),
         (table_service.busy_before, OutcomeUnknown),
         (table_service.error_after, OutcomeUnknown),
-        (raising(table_service.no_connection), NotSent),
+        (raising(table_service.no_connection), NoEffect),
         (raising(table_service.wrong_key), PermanentError),
         (raising(table_service.no_table), PermanentError),
-        (raising(table_service.table_is_being_deleted), OutcomeUnknown),
+        (raising(table_service.table_is_being_deleted), NoEffect),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -134,11 +135,13 @@ def test_each_fault_raises_one_error(fault: Fault, error: type[StorageError]) ->
     assert "\n" not in str(raised.value)
 
 
-def test_message_contains_the_error_code() -> None:
+def test_error_code_is_only_in_a_note() -> None:
     service = TableService()
     service.read_errors.append(table_service.wrong_key())
-    with pytest.raises(PermanentError, match=r"\(AuthenticationFailed\): check the key"):
+    with pytest.raises(PermanentError) as raised:
         service.visit_table().read(0)
+    assert str(raised.value) == "Table Storage refuses access: check the key in TableConnectionString"
+    assert with_notes(raised.value) == f"{raised.value} (403 AuthenticationFailed)"
 
 
 def test_missing_table_is_reported() -> None:
@@ -151,24 +154,24 @@ def test_missing_table_is_reported() -> None:
 def test_refused_connection_means_not_sent() -> None:
     with nothing_listening() as url:
         table = VisitTable.from_connection_string(connection_string(url))
-        with pytest.raises(NotSent, match="cannot be reached"):
+        with pytest.raises(NoEffect, match="cannot be reached"):
             table.read(0)
-        with pytest.raises(NotSent, match="cannot be reached"):
+        with pytest.raises(NoEffect, match="cannot be reached"):
             table.commit(0, ABSENT, some_visits(1))
 
 
 def test_no_response_is_retried_by_the_sdk() -> None:
-    responses = [
-        Response(500),
-        Response(503, headers={"Retry-After": "0"}),
-        Response(429, headers={"Retry-After": "0"}),
-        None,
-        Response(202, b"--cut", {"Content-Type": "multipart/mixed; boundary=cut", "Content-Length": "5"}),
-    ]
-    for response in responses:
+    cut = Response(202, b"--cut", {"Content-Type": "multipart/mixed; boundary=cut", "Content-Length": "5"})
+    for response, error in [
+        (Response(500), OutcomeUnknown),
+        (Response(503, headers={"Retry-After": "0"}), OutcomeUnknown),
+        (Response(429, headers={"Retry-After": "0"}), NoEffect),
+        (None, OutcomeUnknown),
+        (cut, OutcomeUnknown),
+    ]:
         with WebServer(lambda request, response=response: response) as server:  # type: ignore[misc]
             table = VisitTable.from_connection_string(connection_string(server.url))
-            with pytest.raises(OutcomeUnknown):
+            with pytest.raises(error):
                 table.commit(0, ABSENT, some_visits(1))
             assert len(server.requests) == 1
 
@@ -300,3 +303,42 @@ def test_write_replaces_only_the_expected_version() -> None:
 
 def test_missing_row_is_none() -> None:
     assert TableService().visit_table().row("p", "r") is None
+
+
+# Health
+
+
+def test_check_changes_no_row() -> None:
+    service = TableService()
+    table = service.visit_table()
+    table.commit(0, ABSENT, some_visits(1))
+    before = [dict(row) for row in service.rows()]
+    state = table.read(0)
+    table.check()
+    assert [dict(row) for row in service.rows()] == before
+    assert table.read(0) == state, "the counting protocol relies on the ETag"
+
+
+def test_check_writes_no_row_that_exists() -> None:
+    service = TableService()
+    service.put("health", "none", Note="of an operator")
+    service.visit_table().check()
+    assert [row.get("Note") for row in service.rows()] == ["of an operator"]
+
+
+def test_check_fails_without_permission_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = TableService()
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise table_service.no_permission()
+
+    monkeypatch.setattr(service, "update_entity", refuse)
+    with pytest.raises(PermanentError, match="the shared access signature in TableConnectionString has to permit"):
+        service.visit_table().check()
+
+
+def test_check_fails_without_permission_to_read() -> None:
+    service = TableService()
+    service.read_errors.append(table_service.no_permission())
+    with pytest.raises(PermanentError):
+        service.visit_table().check()
