@@ -11,7 +11,6 @@ import azure.functions as func
 
 from signin import responses
 from signin.app import current_app, exit_on_sigterm
-from signin.health import check_services
 from signin.responses import Handler
 from signin.visits.dimensions import SignInRequest
 
@@ -55,8 +54,8 @@ async def stats(req: func.HttpRequest) -> func.HttpResponse:
 
 @route("health", "GET", "HEAD")
 async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether the three services behind the app answer."""
-    return responses.health(await check_services(current_app()))
+    """Whether the three services behind the app do what it needs of them."""
+    return responses.health(await current_app().health.problems())
 
 
 @route("badge.svg", "GET", "HEAD")

@@ -20,6 +20,7 @@ from signin.counting.deduplicator import Deduplicator
 from signin.counting.errors import StorageError
 from signin.counting.shards import Shards
 from signin.counting.single_flight import SingleFlight
+from signin.health import Health
 from signin.identity.credential import STORAGE_SCOPE, Bearer, Credential, Identity
 from signin.live.broadcaster import Broadcaster
 from signin.live.hub import ClientAccess, Hub, SignalRError
@@ -73,6 +74,7 @@ class App:
         self._reading = SingleFlight(self._read, _READING_PAUSE)
         self._refreshing = SingleFlight(self._shards.refresh_if_stale, pause=0.0)
         self._reading_outage = Outage(logger, "the statistics cannot be read", "the statistics can be read again")
+        self.health = Health({"table": self._table.check, "blob": self._site.check, "signalr": self._hub.check})
         self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
 
     def start(self) -> None:
@@ -132,18 +134,6 @@ class App:
     async def page(self, path: str, method: str, headers: Mapping[str, str], query: str) -> Page:
         """The static content at a path, see `Site.get`. Raises ContentUnavailable."""
         return await self._site.get(path, method, headers, query)
-
-    def check_table(self) -> None:
-        """Raises StorageError unless Table Storage answers."""
-        self._table.read(0)
-
-    def check_content(self) -> None:
-        """Raises ContentUnavailable unless Blob Storage serves the homepage."""
-        self._site.check()
-
-    def check_signalr(self) -> None:
-        """Raises SignalRError unless SignalR Service answers."""
-        self._hub.check()
 
     def _read(self) -> None:
         """Read the statistics for all requests that wait for them."""

@@ -1,29 +1,59 @@
-"""Whether the three services behind the app answer."""
+"""Whether the three services behind the app do what the app needs of them.
+
+`/health` is public. So a reason has only the app's own words; those of the services and of azure-identity go to the
+log, once for an outage. And it is cheap: all who ask within a second share one check.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
-from signin.app import App
 from signin.counting.errors import StorageError
+from signin.counting.single_flight import SingleFlight
 from signin.live.hub import SignalRError
+from signin.telemetry.outage import Outage
 from signin.website.blobs import ContentUnavailable
 
+logger = logging.getLogger(__name__)
 
-async def check_services(app: App) -> Mapping[str, str | None]:
-    """For each of `table`, `blob` and `signalr`: None if it answers, else one line that describes the problem.
-
-    Takes until all have answered or timed out, a few seconds at most.
-    """
-    checks = {"table": app.check_table, "blob": app.check_content, "signalr": app.check_signalr}
-    problems = await asyncio.gather(*(asyncio.to_thread(_problem, check) for check in checks.values()))
-    return dict(zip(checks, problems, strict=True))
+SHARED_SECONDS = 1.0  # for which the outcome of a check is returned, a failure too
 
 
-def _problem(check: Callable[[], None]) -> str | None:
-    try:
-        check()
-    except (StorageError, ContentUnavailable, SignalRError) as error:
-        return str(error)
-    return None
+class Health:
+    """The checks of the parts, by name. A check blocks, and raises if its part fails. For one event loop."""
+
+    def __init__(self, checks: Mapping[str, Callable[[], object]]) -> None:
+        self._flights = {name: SingleFlight(_Part(name, check).problem, pause=0.0) for name, check in checks.items()}
+
+    async def problems(self) -> Mapping[str, str | None]:
+        """For each part None if it works, else a sentence that gives the reason and what to do.
+
+        Takes until all have answered or timed out, some 15 seconds at most.
+        """
+        problems = await asyncio.gather(*(flight.recent(SHARED_SECONDS) for flight in self._flights.values()))
+        return dict(zip(self._flights, problems, strict=True))
+
+
+class _Part:
+    def __init__(self, name: str, check: Callable[[], object]) -> None:
+        self._name = name
+        self._check = check
+        self._outage = Outage(logger, f"the check of {name} fails", f"the check of {name} passes again")
+
+    def problem(self) -> str | None:
+        try:
+            self._check()
+        except (StorageError, ContentUnavailable, SignalRError) as error:
+            self._outage.failed(error)
+            return _sentence(str(error))
+        except Exception as error:  # a defect, whose text may contain anything
+            self._outage.failed(error, is_defect=True)
+            return f"The check of {self._name} failed unexpectedly: the app's log has the reason."
+        self._outage.succeeded()
+        return None
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,14 @@ from local.environment.services import settings_for
 from tests.conftest import SignalR, StartApp
 from tests.support import TEST_TIMEOUT
 from tests.support.audit import audit
-from tests.support.faults import AFTER, BEFORE, Fault, break_commits
+from tests.support.faults import AFTER, BEFORE, Fault, break_commits, closed_after
 from tests.support.ports import free_ports
 from tests.support.proxy import Proxy
 from tests.support.running_host import RunningHost
 from tests.support.signalr_clients import javascript
 from tests.support.user_agents import CRAWLER
 from tests.support.visitors import visit, visiting
-from tests.support.web_server import CLOSE
+from tests.support.web_server import CLOSE, Response
 
 from .conftest import Site
 
@@ -51,6 +54,63 @@ def test_commit_with_a_fault_counts_once(site: Site, fault: Fault) -> None:
     assert json.loads(reply.body)["stats"]["totalNumber"] == before + 1
     assert audit(site.account).statistics.total == before + 1
     assert site.logged() == [], "a fault is logged although the commit succeeded in the end"
+
+
+def refused(status: int, code: str) -> Fault:
+    body = json.dumps({"odata.error": {"code": code, "message": {"lang": "en-US", "value": "no"}}}).encode()
+    headers = {"Content-Type": "application/json", "x-ms-error-code": code}
+    return lambda proxy, request: Response(status, body, headers)
+
+
+@pytest.mark.parametrize(
+    ("faults", "recorded"),
+    [
+        ([refused(409, "TableBeingDeleted")] * 100, "no"),
+        ([refused(413, "RequestBodyTooLarge")], "no"),
+        ([closed_after, refused(413, "RequestBodyTooLarge")], "unknown"),
+    ],
+    ids=["being deleted", "too large", "too large after a lost response"],
+)
+def test_refused_visit_is_reported_as_not_recorded(site: Site, faults: Sequence[Fault], recorded: str) -> None:
+    before = audit(site.account).statistics.total
+    break_commits(site.table, *faults)
+    try:
+        reply = site.request("/signin")
+    finally:
+        site.table.handler = site.table.forward
+    assert reply.status == 503
+    content = json.loads(reply.body)
+    assert content["recorded"] == recorded
+    assert "TooLarge" not in content["error"]
+    assert audit(site.account).statistics.total == before + (recorded == "unknown")
+    assert len(site.logged()) == 1
+
+
+# Health
+
+
+def test_fifty_health_requests_a_second_share_checks(
+    proxied: Account, table_proxy: Proxy, signalr: SignalR, start_app: StartApp
+) -> None:
+    """At most one check a second: two requests to the table, one to the content and two to SignalR."""
+    proxied.publish().close()
+    with Proxy(proxied.blob_url) as blob, Proxy(signalr.url) as rest_api:
+        settings = settings_for(replace(proxied, blob_url=blob.url), signalr.url)
+        settings["AzureSignalRConnectionString"] += f"ServerEndpoint={rest_api.url};"
+        host = start_app(settings)
+
+        def ask(number: int) -> int:
+            time.sleep(0.2)
+            return host.request("/health").status
+
+        began = time.monotonic()
+        with ThreadPoolExecutor(10) as pool:
+            assert set(pool.map(ask, range(150))) == {200}
+        checks = time.monotonic() - began + 1
+        assert 2 <= len(blob.requests) <= checks
+        assert len(table_proxy.requests) <= 2 * checks
+        assert len(rest_api.requests) <= 2 * checks
+    assert audit(proxied).shards == []
 
 
 # Table Storage: an outage
@@ -131,7 +191,7 @@ async def assert_outage_is_reported(http: aiohttp.ClientSession, url: str) -> No
         while (stats := await get(http, f"{url}/stats"))[0] == 200:  # the cached statistics, for an interval
             pass
     assert stats[0] == 503
-    assert stats[1]["error"].startswith("Table Storage cannot be reached: check that it runs")
+    assert stats[1]["error"].startswith("Table Storage cannot be reached: it accepts no connection; check that it runs")
     status, health = await get(http, f"{url}/health")
     assert status == 503
     assert [part for part, line in health.items() if line["ok"]] == ["signalr"]

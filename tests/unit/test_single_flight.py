@@ -89,3 +89,36 @@ async def test_cancelled_caller_cancels_no_other(work: Work) -> None:
     work.let_return()
     await staying
     assert leaving.cancelled()
+
+
+async def test_recent_joins_the_run_under_way(work: Work) -> None:
+    single_flight = SingleFlight(work, pause=0)
+    first = asyncio.create_task(single_flight.recent(LONG))
+    await work.begun()
+    others = [asyncio.create_task(single_flight.recent(0)) for _ in range(100)]
+    work.let_return()
+    await asyncio.gather(first, *others)
+    assert work.runs == 1
+
+
+@pytest.mark.parametrize("error", [None, ValueError("down")])
+async def test_recent_shares_the_outcome_for_its_age(error: Exception | None, work: Work) -> None:
+    single_flight = SingleFlight(work, pause=0)
+    work.error = error
+    work.let_return(2)
+    for max_age, runs in [(LONG, 1), (LONG, 1), (LONG, 1), (0, 2)]:
+        [outcome] = await asyncio.gather(single_flight.recent(max_age), return_exceptions=True)
+        assert (outcome, work.runs) == (error, runs)
+
+
+async def test_run_begins_anew_whatever_is_recent(work: Work) -> None:
+    single_flight = SingleFlight(work, pause=0)
+    work.let_return(2)
+    await single_flight.recent(LONG)
+    await single_flight.run()
+    assert work.runs == 2
+
+
+async def test_all_callers_get_the_result() -> None:
+    single_flight = SingleFlight(lambda: "result", pause=0)
+    assert set(await asyncio.gather(single_flight.run(), single_flight.recent(0))) == {"result"}

@@ -43,7 +43,9 @@ class Surroundings:
 
 
 def signalr_service(request: Request) -> Response:
-    return Response(202 if request.method == "POST" else 200)
+    if request.method == "POST":
+        return Response(202)
+    return Response(200 if request.target == "/api/v1/health" else 404)
 
 
 def blob_service(request: Request) -> Response:
