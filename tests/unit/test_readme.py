@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from azure.functions.decorators.http import HttpMethod, HttpTrigger
 
-import function_app
 from local.commands import parse
 from local.environment.ports import FLAGS
 from signin.operators import commands
 from signin.settings import Settings, SettingsError
+from tests.support.function_app import load
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = {
@@ -100,7 +100,7 @@ def test_every_route_is_documented_with_its_methods() -> None:
         for route, methods, *_ in rows("docs/routes.md", "Routes")
     }
     served: dict[str, set[str]] = {}
-    for function in function_app.app.get_functions():
+    for function in load().app.get_functions():
         trigger = function.get_trigger()
         assert isinstance(trigger, HttpTrigger)
         path = f"/{trigger.route}" if trigger.route != "{*path}" else "/"
