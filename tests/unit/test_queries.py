@@ -15,17 +15,17 @@ from typing import Any, get_args
 import azure.functions as func
 import pytest
 
-import function_app
 from signin.responses import errors_as_responses
 from signin.settings import SettingsError
 from signin.telemetry.metrics import Duration, Event, Metrics
 from signin.telemetry.outage import Outage
+from tests.support.function_app import load
 
 from .logs import WorkerHandler, in_a_thread
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENT = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
-FUNCTIONS = [str(function.get_function_name()) for function in function_app.app.get_functions()]
+FUNCTIONS = [str(function.get_function_name()) for function in load().app.get_functions()]
 CONSOLE = "Host.Function.Console"
 
 # The columns of Application Insights that the queries may use.
