@@ -13,6 +13,7 @@ import queue
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ from local.node import install_packages, install_publishing_packages
 from local.processes.child import Child
 from local.processes.program import main_program
 from local.progress import StepFailed, step
-from local.publishing import azure, package
+from local.publishing import azure, dependencies, package
 from local.publishing.publisher import Publisher, assets
 
 _WATCH_SECONDS = 1.0
@@ -54,8 +55,7 @@ def main() -> None:
             case "wait":
                 sys.exit(health.wait(options.site))
             case "package":
-                package.build(options.output)
-                print(options.output)
+                build_package(options.output, options.python)
             case "run":
                 run(_ports(options), options.workers, fresh=options.fresh)
             case "services":
@@ -70,7 +70,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         return health.parse(arguments[1:])
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
-    return _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "package":
+        if options.python and not options.with_dependencies:
+            parser.error("--python is only for --with-dependencies")
+        if options.with_dependencies:
+            options.python = options.python or dependencies.DEFAULT_PYTHON
+    return options
 
 
 def run(ports: Ports, workers: int, *, fresh: bool) -> None:
@@ -150,6 +157,19 @@ def publish(blob_url: str | None, site: str) -> None:
         print(f"Published {name}")
 
 
+def build_package(output: Path, python: str | None) -> None:
+    """Build the zip archive that is deployed and print its path; with dependencies for a Python version if given."""
+    if python is None:
+        package.build(output)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            packages = Path(folder) / "packages"
+            with step(f"Dependencies for {python}") as note:
+                dependencies.install(python, packages, note)
+            package.build(output, packages)
+    print(output)
+
+
 def _continue_as(module: str, *arguments: str) -> NoReturn:
     """Replace this program by `python -m module`."""
     command = [sys.executable, "-m", module, *arguments]
@@ -224,6 +244,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("wait", help=health.HELP, add_help=False)
     packaging = commands.add_parser("package", help="build the zip archive that is deployed")
+    packaging.add_argument(
+        "--with-dependencies",
+        action="store_true",
+        help="include the packages of requirements.txt, for a deployment without a remote build",
+    )
+    packaging.add_argument(
+        "--python",
+        choices=dependencies.PYTHONS,
+        metavar="VERSION",
+        help="the app's Python in Azure, for --with-dependencies: "
+        f"{', '.join(dependencies.PYTHONS)}; default: {dependencies.DEFAULT_PYTHON}",
+    )
     packaging.add_argument(
         "--output", type=Path, default=Path(".local/app.zip"), metavar="FILE", help="default: %(default)s"
     )
