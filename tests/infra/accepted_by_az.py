@@ -14,6 +14,7 @@ from typing import Any
 
 from azure.cli.core import get_default_cli
 from knack.events import EVENT_INVOKER_POST_PARSE_ARGS
+from knack.util import CLIError
 
 
 class Accepted(Exception):
@@ -39,6 +40,8 @@ def error_of(arguments: list[str]) -> str | None:
         return None
     except SystemExit:
         pass
+    except CLIError as error:  # a combination of arguments that is checked after the parser
+        return str(error)
     return message.getvalue() or "no message"
 
 

@@ -23,7 +23,7 @@ from .shell import Shell
 
 DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
 
-PROGRAMS = ("az", "azd", "curl", "pre-commit", "python", "python3", "uv")
+PROGRAMS = ("az", "azd", "curl", "func", "pre-commit", "python", "python3", "uv")
 
 # Variables that the documents assume to be set.
 VARIABLES = {"TableConnectionString": "AccountName=account"}
@@ -85,6 +85,16 @@ def test_azure_cli_accepts_every_az_command(recorded: Recorded, azure_cli: Path,
     assert result.returncode == 0, result.stderr
     verdicts = zip(invocations, json.loads(result.stdout), strict=True)
     assert [f"az {' '.join(words)}: {problem}" for words, problem in verdicts if problem] == []
+
+
+def test_every_command_of_core_tools_is_known(recorded: Recorded) -> None:
+    """Its own parser is in no package registry for Python."""
+    publishing = of(recorded, "func", "azure", "functionapp", "publish")
+    assert publishing
+    assert len(of(recorded, "func")) == len(publishing)
+    for name, *options in publishing:
+        assert re.fullmatch(r"[\w-]+", name)
+        assert options == ["--python"]
 
 
 def test_dev_py_accepts_every_command(recorded: Recorded) -> None:
