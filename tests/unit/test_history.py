@@ -51,6 +51,14 @@ def test_older_intervals_are_dropped() -> None:
     }
 
 
+@pytest.mark.parametrize(("name", "stored"), [("minutes", 65), ("hours", 49), ("days", 367)])
+def test_pruned_history_has_exactly_the_stored_intervals(name: str, stored: int) -> None:
+    times = [ago(**{name: amount}) for amount in range(stored + 2)]
+    oldest = int(times[stored - 1].timestamp()) // RESOLUTIONS[name].seconds
+    assert min(History.of(times).pruned(NOW).series[name]) == oldest
+    assert RESOLUTIONS[name].stored == stored
+
+
 def test_minutes_are_empty_after_an_hour_without_visits() -> None:
     assert sum(counts(History.of([ago(hours=1)]), "minutes")) == 0
 
