@@ -1,10 +1,10 @@
 // The requests to the app. URLs are relative because the app itself serves the page.
 
-import { fromStats } from "./snapshot.js";
+import { parseEndpoint, parseFailure, parseRetryAfter, parseSignIn, parseStats } from "./wire.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {{ url: string, accessToken: string }} Endpoint the token is for one connection
+ * @typedef {import("./wire.js").Endpoint} Endpoint
  *
  * @typedef {{ recorded: "yes", endpoint: Endpoint, snapshot: Snapshot }} Counted
  * @typedef {{ recorded: "no", error: string, retryAfter: number }} Refused retryAfter: seconds, 0 if the app sent none
@@ -28,13 +28,10 @@ export async function postSignIn(key, isRepeated) {
     // byte of the response. Requests without credentials have other connections: as a rule this is the first on its own.
     const response = await request(`signin?visit=${key}${isRepeated ? "&repeated=1" : ""}`, "POST", "omit");
     const body = await response.json();
-    if (response.ok) {
-      const { serviceUrl: url, accessToken } = body.authInfo;
-      return { recorded: "yes", endpoint: { url, accessToken }, snapshot: fromStats(body.stats) };
-    }
-    if (body.recorded !== "no") return { recorded: "unknown" };
-    const seconds = Number(response.headers.get("Retry-After"));
-    return { recorded: "no", error: body.error, retryAfter: seconds > 0 ? seconds : 0 };
+    if (response.ok) return { recorded: "yes", ...parseSignIn(body) };
+    const { error, recorded } = parseFailure(body, response.status);
+    if (recorded === "unknown") return { recorded };
+    return { recorded, error, retryAfter: parseRetryAfter(response.headers.get("Retry-After")) };
   } catch {
     return { recorded: "unknown" };
   }
@@ -46,12 +43,12 @@ export async function postSignIn(key, isRepeated) {
  * @returns {Promise<Endpoint>}
  */
 export async function negotiate() {
-  return json(await request("negotiate", "POST"));
+  return parseEndpoint(await json(await request("negotiate", "POST")));
 }
 
 /** Reads the statistics, without being counted. */
 export async function fetchStats() {
-  return fromStats(await json(await request("stats", "GET")));
+  return parseStats(await json(await request("stats", "GET")));
 }
 
 /**
@@ -68,9 +65,14 @@ async function request(path, method, credentials) {
   }
 }
 
-/** @param {Response} response */
+/**
+ * The body of a response; undefined if it is no JSON.
+ *
+ * @param {Response} response
+ * @returns {Promise<unknown>}
+ */
 async function json(response) {
-  if (response.ok) return response.json();
-  const { error } = await response.json().catch(() => ({}));
-  throw new Error(error ?? `The app answered with status ${response.status}.`);
+  const body = await response.json().catch(() => undefined);
+  if (response.ok) return body;
+  throw new Error(parseFailure(body, response.status).error);
 }

@@ -3,7 +3,7 @@
 import { backoff } from "./retry.js";
 
 /**
- * @typedef {import("./api.js").Endpoint} Endpoint
+ * @typedef {import("./wire.js").Endpoint} Endpoint
  * @typedef {"connecting" | "live" | "reconnecting" | "offline"} State
  *
  * @typedef {object} Hub one connection, for one use

@@ -2,6 +2,7 @@
 
 /**
  * @typedef {"minutes" | "hours" | "days"} Range
+ * @typedef {Record<Range, { start: string, counts: number[] }>} HistoryJson as the app sends it
  * @typedef {{ start: number, counts: readonly number[] }} Series visits by interval from `start` on, ms since 1970
  * @typedef {{ at: number, series: Readonly<Record<Range, Series>> }} History `at`: ms since 1970, this device's clock
  */
@@ -9,13 +10,13 @@
 /** Length of an interval, in ms. */
 export const INTERVAL = Object.freeze({ minutes: 60_000, hours: 3_600_000, days: 86_400_000 });
 
-const RANGES = /** @type {Range[]} */ (Object.keys(INTERVAL));
+export const RANGES = /** @type {Range[]} */ (Object.keys(INTERVAL));
 const FEWEST_DAYS = 30;
 
 /**
- * Parses the `history` of a response of the app.
+ * The history of a response of the app, which is well-formed.
  *
- * @param {Record<Range, { start: string, counts: number[] }>} json
+ * @param {HistoryJson} json
  * @param {number} at time of the response, ms since 1970
  * @returns {History}
  */

@@ -2,19 +2,22 @@
 
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 
+import { parseUpdate } from "./wire.js";
+
 const START_TIMEOUT = 30_000; // ms
 
 /**
- * @param {import("./api.js").Endpoint} endpoint
- * @param {(...update: Parameters<typeof import("./snapshot.js").snapshot>) => void} onUpdate
+ * @param {import("./wire.js").Endpoint} endpoint
+ * @param {(snapshot: import("./snapshot.js").Snapshot) => void} onSnapshot
  * @returns {import("./connection.js").Hub}
  */
-export function openHub({ url, accessToken }, onUpdate) {
+export function openHub({ url, accessToken }, onSnapshot) {
   const hub = new HubConnectionBuilder()
     .withUrl(url, { accessTokenFactory: () => accessToken, timeout: 15_000 })
     .configureLogging(LogLevel.Error)
     .build();
-  hub.on("updateSignInStats", onUpdate);
+  // The client library logs a malformed update, and the connection goes on.
+  hub.on("updateSignInStats", (...update) => onSnapshot(parseUpdate(update)));
   return {
     start: () => startWithTimeout(hub),
     stop: () => hub.stop(),

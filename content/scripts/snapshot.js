@@ -1,6 +1,6 @@
 // The statistics on the page. They only grow, so of two snapshots the one with the higher total is newer.
 
-import { advance, fromJson } from "./history.js";
+import { advance } from "./history.js";
 
 /**
  * @typedef {Readonly<Record<string, number>>} Counts visits by label
@@ -14,33 +14,9 @@ import { advance, fromJson } from "./history.js";
  */
 
 /**
- * A snapshot of a live update, from its arguments in the hub's order. It has no history.
- *
- * @param {number} total
- * @param {Counts} byOS
- * @param {Counts} byBrowser
- * @param {CountsByKey} [more]
- * @returns {Snapshot}
- */
-export function snapshot(total, byOS, byBrowser, more) {
-  if (!Number.isInteger(total)) throw new TypeError(`The total must be a whole number, not ${total}.`);
-  return { total, counts: { byOS, byBrowser, ...more }, history: null };
-}
-
-/**
- * A snapshot of the `stats` of a response of the app.
- *
- * @param {{ totalNumber: number, byOS: Counts, byBrowser: Counts, history?: Parameters<typeof fromJson>[0] }} stats
- * @param {number} [now] ms
- * @returns {Snapshot}
- */
-export function fromStats({ totalNumber, byOS, byBrowser, history, ...more }, now = Date.now()) {
-  return { ...snapshot(totalNumber, byOS, byBrowser, more), history: history ? fromJson(history, now) : null };
-}
-
-/**
- * Merges two snapshots that may have arrived in the wrong order: the counts of the higher total, or older ones of a
- * member that it lacks, and the history that was read last. Visits that are missing in that history are added to its newest interval.
+ * Merges two snapshots that may have arrived in the wrong order: the counts of the higher total, completed by those that
+ * only the other one has, and the history that was read last. Visits that are missing in that history are added to its
+ * newest interval.
  *
  * @param {Snapshot | null} current
  * @param {Snapshot} next

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice, pairwise
 
+from playwright.sync_api import Route, WebSocket, expect
+
 from local.emulators.azurite import Account
 from tests.support.audit import audit
 from tests.support.user_agents import BROWSERS, CHROME_ON_WINDOWS, FIREFOX_ON_LINUX, SAFARI_ON_IPHONE
@@ -81,3 +83,44 @@ def test_prerendered_page_is_counted_when_shown(site: Site, account: Account, vi
     visitor.expect_state("live")
     visitor.expect_total(1)
     assert audit(account).statistics.total == 1
+
+
+def test_page_with_a_hanging_sign_in_is_live_after_two_seconds(
+    site: Site, account: Account, visitors: Visitors
+) -> None:
+    site.visit()
+    visitor = visitors.enter(site)
+    visitor.page.clock.install()
+    sign_ins: list[Route] = []
+    visitor.page.route("**/signin?*", lambda route: sign_ins.append(route))  # neither answered nor passed on
+    sockets: list[WebSocket] = []
+    visitor.page.on("websocket", lambda socket: sockets.append(socket))
+    with visitor.page.expect_request("**/signin?*"):
+        visitor.page.goto(site.url)
+    visitor.page.clock.fast_forward(2_000)
+    visitor.expect_state("live")
+    visitor.expect_total(1)
+    expect(visitor.problem).to_be_hidden()
+    site.visit()
+    visitor.expect_total(2)
+
+    (sign_in,) = sign_ins
+    with visitor.page.expect_response("**/signin?*"):
+        sign_in.continue_()
+    visitor.expect_total(3)
+    visitor.expect(audit(account).statistics)
+    assert visitor.shown.totals == [1, 2, 3]
+    assert visitor.shown.states == ["connecting", "live"]
+    assert len(sockets) == 1
+
+
+def test_gain_is_the_number_of_new_visits(shared_site: Site, visitors: Visitors) -> None:
+    visitor = visitors.open(shared_site)
+    visitor.expect_state("live")
+    gain = visitor.page.locator(".gain")
+    expect(gain).to_be_empty()
+    for total, text in ((5_000_000, None), (5_000_001, "+1"), (5_001_234, "+1,233")):
+        shared_site.broadcast(total, {"Windows": total}, {"Chrome": total})
+        visitor.expect_total(total)
+        if text:
+            expect(gain).to_have_text(text)

@@ -1,18 +1,13 @@
 // Homepages without a browser: `node pages.mjs <url of the app> <number of pages>`.
 //
-// Each page is made of the homepage's own modules, put together as main.js does, and has a SignalR connection of its
-// own by the real client. Each event of a page is a line of JSON on standard output: [page, "total", 3] when it shows
-// another number, [page, "state", "live"], or [page, "request", "POST signin"]. The process ends with its standard input.
+// Each page is the homepage without its elements, and has a SignalR connection of its own by the real client. Each event
+// of a page is a line of JSON on standard output: [page, "total", 3] when it shows another number,
+// [page, "state", "live"], or [page, "request", "POST signin"]. The process ends with its standard input.
 
 import { AsyncLocalStorage } from "node:async_hooks";
 
-import { fetchStats, negotiate, postSignIn } from "../../content/scripts/api.js";
-import { createCatchUp } from "../../content/scripts/catch-up.js";
-import { LiveConnection } from "../../content/scripts/connection.js";
 import { openHub } from "../../content/scripts/hub.js";
-import { sleep } from "../../content/scripts/retry.js";
-import { signIn } from "../../content/scripts/signin.js";
-import { merge, snapshot } from "../../content/scripts/snapshot.js";
+import { startPage } from "../../content/scripts/page.js";
 
 const [app, count] = process.argv.slice(2);
 const currentPage = new AsyncLocalStorage();
@@ -31,35 +26,20 @@ function report(what, value) {
 }
 
 function openPage() {
-  let latest = null;
-  let connecting = false;
-
-  function accept(next) {
-    const previous = latest?.total;
-    latest = merge(latest, next);
-    if (latest.total !== previous) report("total", latest.total);
-  }
-
-  const catchUp = createCatchUp({ fetchStats, onSnapshot: accept, onError: () => {}, wait: sleep });
-  const connection = new LiveConnection({
-    negotiate,
-    open: (endpoint) => openHub(endpoint, (...update) => accept(snapshot(...update))),
-    onState: (state) => report("state", state),
-    onAttempt: catchUp,
-    wait: sleep,
-    isOnline: () => true,
-    now: () => performance.now(),
-  });
-
-  function onAnswer(answer) {
-    if (answer.recorded === "yes") accept(answer.snapshot);
-    else void catchUp();
-    if (connecting) return;
-    connecting = true;
-    void connection.run(answer.recorded === "yes" ? answer.endpoint : undefined);
-  }
-
-  void signIn({ post: postSignIn, onAnswer });
+  let shown;
+  const view = {
+    announce() {},
+    showAge() {},
+    showProblem() {},
+    showSnapshot({ total }) {
+      if (total !== shown) report("total", total);
+      shown = total;
+    },
+    showState: (state) => report("state", state),
+    tryNowButton: new EventTarget(),
+  };
+  const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  void startPage({ view, openHub, window: new EventTarget(), document, navigator: { onLine: true } });
 }
 
 process.stdin.resume();

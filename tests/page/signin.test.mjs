@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { fetchStats, negotiate, postSignIn } from "../../content/scripts/api.js";
 import { REPEATABLE, SETTLED, signIn } from "../../content/scripts/signin.js";
-import { fromStats } from "../../content/scripts/snapshot.js";
+import { parseStats } from "../../content/scripts/wire.js";
 
 const STATS = { totalNumber: 3, byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, byDevice: { Phone: 3 } };
 const COUNTED = { authInfo: { serviceUrl: "https://x/client/?hub=h", accessToken: "t" }, stats: STATS };
@@ -95,6 +95,9 @@ const UNKNOWN = {
   "the error is empty": () => new Response(null, { status: 500 }),
   "the answer is cut off": () => new Response('{"authInfo":', { status: 200 }),
   "the answer has other members": () => json(200, { ok: true }),
+  "the statistics are malformed": () => json(200, { ...COUNTED, stats: { ...STATS, byOS: null } }),
+  "the endpoint is malformed": () => json(200, { ...COUNTED, authInfo: null }),
+  "the error is not an object": () => json(503, null),
   "the network fails": () => Promise.reject(new TypeError("Failed to fetch")),
   "no answer comes in time": () => Promise.reject(new DOMException("The operation timed out.", "TimeoutError")),
 };
@@ -139,6 +142,12 @@ test("the end of the repetitions withdraws the last refusal", async (t) => {
   assert.deepEqual(outcomes(answers.slice(-2)), ["no", "unknown"]);
 });
 
+test("a Retry-After of years does not overflow the timer", async (t) => {
+  serve(t, () => refused({ "Retry-After": "1e9" }), counted);
+  const { waits } = await run();
+  assert.deepEqual(waits, [3_600_001]);
+});
+
 test("refusals alone are retried for ever", async (t) => {
   serve(t, ...Array(100).fill(() => refused({ "Retry-After": "60" })), counted);
   const { answers } = await run();
@@ -163,7 +172,7 @@ test("negotiate and fetchStats use their own routes", async (t) => {
     () => json(200, STATS),
   );
   assert.deepEqual(await negotiate(), endpoint);
-  assert.deepEqual(await fetchStats(), fromStats(STATS));
+  assert.deepEqual(await fetchStats(), parseStats(STATS));
   assert.deepEqual(requests, ["POST negotiate", "GET stats"]);
 });
 
@@ -177,4 +186,39 @@ test("a failed read reports the app's error, the status, or no answer", async (t
   await assert.rejects(fetchStats(), { message: "The table is away." });
   await assert.rejects(fetchStats(), { message: "The app answered with status 502." });
   await assert.rejects(fetchStats(), { message: "The app did not answer." });
+});
+
+const REQUEST_TIMEOUT = 60_000; // ms
+
+test("every request is abandoned after a minute without an answer", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  t.mock.method(AbortSignal, "timeout", (ms) => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new DOMException("The operation timed out.", "TimeoutError")), ms);
+    return controller.signal;
+  });
+  t.mock.method(globalThis, "fetch", (path, { signal }) => {
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  const results = [];
+  const record = (result) => results.push(result.message ?? result.recorded);
+  for (const request of [postSignIn("KEY", false), fetchStats(), negotiate()]) void request.then(record, record);
+  t.mock.timers.tick(REQUEST_TIMEOUT - 1);
+  await new Promise(setImmediate);
+  assert.deepEqual(results, []);
+  t.mock.timers.tick(1);
+  await new Promise(setImmediate);
+  assert.deepEqual(results.toSorted(), ["The app did not answer.", "The app did not answer.", "unknown"]);
+});
+
+test("a malformed read names what is malformed", async (t) => {
+  serve(
+    t,
+    () => json(200, { ...STATS, byOS: null }),
+    () => html(200),
+    () => json(200, { url: 5, accessToken: "t" }),
+  );
+  await assert.rejects(fetchStats(), { message: "The app sent a malformed byOS." });
+  await assert.rejects(fetchStats(), { message: "The app sent a malformed answer." });
+  await assert.rejects(negotiate(), { message: "The app sent a malformed url." });
 });

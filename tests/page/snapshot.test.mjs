@@ -1,20 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fromStats, merge, shares, snapshot } from "../../content/scripts/snapshot.js";
+import { fromJson } from "../../content/scripts/history.js";
+import { merge, shares } from "../../content/scripts/snapshot.js";
 
 const NOW = Date.parse("2026-11-23T11:35:20Z");
+
+/** The snapshot of a live update. */
+const snapshot = (total, byOS, byBrowser, more) => ({ total, counts: { byOS, byBrowser, ...more }, history: null });
+
 const AT_3 = snapshot(3, { Windows: 2, macOS: 1 }, { Chrome: 3 }, { byDevice: { Desktop: 3 } });
 const AT_4 = snapshot(4, { Windows: 3, macOS: 1 }, { Chrome: 4 }, { byDevice: { Desktop: 4 } });
 
-/** Statistics as the app returns them, with all visits in the newest two minutes. */
-function stats(totalNumber, minutes) {
-  const of = (start) => ({ start, counts: minutes });
-  const start = "2026-11-23T11:34:00Z";
-  return { totalNumber, byOS: {}, byBrowser: {}, history: { minutes: of(start), hours: of(start), days: of(start) } };
+/** A snapshot of the app's statistics, with all visits in the newest two minutes. */
+function read(total, counts, now = NOW) {
+  const series = { start: "2026-11-23T11:34:00Z", counts };
+  return { ...snapshot(total, {}, {}), history: fromJson({ minutes: series, hours: series, days: series }, now) };
 }
 
-const read = (totalNumber, minutes, now = NOW) => fromStats(stats(totalNumber, minutes), now);
 const minutes = ({ history }) => history.series.minutes.counts;
 
 test("the first snapshot is accepted", () => {
@@ -82,25 +85,6 @@ test("the history sums up to the total in any order of arrival", () => {
 test("the history advances with time, without updates", () => {
   const current = read(5, [2, 3]);
   assert.deepEqual(minutes(merge(current, current, NOW + 60_000)), [3, 0]);
-});
-
-test("statistics without devices and history are valid", () => {
-  const old = { totalNumber: 3, byOS: { Windows: 2, macOS: 1 }, byBrowser: { Chrome: 3 } };
-  const { byOS, byBrowser } = AT_3.counts;
-  assert.deepEqual(fromStats(old), { ...AT_3, counts: { byOS, byBrowser } });
-  assert.deepEqual(fromStats({ ...old, byDevice: { Desktop: 3 } }), AT_3);
-});
-
-test("statistics may have further counts", () => {
-  const counts = { byOS: {}, byBrowser: {}, byDevice: {}, byPlanet: { Earth: 3 } };
-  assert.deepEqual(fromStats({ totalNumber: 3, ...counts }), { total: 3, counts, history: null });
-  assert.deepEqual(snapshot(3, {}, {}, { byDevice: {}, byPlanet: { Earth: 3 } }).counts, counts);
-});
-
-test("a total that is not an integer is rejected", () => {
-  for (const totalNumber of [undefined, null, "3", 1.5, Number.NaN]) {
-    assert.throws(() => fromStats({ totalNumber, byOS: {}, byBrowser: {} }), TypeError);
-  }
 });
 
 test("shares are sorted by count, and equal counts by label", () => {

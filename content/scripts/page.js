@@ -1,0 +1,131 @@
+// The life of the page: it signs in once, stays connected, and keeps up to date what it shows.
+
+import { createAnnouncer } from "./announcer.js";
+import { fetchStats, negotiate, postSignIn } from "./api.js";
+import { createCatchUp } from "./catch-up.js";
+import { LiveConnection } from "./connection.js";
+import { sleep } from "./retry.js";
+import { signIn } from "./signin.js";
+import { merge } from "./snapshot.js";
+
+const PATIENCE = 2_000; // ms; then the page shows the statistics while the sign-in is still under way
+const REREAD = 300_000; // ms between reads of the statistics, which correct the history
+const TICK = 5_000; // ms between updates of the chart and the age
+
+/**
+ * @typedef {import("./api.js").SignInAnswer} SignInAnswer
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./view.js").Problem} Problem
+ *
+ * @typedef {object} Options
+ * @property {Pick<typeof import("./view.js"),
+ *   "announce" | "showAge" | "showProblem" | "showSnapshot" | "showState" | "tryNowButton">} view
+ * @property {typeof import("./hub.js").openHub} openHub
+ * @property {EventTarget} window
+ * @property {EventTarget & { visibilityState: string, prerendering?: boolean }} document
+ * @property {{ onLine: boolean }} navigator
+ */
+
+/**
+ * Resolves when the visit is settled; the page lives on.
+ *
+ * @param {Options} options
+ */
+export async function startPage({ view, openHub, window, document, navigator }) {
+  /** @type {Snapshot | null} */
+  let latest = null;
+  let updatedAt = 0;
+  /** @type {Problem | null} */
+  let signInProblem = null;
+  /** @type {Problem | null} */
+  let readingProblem = null;
+  let isConnecting = false;
+
+  const alarm = new EventTarget();
+  const wake = () => alarm.dispatchEvent(new Event("wake"));
+  /** @param {number} ms */
+  const waitOrWake = (ms) => sleep(ms, alarm);
+
+  const announce = createAnnouncer({ speak: view.announce, wait: sleep });
+
+  /** @param {Snapshot} next */
+  function accept(next) {
+    latest = merge(latest, next);
+    updatedAt = performance.now();
+    view.showSnapshot(latest);
+    view.showAge(0);
+    announce(latest.total);
+    showProblems();
+  }
+
+  /** A failure to read the statistics is shown only while there are none on the page. */
+  function showProblems() {
+    view.showProblem(signInProblem ?? (latest ? null : readingProblem));
+  }
+
+  const catchUp = createCatchUp({
+    fetchStats,
+    onSnapshot: accept,
+    onError: ({ message }) => {
+      readingProblem = { headline: "The counter cannot be read. We keep trying.", detail: message };
+      showProblems();
+    },
+    wait: waitOrWake,
+  });
+
+  const connection = new LiveConnection({
+    negotiate,
+    open: (endpoint) => openHub(endpoint, accept),
+    onState: view.showState,
+    onAttempt: catchUp,
+    wait: waitOrWake,
+    isOnline: () => navigator.onLine,
+    now: () => performance.now(),
+  });
+
+  /** @param {SignInAnswer} answer */
+  function onAnswer(answer) {
+    clearTimeout(late);
+    signInProblem =
+      answer.recorded === "no"
+        ? { headline: "Your visit is not counted yet. We keep trying.", detail: answer.error }
+        : null;
+    if (answer.recorded === "yes") accept(answer.snapshot);
+    else void catchUp();
+    showProblems();
+    if (isConnecting) return;
+    isConnecting = true;
+    void connection.run(answer.recorded === "yes" ? answer.endpoint : undefined);
+  }
+
+  // A prerendered page waits until it is shown, because it may never be.
+  if (document.prerendering) {
+    await new Promise((resolve) => document.addEventListener("prerenderingchange", resolve, { once: true }));
+  }
+
+  // A socket does not survive the loss of the network, and an open socket keeps the page out of the back/forward cache.
+  window.addEventListener("offline", () => connection.drop());
+  window.addEventListener("pagehide", () => connection.drop());
+
+  window.addEventListener("online", wake);
+  window.addEventListener("pageshow", wake);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState !== "visible") return;
+    wake();
+    // After a sleep the connection may be dead; SignalR notices it only half a minute later.
+    if (latest !== null) void catchUp();
+  });
+  view.tryNowButton.addEventListener("click", wake);
+
+  setInterval(() => {
+    if (latest === null) return;
+    view.showSnapshot(merge(latest, latest)); // the history advances even without visits
+    view.showAge(performance.now() - updatedAt);
+  }, TICK);
+  setInterval(() => {
+    if (latest !== null && document.visibilityState === "visible") void catchUp();
+  }, REREAD * (0.8 + 0.4 * Math.random())); // jitter, so that the pages do not all read at once
+
+  const late = setTimeout(onAnswer, PATIENCE, { recorded: "unknown" });
+  await signIn({ post: postSignIn, onAnswer, wait: waitOrWake });
+}

@@ -1,0 +1,316 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { startPage } from "../../content/scripts/page.js";
+import { parseUpdate } from "../../content/scripts/wire.js";
+
+const START = Date.parse("2026-11-23T11:35:20Z");
+const REREAD = 300_000; // ms
+const LONGEST_BACKOFF = 30_000; // ms
+
+const statsOf = (totalNumber) => ({
+  totalNumber,
+  byOS: { Windows: totalNumber },
+  byBrowser: { Chrome: totalNumber },
+  history: Object.fromEntries(
+    ["minutes", "hours", "days"].map((range) => [range, { start: "2026-11-23T11:34:00Z", counts: [0, totalNumber] }]),
+  ),
+});
+const signedIn = (total, accessToken = "of-sign-in") => ({
+  authInfo: { serviceUrl: "https://x/client/?hub=h", accessToken },
+  stats: statsOf(total),
+});
+const NEGOTIATED = { url: "https://x/client/?hub=h", accessToken: "negotiated" };
+
+/** Resolves when all pending promises have run. */
+const settled = () => new Promise(setImmediate);
+
+/**
+ * A page with mocked time. The test answers its requests: `answers` has a list for each path, and the last answer of a
+ * list is repeated. An answer is a body, a Response, or a promise, for example NEVER.
+ */
+async function open(t, answers = {}, { random = 0.5 } = {}) {
+  let time = 0;
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: START });
+  t.mock.method(performance, "now", () => time);
+  t.mock.method(Math, "random", () => random);
+
+  const page = {
+    requests: [],
+    hubs: [],
+    shown: [],
+    ages: [],
+    states: [],
+    problem: null,
+    answers: { signin: [signedIn(1)], stats: [statsOf(1)], negotiate: [NEGOTIATED], ...answers },
+    window: new EventTarget(),
+    document: Object.assign(new EventTarget(), { visibilityState: "visible" }),
+    navigator: { onLine: true },
+    tryNowButton: new EventTarget(),
+    count: (path) => page.requests.filter((request) => request === path).length,
+    get hub() {
+      return page.hubs.at(-1);
+    },
+    async pass(ms) {
+      time += ms;
+      t.mock.timers.tick(ms);
+      await settled();
+    },
+    async dispatch(target, type) {
+      target.dispatchEvent(new Event(type));
+      await settled();
+    },
+  };
+
+  t.mock.method(globalThis, "fetch", async (address) => {
+    const path = address.split("?")[0];
+    page.requests.push(path);
+    const list = page.answers[path];
+    const answer = await (list.length > 1 ? list.shift() : list[0]);
+    return answer instanceof Response ? answer : Response.json(answer);
+  });
+
+  function openHub(endpoint, onSnapshot) {
+    const started = Promise.withResolvers();
+    const closed = Promise.withResolvers();
+    page.hubs.push({
+      endpoint,
+      succeed: () => (started.resolve(), settled()),
+      fail: () => (started.reject(new Error("refused")), settled()),
+      send: (total) => (onSnapshot(parseUpdate([total, { Windows: total }, { Chrome: total }])), settled()),
+    });
+    return { start: () => started.promise, stop: async () => closed.resolve(), closed: closed.promise };
+  }
+
+  const view = {
+    announce() {},
+    showAge: (ms) => page.ages.push(ms),
+    showProblem: (problem) => (page.problem = problem),
+    showSnapshot: (snapshot) => page.shown.push(snapshot),
+    showState: (state) => page.states.at(-1) !== state && page.states.push(state),
+    tryNowButton: page.tryNowButton,
+  };
+  void startPage({ view, openHub, window: page.window, document: page.document, navigator: page.navigator });
+  await settled();
+  return page;
+}
+
+const NEVER = new Promise(() => {});
+const refusal = () => Response.json({ error: "away", recorded: "no" }, { status: 503 });
+const totals = ({ shown }) => shown.map(({ total }) => total).filter((total, index, all) => total !== all[index - 1]);
+const newest = ({ shown }) => shown.at(-1).history.series.minutes.counts;
+
+// The sign-in
+
+test("a page that signs in makes one request and one connection", async (t) => {
+  const page = await open(t);
+  assert.deepEqual(page.requests, ["signin"]);
+  assert.deepEqual(totals(page), [1]);
+  assert.deepEqual(
+    page.hubs.map(({ endpoint }) => endpoint.accessToken),
+    ["of-sign-in"],
+  );
+});
+
+test("a sign-in that hangs shows the statistics after two seconds, live", async (t) => {
+  const page = await open(t, { signin: [NEVER], stats: [statsOf(7)] });
+  await page.pass(1_999);
+  assert.deepEqual(page.requests, ["signin"]);
+  await page.pass(1);
+  assert.deepEqual(totals(page), [7]);
+  assert.equal(page.problem, null);
+  await page.hub.succeed();
+  await page.hub.send(8);
+  assert.deepEqual(totals(page), [7, 8]);
+  assert.deepEqual(page.states, ["connecting", "live"]);
+  assert.equal(page.hub.endpoint.accessToken, "negotiated");
+});
+
+for (const [answer, expected] of [
+  [9, [7, 9]],
+  [5, [7]],
+]) {
+  test(`the late answer ${answer} of a sign-in leaves one connection and no smaller number`, async (t) => {
+    const signin = Promise.withResolvers();
+    const page = await open(t, { signin: [signin.promise], stats: [statsOf(7)] });
+    await page.pass(2_000);
+    await page.hub.succeed();
+    signin.resolve(signedIn(answer));
+    await settled();
+    assert.deepEqual(totals(page), expected);
+    assert.equal(page.hubs.length, 1);
+    assert.equal(page.count("signin"), 1);
+    assert.deepEqual(page.states, ["connecting", "live"]);
+  });
+}
+
+test("a sign-in that answers in time causes no read", async (t) => {
+  const page = await open(t);
+  await page.pass(2_000);
+  assert.equal(page.count("stats"), 0);
+});
+
+test("several answers of the sign-in open one connection", async (t) => {
+  const page = await open(t, { signin: [refusal(), refusal(), signedIn(2)] });
+  assert.match(page.problem.headline, /not counted yet/);
+  await page.pass(LONGEST_BACKOFF);
+  await page.pass(LONGEST_BACKOFF);
+  assert.equal(page.count("signin"), 3);
+  assert.equal(page.problem, null);
+  assert.equal(page.hubs.length, 1);
+  assert.equal(page.count("negotiate"), 1);
+});
+
+test("a prerendered page does nothing until it is shown", async (t) => {
+  const document = Object.assign(new EventTarget(), { visibilityState: "hidden", prerendering: true });
+  const requests = t.mock.method(globalThis, "fetch", async () => NEVER);
+  const view = { tryNowButton: new EventTarget() };
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  void startPage({ view, document, window: new EventTarget(), navigator: { onLine: true } });
+  t.mock.timers.tick(REREAD * 2);
+  await settled();
+  assert.equal(requests.mock.callCount(), 0);
+  document.dispatchEvent(new Event("prerenderingchange"));
+  await settled();
+  assert.equal(requests.mock.callCount(), 1);
+});
+
+// The tick and the reads
+
+test("the age is updated every five seconds and reset by each update", async (t) => {
+  const page = await open(t);
+  await page.hub.succeed();
+  assert.equal(page.ages.at(-1), 0);
+  await page.pass(5_000);
+  await page.pass(5_000);
+  assert.deepEqual(page.ages.slice(-2), [5_000, 10_000]);
+  await page.hub.send(2);
+  assert.equal(page.ages.at(-1), 0);
+  await page.pass(5_000);
+  assert.equal(page.ages.at(-1), 5_000);
+});
+
+test("an update without new visits resets the age too", async (t) => {
+  const page = await open(t);
+  await page.hub.succeed();
+  await page.pass(5_000);
+  await page.hub.send(1);
+  await page.pass(5_000);
+  assert.equal(page.ages.at(-1), 5_000);
+});
+
+test("the chart advances without updates", async (t) => {
+  const page = await open(t);
+  assert.deepEqual(newest(page), [0, 1]);
+  await page.pass(40_000);
+  assert.deepEqual(newest(page), [1, 0]);
+});
+
+test("a visible page reads the statistics again every five minutes", async (t) => {
+  const page = await open(t, { stats: [statsOf(1), statsOf(6)] });
+  await page.hub.succeed();
+  assert.equal(page.count("stats"), 1);
+  await page.pass(REREAD - 1);
+  assert.equal(page.count("stats"), 1);
+  await page.pass(1);
+  assert.deepEqual(totals(page), [1, 6]);
+  page.document.visibilityState = "hidden";
+  await page.pass(REREAD);
+  assert.equal(page.count("stats"), 2);
+});
+
+for (const [random, interval] of [
+  [0, 240_000],
+  [0.75, 330_000],
+]) {
+  test(`the interval of the reads is random: ${interval / 1_000} s`, async (t) => {
+    const page = await open(t, {}, { random });
+    await page.hub.succeed();
+    await page.pass(interval - 1);
+    assert.equal(page.count("stats"), 1);
+    await page.pass(1);
+    assert.equal(page.count("stats"), 2);
+  });
+}
+
+test("a page that is shown again reads the statistics", async (t) => {
+  const page = await open(t, { stats: [statsOf(1), statsOf(4)] });
+  await page.hub.succeed();
+  page.document.visibilityState = "hidden";
+  await page.dispatch(page.document, "visibilitychange");
+  assert.equal(page.count("stats"), 1);
+  page.document.visibilityState = "visible";
+  await page.dispatch(page.document, "visibilitychange");
+  assert.deepEqual(totals(page), [1, 4]);
+});
+
+// The connection
+
+const WAKERS = {
+  "the network is back": (page) => page.dispatch(page.window, "online"),
+  "the page is restored": (page) => page.dispatch(page.window, "pageshow"),
+  "the page is shown": (page) => page.dispatch(page.document, "visibilitychange"),
+  "the visitor tries now": (page) => page.dispatch(page.tryNowButton, "click"),
+};
+
+for (const [reason, wake] of Object.entries(WAKERS)) {
+  test(`a page connects at once if ${reason}`, async (t) => {
+    const page = await open(t);
+    await page.hub.fail();
+    assert.equal(page.hubs.length, 1);
+    await wake(page);
+    assert.equal(page.hubs.length, 2);
+  });
+}
+
+const LOSSES = { offline: "the network is lost", pagehide: "the page is left" };
+
+for (const [event, reason] of Object.entries(LOSSES)) {
+  test(`a page drops its connection if ${reason}`, async (t) => {
+    const page = await open(t);
+    await page.hub.succeed();
+    await page.dispatch(page.window, event);
+    assert.equal(page.states.at(-1), "reconnecting");
+    await page.dispatch(page.window, "online");
+    await page.hub.succeed();
+    assert.equal(page.states.at(-1), "live");
+  });
+}
+
+// Malformed answers
+
+const MALFORMED = {
+  null: null,
+  "a text": "<h1>Welcome</h1>",
+  "an empty object": {},
+  "no systems": { ...statsOf(9), byOS: null },
+  "an impossible total": { ...statsOf(9), totalNumber: 1e30 },
+  "no chart": { ...statsOf(9), history: { minutes: null } },
+};
+
+for (const [name, body] of Object.entries(MALFORMED)) {
+  test(`malformed answers stop neither connection nor tick: ${name}`, async (t) => {
+    const page = await open(t, { signin: [{ ...signedIn(9), stats: body }], stats: [body], negotiate: [body] });
+    assert.deepEqual(page.shown, []);
+    assert.match(page.problem.detail, /^The app sent a malformed /);
+    for (let second = 0; second < 10; second++) await page.pass(1_000);
+    assert.ok(page.count("negotiate") > 1);
+    assert.equal(page.hubs.length, 0);
+
+    Object.assign(page.answers, { stats: [statsOf(3)], negotiate: [NEGOTIATED] });
+    await page.pass(LONGEST_BACKOFF);
+    await page.hub.succeed();
+    assert.deepEqual(totals(page), [3]);
+    assert.equal(page.problem, null);
+    assert.equal(page.states.at(-1), "live");
+
+    page.answers.stats = [body];
+    await page.dispatch(page.document, "visibilitychange");
+    const shown = page.shown.length;
+    await page.pass(5_000);
+    assert.ok(page.shown.length > shown, "the page does not tick");
+    assert.equal(page.ages.at(-1), 5_000);
+    await page.hub.send(4);
+    assert.deepEqual(totals(page), [3, 4]);
+  });
+}
