@@ -92,6 +92,9 @@ param perInstanceConcurrency int = 100
 @description('Seconds between broadcasts, 0.1 to 3600.')
 param broadcastIntervalSeconds string = '1'
 
+@description('The most broadcasts of a day (UTC), 1000 to 1000000. Empty: no limit.')
+param maximumBroadcastsPerDay string = ''
+
 @description('Content-Security-Policy of the pages. Empty: the app\'s own; none: no policy.')
 param contentSecurityPolicy string = ''
 
@@ -210,6 +213,7 @@ module settings 'settings.bicep' = {
       BlobHost__clientId: identity.outputs.clientId
       AzureSignalRConnectionString: 'Endpoint=https://${signalR.outputs.hostName};AuthType=azure.msi;ClientId=${identity.outputs.clientId};Version=1.0;'
       BroadcastIntervalSeconds: broadcastIntervalSeconds
+      MaximumBroadcastsPerDay: maximumBroadcastsPerDay
       ContentSecurityPolicy: contentSecurityPolicy
       // Settings of the Functions host. It needs the name of its account besides the URL: at its start some of its parts
       // look for the name only (Azure/azure-functions-host #11782, #11787).

@@ -25,6 +25,7 @@ from signin.identity.credential import STORAGE_SCOPE, Bearer, Credential, Identi
 from signin.live.broadcaster import Broadcaster
 from signin.live.hub import ClientAccess, Hub, SignalRError
 from signin.live.lease import BroadcastLease
+from signin.live.pace import Pace
 from signin.settings import Settings
 from signin.telemetry.console import use_console
 from signin.telemetry.metrics import Metrics
@@ -66,9 +67,8 @@ class App:
         self._site = Site(settings.blob_url, _authorization(settings.blob_identity))
         self._metrics = Metrics()
         self._shards = Shards(self._table, self.broadcast_interval)
-        self._broadcaster = Broadcaster(
-            self._hub, self._shards, BroadcastLease(self._table), self.broadcast_interval, self._metrics
-        )
+        pace = Pace(self.broadcast_interval, settings.maximum_broadcasts, self._table.now)
+        self._broadcaster = Broadcaster(self._hub, self._shards, BroadcastLease(self._table), pace, self._metrics)
         self._committer = Committer(self._table, self._shards, self._broadcaster.changed, self._metrics)
         self._deduplicator = Deduplicator(self._committer, self._shards, self._table)
         self._reading = SingleFlight(self._read, _READING_PAUSE)

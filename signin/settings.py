@@ -11,6 +11,7 @@ from signin.counting.table import VisitTable
 from signin.identity.credential import Credential, Identity, is_https_or_loopback
 from signin.live.connection_string import ConnectionString
 from signin.live.lease import LONGEST_INTERVAL
+from signin.live.pace import FEWEST_A_DAY, MOST_A_DAY
 from signin.website.security import is_policy
 
 T = TypeVar("T")
@@ -54,7 +55,8 @@ class Settings:
     """All settings, validated.
 
     `blob_url` is a base url without a trailing slash. `blob_identity` is None for anonymous access.
-    `broadcast_interval` is in seconds. `content_security_policy` is None for the app's own policy and "" for none.
+    `broadcast_interval` is in seconds. `maximum_broadcasts` is for a day; None if there is no limit.
+    `content_security_policy` is None for the app's own policy and "" for none.
     """
 
     table: TableSettings
@@ -62,6 +64,7 @@ class Settings:
     blob_identity: Identity | None
     signalr: ConnectionString
     broadcast_interval: float
+    maximum_broadcasts: int | None
     content_security_policy: str | None
 
     @classmethod
@@ -81,12 +84,13 @@ class Settings:
         blob_identity = read(lambda: _identity(environment, "BlobHost"))
         signalr = read(lambda: _read(environment, "AzureSignalRConnectionString", ConnectionString.parse))
         broadcast_interval = read(lambda: _read(environment, "BroadcastIntervalSeconds", _seconds, default="1"))
+        maximum_broadcasts = read(lambda: _read_optional(environment, "MaximumBroadcastsPerDay", _broadcasts))
         policy = read(lambda: _read_optional(environment, "ContentSecurityPolicy", _policy))
         if blob_identity is not None and blob_url is not None and not is_https_or_loopback(blob_url):
             problems.append("BlobHost is malformed: an identity's tokens are sent by https only")
         if problems or table is None or blob_url is None or signalr is None or broadcast_interval is None:
             raise SettingsError("; ".join(problems))
-        return cls(table, blob_url, blob_identity, signalr, broadcast_interval, policy)
+        return cls(table, blob_url, blob_identity, signalr, broadcast_interval, maximum_broadcasts, policy)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:
@@ -162,3 +166,9 @@ def _seconds(text: str) -> float:
     if not 0.1 <= seconds <= LONGEST_INTERVAL:
         raise ValueError(f"it is not a number of seconds from 0.1 to {LONGEST_INTERVAL:.0f}")
     return seconds
+
+
+def _broadcasts(text: str) -> int:
+    if not re.fullmatch(r"\d{4,7}", text, re.ASCII) or not FEWEST_A_DAY <= int(text) <= MOST_A_DAY:
+        raise ValueError(f"it is not a whole number from {FEWEST_A_DAY} to {MOST_A_DAY}")
+    return int(text)

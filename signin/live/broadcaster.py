@@ -13,6 +13,7 @@ from signin.counting.errors import EtagMismatch, StorageError
 from signin.counting.shards import Shards, ShardTotals
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
+from signin.live.pace import Pace
 from signin.telemetry.metrics import Metrics
 from signin.telemetry.outage import Outage
 
@@ -38,31 +39,34 @@ class Broadcaster:
     """Sends at once if the last broadcast is older than the interval, else at the interval's end.
 
     All processes together keep the interval by the broadcast lease. The sole writer needs none: nothing else is there
-    to broadcast.
+    to broadcast. It uses the lease while the interval has grown: so a process that replaces it does not send early, and
+    one that has found its visits by a reading does not send them again.
 
     A broadcast carries the whole state, so that a failed one loses nothing: the next one carries everything. After a
     failure it tries again by itself, with growing pauses.
     """
 
     def __init__(
-        self, hub: Hub, shards: Shards, lease: BroadcastLease, interval: float, metrics: Metrics | None = None
+        self, hub: Hub, shards: Shards, lease: BroadcastLease, pace: Pace, metrics: Metrics | None = None
     ) -> None:
         self._hub = hub
         self._shards = shards
         self._lease = lease
-        self._interval = interval
+        self._pace = pace
+        self._interval = pace.shortest
         self._metrics = metrics or Metrics()
         self._is_pending = False  # guarded by `_changed`, as is the next
         self._watch: _Watch | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._outage = Outage(  # the thread's own, as is the next
+        self._outage = Outage(  # the thread's own, as are the next two
             logger,
             "broadcasts fail, visits are counted all the same",
             "broadcasts work again",
             level=logging.WARNING,
         )
-        self._back_off = interval
+        self._back_off = self._interval
+        self._is_slowed = False
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
     def start(self) -> None:
@@ -125,7 +129,7 @@ class Broadcaster:
     def _look(self, watch: _Watch) -> float:
         """Read the other shards and broadcast what no process has; the seconds until the next round."""
         self._shards.read_all()
-        if not self._shards.may_have_peers:  # all that is known are its own commits, and those are broadcast anyway
+        if watch.found is None and not self._shards.may_have_peers:  # its own commits are broadcast anyway
             return 0.0
         if watch.found not in (None, self._shards.totals()):
             if not self._closing.is_set():
@@ -135,7 +139,7 @@ class Broadcaster:
 
     def _round(self) -> float:
         """Broadcast if something is left to send and the lease is free; the seconds until the next round."""
-        if not self._shards.may_have_peers:
+        if not self._shards.may_have_peers and self._current_interval() <= self._interval:
             next_round = time.monotonic() + self._interval
             self._send()
             return next_round - time.monotonic()
@@ -148,12 +152,13 @@ class Broadcaster:
             # Wait 2-10 % longer than the lease, so that its holder usually renews it first. The others then find out by
             # one read that nothing is left to send, instead of by a write that fails.
             return last.remaining + random.uniform(0.02, 0.1) * self._interval
+        interval = self._current_interval()  # now that the visits of the last broadcast are known
         try:
-            lease = self._lease.acquire(last, self._interval)
+            lease = self._lease.acquire(last, interval)
         except EtagMismatch:
             self.changed()
             return 0.0
-        next_round = time.monotonic() + self._interval  # not before the lease expires, or it would be another's
+        next_round = time.monotonic() + interval  # not before the lease expires, or it would be another's
         try:
             sent = self._send()
         except SignalRError as error:
@@ -166,6 +171,14 @@ class Broadcaster:
         with self._changed:  # a peer may die with visits that are not broadcast
             self._watch = _Watch(next_round, found=None)
         return next_round - time.monotonic()
+
+    def _current_interval(self) -> float:
+        """The interval in seconds, which has grown if it is longer than `_interval`."""
+        interval = self._pace.interval(self._shards.value().history)
+        was_slowed, self._is_slowed = self._is_slowed, interval > self._interval
+        if self._is_slowed and not was_slowed:
+            logger.warning("the day's broadcasts run short, so they are sent less often (MaximumBroadcastsPerDay)")
+        return interval
 
     def _is_covered(self, sent: ShardTotals) -> bool:
         """Whether the last broadcast covered every visit that is known.

@@ -87,6 +87,7 @@ def deployed_values() -> dict[str, str]:
         "signalR.outputs.hostName": "signalr-abc.service.signalr.net",
         "monitoring.outputs.connectionString": "InstrumentationKey=0;IngestionEndpoint=https://example.com/",
         "broadcastIntervalSeconds": "1",
+        "maximumBroadcastsPerDay": "",
         "contentSecurityPolicy": "",
     }
     evaluated = {}
@@ -119,6 +120,7 @@ def test_app_accepts_the_deployed_settings() -> None:
     settings = Settings.from_environment(deployed_values())
     assert settings.blob_url == "https://stdataabc.blob.core.windows.net"
     assert settings.signalr.endpoint == "https://signalr-abc.service.signalr.net"
+    assert settings.maximum_broadcasts is None
     assert settings.content_security_policy is None
 
 

@@ -11,6 +11,7 @@ from signin.counting.shards import Shards
 from signin.live.broadcaster import Broadcaster
 from signin.live.hub import Hub
 from signin.live.lease import BroadcastLease
+from signin.live.pace import Pace
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
@@ -84,7 +85,14 @@ class StubShards:
 class Process:
     """The counting and the broadcasts of one process, in virtual time; `sent` is shared by all processes."""
 
-    def __init__(self, service: TableService, time: VirtualTime, sent: list[Sent], interval: float = INTERVAL) -> None:
+    def __init__(
+        self,
+        service: TableService,
+        time: VirtualTime,
+        sent: list[Sent],
+        interval: float = INTERVAL,
+        per_day: int | None = None,
+    ) -> None:
         self.table = service.visit_table()
         self.shards = Shards(self.table, max_age=interval)
         self.lease = BroadcastLease(self.table)
@@ -92,7 +100,8 @@ class Process:
         self.during_broadcast: Callable[[], object] = lambda: None
         self._time = time
         self._sent = sent
-        self.broadcaster = Broadcaster(cast(Hub, self), self.shards, self.lease, interval)
+        pace = Pace(interval, per_day, self.table.now)
+        self.broadcaster = Broadcaster(cast(Hub, self), self.shards, self.lease, pace)
         time.control(self.broadcaster)
         self.broadcaster.start()
 
@@ -108,7 +117,7 @@ class Process:
         while True:
             try:
                 state = self.shards.writable()
-                self.shards.committed(self.table.commit(self.shards.own, state, [Visit.now()]))
+                self.shards.committed(self.table.commit(self.shards.own, state, [self._visit()]))
                 return
             except EtagMismatch:
                 self.shards.lost_race()
@@ -118,6 +127,13 @@ class Process:
         if self.shards.read_all():
             self.broadcaster.found_others()
         return self.shards.value().total
+
+    def _visit(self) -> Visit:
+        return Visit.now(at=self.table.now())
+
+    def kill(self) -> None:
+        """End the thread as it is: nothing more is sent or written."""
+        self._time.kill(self.broadcaster)
 
     def close(self) -> None:
         """End the thread, whatever the test has arranged."""

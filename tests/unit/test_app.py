@@ -116,6 +116,18 @@ async def test_visit_is_broadcast(around: Surroundings, app: App) -> None:
     assert others["byDevice"] == {"Phone": 1}
 
 
+async def test_setting_limits_the_broadcasts_of_a_day(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the table's clock, by which the visits are dated."""
+    monkeypatch.setattr(VisitTable, "now", lambda table: datetime(2026, 11, 23, 9, 15, tzinfo=UTC))
+    with running_app(around, MaximumBroadcastsPerDay="1000") as app:
+        await asyncio.gather(*(app.sign_in(SignInRequest()) for _ in range(600)))
+        for _ in range(15):
+            await app.sign_in(SignInRequest())
+            await asyncio.sleep(0.1)
+        assert 1 <= len(around.broadcasts()) <= 3
+    assert around.broadcasts()[-1][0] == 615
+
+
 async def test_visits_are_dated_and_shown_by_the_clock_of_the_table(
     around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from signin.live import lease as lease_module
 from signin.live.broadcaster import TARGET, Broadcaster
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
+from signin.live.pace import Pace
 
 from . import table_service
 from .broadcasting import INTERVAL, LONG, SHORT, Process, Sent, StubHub, StubShards
@@ -47,8 +48,9 @@ def make(hub: StubHub, shards: StubShards, service: TableService) -> Iterator[Ma
     made: list[Broadcaster] = []
 
     def make(interval: float = INTERVAL) -> Broadcaster:
-        lease = BroadcastLease(service.visit_table())
-        made.append(Broadcaster(cast(Hub, hub), cast(Shards, shards), lease, interval))
+        table = service.visit_table()
+        pace = Pace(interval, None, table.now)
+        made.append(Broadcaster(cast(Hub, hub), cast(Shards, shards), BroadcastLease(table), pace))
         return made[-1]
 
     yield make

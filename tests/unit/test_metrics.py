@@ -14,6 +14,7 @@ from signin.counting.shards import Shards
 from signin.live.broadcaster import Broadcaster
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
+from signin.live.pace import Pace
 from signin.telemetry.metrics import Event, Metrics
 from signin.visits.visit import Visit
 
@@ -165,8 +166,9 @@ def test_rejected_visits_are_counted(caplog: pytest.LogCaptureFixture, monkeypat
 def test_broadcasts_and_failures_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     hub, metrics = StubHub(), Metrics()
     hub.errors.put(SignalRError("busy"))
-    lease = BroadcastLease(TableService().visit_table())
-    broadcaster = Broadcaster(cast(Hub, hub), cast(Shards, StubShards()), lease, 0.01, metrics)
+    table = TableService().visit_table()
+    pace = Pace(0.01, None, table.now)
+    broadcaster = Broadcaster(cast(Hub, hub), cast(Shards, StubShards()), BroadcastLease(table), pace, metrics)
     broadcaster.start()
     broadcaster.changed()
     hub.next_total()

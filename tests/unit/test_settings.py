@@ -29,6 +29,7 @@ def test_complete_settings_are_read() -> None:
     assert settings.blob_url == "https://account.blob.core.windows.net"
     assert settings.signalr.endpoint == "https://x.service.signalr.net"
     assert settings.broadcast_interval == 1.0
+    assert settings.maximum_broadcasts is None
     assert settings.content_security_policy is None
 
 
@@ -94,6 +95,37 @@ def test_broadcast_interval_is_in_seconds(setting: str, seconds: float) -> None:
 @pytest.mark.parametrize("setting", ["0", "-1", "0.09", "3601", "nan", "inf", "1s", "one"])
 def test_broadcast_interval_out_of_range_is_refused(setting: str) -> None:
     assert "is not a number of seconds from 0.1 to 3600" in problem(BroadcastIntervalSeconds=setting)
+
+
+@pytest.mark.parametrize(
+    ("setting", "broadcasts"), [("", None), (" ", None), ("1000", 1_000), (" 20000\n", 20_000), ("1000000", 1_000_000)]
+)
+def test_maximum_of_broadcasts_is_a_number_or_none(setting: str, broadcasts: int | None) -> None:
+    settings = Settings.from_environment(COMPLETE | {"MaximumBroadcastsPerDay": setting})
+    assert settings.maximum_broadcasts == broadcasts
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "0",
+        "999",
+        "1000001",
+        "-1000",
+        "1e4",
+        "10000.0",
+        "10_000",
+        "10,000",
+        "inf",
+        "nan",
+        "none",
+        "9" * 5000,
+        "\u0661000",
+    ],
+)
+def test_maximum_of_broadcasts_out_of_range_is_refused(setting: str) -> None:
+    message = problem(MaximumBroadcastsPerDay=setting)
+    assert message == "MaximumBroadcastsPerDay is malformed: it is not a whole number from 1000 to 1000000"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from types import ModuleType, SimpleNamespace
 from typing import cast
@@ -29,7 +30,8 @@ class VirtualTime:
                 return cls.fromtimestamp(virtual_time.utc.timestamp(), tz)
 
         for module in modules:
-            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=self._monotonic))
+            if hasattr(module, "time"):
+                monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=self._monotonic))
             if hasattr(module, "datetime"):
                 monkeypatch.setattr(module, "datetime", VirtualDatetime)
 
@@ -45,6 +47,12 @@ class VirtualTime:
         broadcaster._thread = cast(threading.Thread, thread)
         broadcaster._changed = cast(threading.Condition, Signal(thread))
         broadcaster._closing = cast(threading.Event, Signal(thread))
+
+    def kill(self, broadcaster: Broadcaster) -> None:
+        """End the thread of a broadcaster while it waits."""
+        thread = cast(VirtualThread, broadcaster._thread)
+        self._threads.remove(thread)
+        thread.kill()
 
     def advance(self, seconds: float = 0.0) -> None:
         """Move the clock, and run each thread until it waits for something that lies further ahead."""
@@ -63,6 +71,10 @@ class VirtualTime:
         return self.now
 
 
+class ThreadKilled(BaseException):
+    """Ends the thread of a process that was killed."""
+
+
 class VirtualThread:
     """The thread of a broadcaster. The caller of `run` or `join` waits until it waits, or has ended."""
 
@@ -74,6 +86,7 @@ class VirtualThread:
         self._stopped = threading.Semaphore(0)
         self.wake_at = float("inf")
         self.waits_for: Signal | None = None
+        self._is_killed = False
 
     def start(self) -> None:
         self._thread.start()
@@ -96,6 +109,12 @@ class VirtualThread:
             assert self._stopped.acquire(timeout=10)
         raise AssertionError("the thread does not come to rest")
 
+    def kill(self) -> None:
+        """End it while it waits."""
+        self._is_killed = True
+        self._resume.release()
+        self._thread.join(10)
+
     def wait(self, signal: Signal, seconds: float | None) -> None:
         """Called on the thread itself."""
         self.waits_for = signal
@@ -103,10 +122,13 @@ class VirtualThread:
         self._stopped.release()
         self._resume.acquire()
         self.waits_for = None
+        if self._is_killed:
+            raise ThreadKilled
 
     def _main(self) -> None:
         try:
-            self._broadcaster._run()
+            with suppress(ThreadKilled):
+                self._broadcaster._run()
         finally:
             self.wake_at = float("inf")
             self._stopped.release()

@@ -63,9 +63,9 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Surroundings]:
 
 
 @contextmanager
-def running_app(around: Surroundings) -> Iterator[App]:
-    """A started app, closed at the end."""
-    app = App(Settings.from_environment(around.environment))
+def running_app(around: Surroundings, **settings: str) -> Iterator[App]:
+    """A started app with these settings besides those of its surroundings, closed at the end."""
+    app = App(Settings.from_environment(around.environment | settings))
     app.start()
     try:
         yield app
