@@ -98,6 +98,9 @@ param maximumBroadcastsPerDay string = ''
 @description('Content-Security-Policy of the pages. Empty: the app\'s own; none: no policy.')
 param contentSecurityPolicy string = ''
 
+@description('MB of the largest file that is served whole, 4 to 1000.')
+param maxFileMB string = '100'
+
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var siteName = 'signin-${token}'
@@ -215,6 +218,7 @@ module settings 'settings.bicep' = {
       BroadcastIntervalSeconds: broadcastIntervalSeconds
       MaximumBroadcastsPerDay: maximumBroadcastsPerDay
       ContentSecurityPolicy: contentSecurityPolicy
+      MaxFileMB: maxFileMB
       // Settings of the Functions host. It needs the name of its account besides the URL: at its start some of its parts
       // look for the name only (Azure/azure-functions-host #11782, #11787).
       AzureWebJobsStorage__accountName: hostStorage.outputs.name

@@ -64,7 +64,7 @@ class App:
         self.page_headers = page_headers(settings.signalr.client_endpoint, settings.content_security_policy)
         self._table = settings.table.connect()
         self._hub = Hub(settings.signalr, HUB)
-        self._site = Site(settings.blob_url, _authorization(settings.blob_identity))
+        self._site = Site(settings.blob_url, _authorization(settings.blob_identity), settings.max_file_mb)
         self._metrics = Metrics()
         self._shards = Shards(self._table, self.broadcast_interval)
         pace = Pace(self.broadcast_interval, settings.maximum_broadcasts, self._table.now)

@@ -12,9 +12,14 @@ from signin.identity.credential import Credential, Identity, is_https_or_loopbac
 from signin.live.connection_string import ConnectionString
 from signin.live.lease import LONGEST_INTERVAL
 from signin.live.pace import FEWEST_A_DAY, MOST_A_DAY
+from signin.website.blobs import MAX_BUFFERED, MB
+from signin.website.representation import DEFAULT_MAX_FILE_MB
 from signin.website.security import is_policy
 
 T = TypeVar("T")
+
+_MIN_FILE_MB = MAX_BUFFERED // MB  # so that files which are kept in memory are always served whole
+_MAX_FILE_MB = 1000  # the worker holds a response several times, and an instance has 4,096 MB at most
 
 
 class SettingsError(Exception):
@@ -56,7 +61,8 @@ class Settings:
 
     `blob_url` is a base url without a trailing slash. `blob_identity` is None for anonymous access.
     `broadcast_interval` is in seconds. `maximum_broadcasts` is for a day; None if there is no limit.
-    `content_security_policy` is None for the app's own policy and "" for none.
+    `content_security_policy` is None for the app's own policy and "" for none. A file of more than `max_file_mb` MB is
+    served in parts only.
     """
 
     table: TableSettings
@@ -66,6 +72,7 @@ class Settings:
     broadcast_interval: float
     maximum_broadcasts: int | None
     content_security_policy: str | None
+    max_file_mb: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -86,11 +93,19 @@ class Settings:
         broadcast_interval = read(lambda: _read(environment, "BroadcastIntervalSeconds", _seconds, default="1"))
         maximum_broadcasts = read(lambda: _read_optional(environment, "MaximumBroadcastsPerDay", _broadcasts))
         policy = read(lambda: _read_optional(environment, "ContentSecurityPolicy", _policy))
+        max_file_mb = read(lambda: _read(environment, "MaxFileMB", _megabytes, default=str(DEFAULT_MAX_FILE_MB)))
         if blob_identity is not None and blob_url is not None and not is_https_or_loopback(blob_url):
             problems.append("BlobHost is malformed: an identity's tokens are sent by https only")
-        if problems or table is None or blob_url is None or signalr is None or broadcast_interval is None:
+        if (
+            problems
+            or table is None
+            or blob_url is None
+            or signalr is None
+            or broadcast_interval is None
+            or max_file_mb is None
+        ):
             raise SettingsError("; ".join(problems))
-        return cls(table, blob_url, blob_identity, signalr, broadcast_interval, maximum_broadcasts, policy)
+        return cls(table, blob_url, blob_identity, signalr, broadcast_interval, maximum_broadcasts, policy, max_file_mb)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:
@@ -156,6 +171,12 @@ def _policy(text: str) -> str:
             "it is neither none nor a policy, such as default-src 'self', in printable ASCII characters on one line"
         )
     return text
+
+
+def _megabytes(text: str) -> int:
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or not _MIN_FILE_MB <= int(text) <= _MAX_FILE_MB:
+        raise ValueError(f"it is not a whole number of megabytes from {_MIN_FILE_MB} to {_MAX_FILE_MB}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -15,8 +15,10 @@ import urllib3
 from signin.identity.credential import IdentityError
 from signin.network.failures import no_response_reason
 from signin.network.sessions import session
+from signin.website.names import links
 
-MAX_BUFFERED = 4 * 1024 * 1024  # bytes; of a larger blob only the requested ranges are read
+MB = 1024 * 1024  # bytes
+MAX_BUFFERED = 4 * MB  # of a larger blob only the requested ranges are read
 
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, seconds to answer
 # Without a version, an anonymous request gets the behaviour of 2009: ETags without quotes, and other differences.
@@ -44,6 +46,7 @@ _OTHER_MISSING = "does not exist, or the container is private: publish the conte
 _KEPT_HEADERS = ("Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Last-Modified")
 _DEFAULT_TYPE = "application/octet-stream"  # which Blob Storage gives to a blob uploaded without a type
 _WITH_CHARSET = re.compile(r"text/[^;]+|[^;]+/javascript")
+_LINKING = re.compile(r"text/(html|css|javascript)\b|application/(javascript|xhtml\+xml)\b")
 _COMPRESSIBLE = re.compile(r"text/|font/[ot]tf|[^;]+[/+](javascript|json|xml|wasm)\b")
 _MIN_COMPRESSED = 1024  # bytes; a smaller body fits into one packet without compression
 _HASHED_NAME = re.compile(r"assets/.+-[0-9A-Z]{8}\.[\w.]+")  # the names that local/publishing/bundle.py gives
@@ -52,9 +55,10 @@ Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
 
 class ContentUnavailable(Exception):
-    """Blob Storage gave no usable response. The message has the reason and what to do in the app's own words.
+    """Blob Storage gave no usable response, or has too many requests of this process already.
 
-    A note has the reason in those of the service.
+    The message has the reason and what to do in the app's own words. A note has the reason in those
+    of the service.
     """
 
 
@@ -67,7 +71,8 @@ class Blob:
     """A blob: its size in bytes, the headers to send with it, and its content.
 
     `etag` is a strong one, or "". A blob of more than MAX_BUFFERED bytes has no `body`. `gzipped` is the compressed
-    body, or None if compression is not worthwhile.
+    body, or None if compression is not worthwhile. `links` are the names of the blobs that a page, style sheet or
+    script links to.
     """
 
     size: int
@@ -75,6 +80,7 @@ class Blob:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     gzipped: bytes | None = None
+    links: tuple[str, ...] = ()
 
 
 class Container:
@@ -187,6 +193,7 @@ def _blob(name: str, response: requests.Response, body: bytes | None) -> Blob:
         headers=headers,
         body=body,
         gzipped=None if body is None else _gzipped(headers, body),
+        links=() if body is None else _links(name, headers, body),
     )
 
 
@@ -203,6 +210,10 @@ def _gzipped(headers: Mapping[str, str], body: bytes) -> bytes | None:
         return None
     compressed = gzip.compress(body, mtime=0)
     return compressed if len(compressed) < len(body) else None
+
+
+def _links(name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, ...]:
+    return links(name, body.decode(errors="replace")) if _LINKING.match(headers["Content-Type"]) else ()
 
 
 def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:

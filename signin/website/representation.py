@@ -9,7 +9,9 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
-from signin.website.blobs import Blob
+from signin.website.blobs import MAX_BUFFERED, MB, Blob
+
+DEFAULT_MAX_FILE_MB = 100  # the Functions host takes request bodies of the same size
 
 _CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.ASCII)
 _ENTITY_TAG = re.compile(r'(W/)?("[^"]*")')
@@ -26,11 +28,14 @@ class Page:
     unread: range | None = None
 
 
-def represent(blob: Blob, method: str, headers: Mapping[str, str]) -> Page:
-    """The response to a GET or HEAD request: 200, 206, 304, 412 or 416.
+def represent(blob: Blob, method: str, headers: Mapping[str, str], max_file: int = DEFAULT_MAX_FILE_MB * MB) -> Page:
+    """The response to a GET or HEAD request: 200, 206, 304, 403, 412 or 416.
 
     `headers` are the request's, by lower-case name. A range selects bytes of the uncompressed blob. Several ranges in
     one request are ignored, as is any header that cannot be parsed: the response is then the whole blob.
+
+    A blob of more than `max_file` bytes is served in parts only: 403 without a range, and of a range the first
+    MAX_BUFFERED bytes. RFC 9110, section 15.3.7, allows a part of the range: media players request the rest.
     """
     range_header = headers.get("range") if method == "GET" else None
     is_gzipped = blob.gzipped is not None and range_header is None and accepts_gzip(headers.get("accept-encoding", ""))
@@ -51,16 +56,20 @@ def represent(blob: Blob, method: str, headers: Mapping[str, str]) -> Page:
         sent_headers["Vary"] = "Accept-Encoding"
     if status == 304:
         return Page(304, sent_headers)
-    if method == "HEAD":
+    if method == "HEAD" and size <= max_file:
         return Page(200, sent_headers | {"Content-Length": str(size)})
 
     part = None
     if range_header is not None and headers.get("if-range", etag or modified) in (etag, modified):
         part = _byte_range(range_header, size)
+    if part is None and size > max_file:
+        return _too_large(max_file)
     if part is None:
         return Page(200, sent_headers, unread=range(size)) if body is None else Page(200, sent_headers, body)
     if not part:
         return Page(416, {"Content-Range": f"bytes */{size}"})
+    if size > max_file:
+        part = part[:MAX_BUFFERED]
     sent_headers["Content-Range"] = f"bytes {part[0]}-{part[-1]}/{size}"
     if body is None:
         return Page(206, sent_headers, unread=part)
@@ -77,6 +86,12 @@ def accepts_gzip(accept_encoding: str) -> bool:
     anything = qualities.get("*", 0.0)
     gzip = qualities.get("gzip", qualities.get("x-gzip", anything))
     return gzip > 0 and gzip >= qualities.get("identity", 0.0)
+
+
+def _too_large(max_file: int) -> Page:
+    text = f"This file has more than {max_file // MB} MB: it is served in parts only, by Range requests.\n"
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache", "Accept-Ranges": "bytes"}
+    return Page(403, headers, text.encode())
 
 
 def _precondition(headers: Mapping[str, str], etag: str, modified: str) -> int | None:

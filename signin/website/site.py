@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from signin.website.blobs import Authorize, BlobChanged, Container, ContentUnavailable
-from signin.website.cache import BlobCache
-from signin.website.representation import Page, represent
+from signin.website.blobs import MB, Authorize, BlobChanged, Container, ContentUnavailable
+from signin.website.cache import THREADS, BlobCache
+from signin.website.names import HOMEPAGE, NOT_FOUND_PAGE, is_blob_name
+from signin.website.representation import DEFAULT_MAX_FILE_MB, Page, represent
 
 CONTAINER = "content"
 
-_INDEX = "index.html"
-_NOT_FOUND_PAGE = "404.html"
-_MAX_NAME_LENGTH = 1024  # characters, the limit of Blob Storage
-_CONNECTIONS = 16  # to Blob Storage, each used by one thread
 _MAX_READS = 3  # of a blob that is replaced while a part of it is read
 _QUERY_CHARACTERS = "!$&'()*+,;=:@/?%~"
 _NOT_FOR_404 = ("Accept-Ranges", "ETag", "Last-Modified")
@@ -24,13 +21,16 @@ _NOT_FOR_404 = ("Accept-Ranges", "ETag", "Last-Modified")
 class Site:
     """The website in the container `content` of the storage account with this url.
 
-    `authorize` adds credentials to the requests; a private container needs them. `get` is for the coroutines of one
-    event loop.
+    `authorize` adds credentials to the requests; a private container needs them. Files of more than `max_file_mb` MB
+    are served in parts only. `get` is for the coroutines of one event loop.
     """
 
-    def __init__(self, blob_url: str, authorize: Authorize | None = None) -> None:
-        self._container = Container(f"{blob_url}/{CONTAINER}", authorize, _CONNECTIONS)
-        self._cache = BlobCache(self._container, threads=_CONNECTIONS)
+    def __init__(
+        self, blob_url: str, authorize: Authorize | None = None, max_file_mb: int = DEFAULT_MAX_FILE_MB
+    ) -> None:
+        self._max_file = max_file_mb * MB
+        self._container = Container(f"{blob_url}/{CONTAINER}", authorize, connections=THREADS)
+        self._cache = BlobCache(self._container, self._max_file)
 
     async def get(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None, query: str = ""
@@ -41,7 +41,7 @@ class Site:
         its index.html; without the slash, a directory is redirected to the path with it, keeping the query. `headers`
         are the request's, by lower-case name.
         """
-        name = f"{path}{_INDEX}" if not path or path.endswith("/") else path
+        name = f"{path}{HOMEPAGE}" if not path or path.endswith("/") else path
         if not is_blob_name(name):
             return await self._not_found(method, headers or {})
         page = await self._page(name, method, headers or {})
@@ -53,7 +53,7 @@ class Site:
 
     def check(self) -> None:
         """Check that the homepage exists. Blocks; raises ContentUnavailable."""
-        self._container.check(_INDEX)
+        self._container.check(HOMEPAGE)
 
     def close(self) -> None:
         """Close the connections."""
@@ -65,7 +65,7 @@ class Site:
             blob = await self._cache.get(name)
             if blob is None:
                 return None
-            page = represent(blob, method, headers)
+            page = represent(blob, method, headers, self._max_file)
             if page.unread is None:
                 return page
             try:
@@ -75,31 +75,17 @@ class Site:
         raise ContentUnavailable("The blob changed several times while it was read: try again")
 
     async def _is_directory(self, path: str) -> bool:
-        index = f"{path}/{_INDEX}"
+        index = f"{path}/{HOMEPAGE}"
         return is_blob_name(index) and await self._cache.get(index) is not None
 
     async def _not_found(self, method: str, headers: Mapping[str, str]) -> Page:
         """The container's 404 page, whatever preconditions and range the request has."""
-        blob = await self._cache.get(_NOT_FOUND_PAGE)
+        blob = await self._cache.get(NOT_FOUND_PAGE)
         if blob is None or blob.body is None:
             return Page(404, {"Content-Type": "text/plain; charset=utf-8"}, b"Not found.\n")
         page = represent(blob, method, {"accept-encoding": headers.get("accept-encoding", "")})
         kept = {name: value for name, value in page.headers.items() if name not in _NOT_FOR_404}
         return replace(page, status=404, headers=kept | {"Cache-Control": "no-cache"})
-
-
-def is_blob_name(name: str) -> bool:
-    """Whether the name can only mean a blob in the container, however it is decoded or normalised on the way there.
-
-    Names arrive here percent-decoded once. A remaining "%" could be decoded again; a dot segment or a backslash could
-    lead out of the container.
-    """
-    return (
-        len(name) <= _MAX_NAME_LENGTH
-        and name.isprintable()
-        and not any(character in name for character in "%\\?#")
-        and all(segment.strip(".") for segment in name.split("/"))
-    )
 
 
 def _redirect(path: str, query: str) -> Page:

@@ -89,6 +89,7 @@ def deployed_values() -> dict[str, str]:
         "broadcastIntervalSeconds": "1",
         "maximumBroadcastsPerDay": "",
         "contentSecurityPolicy": "",
+        "maxFileMB": "100",
     }
     evaluated = {}
     for name, text in DEPLOYED.items():

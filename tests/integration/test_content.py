@@ -7,6 +7,7 @@ import gzip
 import json
 import random
 import re
+import threading
 import time
 from collections.abc import Iterator
 
@@ -15,11 +16,11 @@ import pytest
 from azure.storage.blob import BlobClient, ContentSettings
 
 from signin.website.blobs import MAX_BUFFERED
-from signin.website.cache import FRESH_SECONDS
+from signin.website.cache import FRESH_SECONDS, MAX_UNKNOWN_LOOKUPS
 from signin.website.site import CONTAINER
 from tests.support import TEST_TIMEOUT
 from tests.support.running_host import Reply
-from tests.support.web_server import Response
+from tests.support.web_server import Request, Response
 
 from .conftest import Site
 from .traversal import SLASHES, UP, assert_stays_inside
@@ -136,6 +137,40 @@ def test_every_page_has_security_headers(site: Site, target: str) -> None:
     assert headers["Referrer-Policy"]
     assert "Strict-Transport-Security" not in headers
     assert site.request(target, headers={"X-Forwarded-Proto": "https"}).headers["Strict-Transport-Security"]
+
+
+async def test_scan_for_unknown_names_delays_no_page(site: Site) -> None:
+    upload(site, "old.html", b"<p>Old")
+    assert site.request("/old.html").body == b"<p>Old"
+    targets = ["/", bundle(site, ".js"), bundle(site, ".css"), "/old.html"]
+    gate = threading.Event()
+
+    def hang(request: Request) -> Response | None:
+        if "/scan-" in request.target:
+            assert gate.wait(TEST_TIMEOUT)
+        return site.blob.forward(request)
+
+    site.blob.handler = hang
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+
+            async def get(target: str) -> tuple[int, bytes]:
+                async with http.get(f"{site.url}{target}") as answer:
+                    return answer.status, await answer.read()
+
+            scan = [asyncio.create_task(get(f"/scan-{number}")) for number in range(MAX_UNKNOWN_LOOKUPS + 20)]
+            done, _ = await asyncio.wait(scan, return_when=asyncio.FIRST_COMPLETED)
+            assert {task.result()[0] for task in done} == {503}
+            async with asyncio.timeout(TEST_TIMEOUT / 2):
+                assert [(await get(target))[0] for target in targets] == [200] * 4
+                upload(site, "old.html", b"<p>New")
+                while (await get("/old.html"))[1] != b"<p>New":  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            gate.set()
+            assert {status for status, _ in await asyncio.gather(*scan)} == {404, 503}
+    finally:
+        gate.set()
+        site.blob.handler = site.blob.forward
 
 
 async def test_crowd_on_cold_file_shares_one_request(site: Site) -> None:

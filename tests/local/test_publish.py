@@ -17,7 +17,8 @@ from local.emulators.azurite import Account
 from local.progress import StepFailed
 from local.publishing.bundle import FOLDER
 from local.publishing.publisher import Publisher, assets
-from signin.website.site import CONTAINER, is_blob_name
+from signin.website.names import is_blob_name
+from signin.website.site import CONTAINER
 
 CONTENT = REPOSITORY / "content"
 PAGES = ["index.html", "404.html"]

@@ -156,6 +156,28 @@ def test_blob_uploaded_compressed_is_unchanged(service: BlobService, container: 
     assert blob.headers["Content-Encoding"] == "gzip"
 
 
+# Links
+
+
+@pytest.mark.parametrize(
+    ("content_type", "links"),
+    [
+        ("text/html", ("main.js",)),
+        ("text/html; charset=utf-8", ("main.js",)),
+        ("text/css", ("main.js",)),
+        ("text/javascript", ("main.js",)),
+        ("application/javascript", ("main.js",)),
+        ("text/plain", ()),
+        ("image/svg+xml", ()),
+    ],
+)
+def test_page_style_sheet_and_script_have_links(
+    content_type: str, links: tuple[str, ...], service: BlobService, container: Container
+) -> None:
+    service.blobs["a"] = StoredBlob(b'\xff<script src="main.js">', content_type)
+    assert get(container, "a").links == links
+
+
 # Revalidation and connections
 
 

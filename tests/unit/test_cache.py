@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from signin.website import cache as cache_module
-from signin.website.blobs import Blob, BlobChanged, Container, ContentUnavailable
-from signin.website.cache import FRESH_SECONDS, MAX_BYTES, MAX_NEGATIVE_ENTRIES, BlobCache
+from signin.website.blobs import MAX_BUFFERED, MB, Blob, BlobChanged, Container, ContentUnavailable
+from signin.website.cache import FRESH_SECONDS, MAX_BYTES, MAX_NEGATIVE_ENTRIES, UNKNOWN_THREADS, BlobCache
 from tests.support.clock import Clock
 
 TIMEOUT = 10  # seconds
+MAX_FILE = 100 * MB
 
 
 class FakeContainer(Container):
@@ -48,7 +49,7 @@ def container() -> FakeContainer:
 
 @pytest.fixture
 def cache(container: FakeContainer, clock: Clock) -> Iterator[BlobCache]:
-    cache = BlobCache(container, threads=4, clock=clock)
+    cache = BlobCache(container, max_file=MAX_FILE, clock=clock)
     yield cache
     container.gate.set()
     cache.close()
@@ -295,7 +296,7 @@ async def test_size_includes_compressed_bodies_and_is_bounded(cache: BlobCache, 
 
 async def test_number_of_empty_blobs_is_bounded(container: FakeContainer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "MAX_BYTES", 100_000)
-    cache = BlobCache(container, threads=4)
+    cache = BlobCache(container, max_file=MAX_FILE)
     container.blobs = {str(number): Blob(0, "", {}, b"") for number in range(200)}
     for name in container.blobs:
         await cache.get(name)
@@ -310,6 +311,83 @@ async def test_negative_entries_are_bounded_separately(cache: BlobCache, contain
     assert len(cache._negative_entries._items) == MAX_NEGATIVE_ENTRIES
     container.error = ContentUnavailable("down")
     assert await cache.get("a") is container.blobs["a"]
+
+
+async def test_scan_evicts_no_negative_entry_that_was_used_again(cache: BlobCache, container: FakeContainer) -> None:
+    for _ in range(2):
+        await cache.get("favicon.ico")
+    for number in range(2 * MAX_NEGATIVE_ENTRIES):
+        await cache.get(f"scan {number}")
+    container.requests.clear()
+    assert await cache.get("favicon.ico") is None
+    assert container.requests == []
+
+
+async def test_negative_entries_used_again_are_bounded(
+    cache: BlobCache, container: FakeContainer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2 * MAX_NEGATIVE_ENTRIES):
+        await cache.get(f"missing {number}")
+        await cache.get(f"missing {number}")
+    assert len(cache._repeated_negative_entries._items) == MAX_NEGATIVE_ENTRIES
+    clock.now += FRESH_SECONDS
+    container.blobs["missing 1999"] = new = blob("new")
+    assert await cache.get("missing 1999") is new
+    assert len(cache._repeated_negative_entries._items) == MAX_NEGATIVE_ENTRIES - 1
+
+
+async def test_linked_name_is_unknown_once_it_is_missing(cache: BlobCache, container: FakeContainer) -> None:
+    container.blobs["index.html"] = Blob(0, "", {}, b"", links=("main.js", "missing.js"))
+    await cache.get("index.html")
+    assert "missing.js" in cache._known
+    await cache.get("missing.js")
+    assert "missing.js" not in cache._known
+    assert "main.js" in cache._known
+
+
+async def test_too_large_file_is_logged_once_a_version(
+    cache: BlobCache, container: FakeContainer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    container.blobs |= {"film.mp4": Blob(MAX_FILE + 1, '"1"'), "large.pdf": Blob(MAX_FILE, '"1"')}
+    for _ in range(3):
+        await cache.get("film.mp4")
+        await cache.get("large.pdf")
+        clock.now += FRESH_SECONDS
+    [record] = caplog.records
+    assert record.getMessage() == "film.mp4 has 101 MB: files above MaxFileMB, which is 100, are served in parts only"
+
+
+async def test_large_bodies_together_are_bounded(container: FakeContainer) -> None:
+    held: list[int] = []
+    most = 0
+
+    def read(name: str, blob: Blob, part: range) -> bytes:
+        nonlocal most
+        held.append(max(len(part), MAX_BUFFERED))
+        most = max(most, sum(held))
+        container.gate.wait(0.01)  # so that the others arrive meanwhile
+        held.remove(max(len(part), MAX_BUFFERED))
+        return b""
+
+    container.read = read  # type: ignore[method-assign]
+    container.gate.clear()
+    cache = BlobCache(container, max_file=2 * MAX_BUFFERED)
+    large = Blob(10 * MAX_BUFFERED, '"1"')
+    parts = [range(1), range(2 * MAX_BUFFERED), range(MAX_BUFFERED + 1)] * 3
+    assert await asyncio.gather(*(cache.read("large", large, part) for part in parts)) == [b""] * 9
+    cache.close()
+    assert most == 2 * MAX_BUFFERED
+
+
+async def test_large_file_is_refused_after_a_wait(
+    cache: BlobCache, container: FakeContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_BUDGET_TIMEOUT", 0.01)
+    large = Blob(2 * MAX_FILE, '"1"')
+    async with cache._budget.reserve(MAX_FILE, TIMEOUT):
+        with pytest.raises(ContentUnavailable, match="large files"):
+            await cache.read("large", large, range(1))
+    assert await cache.read("large", large, range(1)) == b"\0"
 
 
 async def test_parts_of_a_large_blob_are_not_cached(cache: BlobCache, container: FakeContainer) -> None:
@@ -331,8 +409,8 @@ async def test_invalidated_entry_is_fetched_again(cache: BlobCache, container: F
 async def test_hanging_service_blocks_no_other_threads(cache: BlobCache, container: FakeContainer) -> None:
     container.gate.clear()
     hanging = [asyncio.create_task(cache.get(str(number))) for number in range(100)]
-    await wait_for_requests(container, 4)
+    await wait_for_requests(container, UNKNOWN_THREADS + 1)
     assert await asyncio.wait_for(asyncio.to_thread(str, "done"), TIMEOUT) == "done"
-    assert len(container.requests) == 4
+    assert sorted(container.requests) == ["0", "1", "2", "3", "index.html"]
     container.gate.set()
     await asyncio.gather(*hanging)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signin.website.blobs import Blob
+from signin.website.blobs import MAX_BUFFERED, Blob
 from signin.website.representation import accepts_gzip, represent
 
 MODIFIED = "Mon, 23 Nov 2026 09:15:00 GMT"
@@ -40,6 +40,43 @@ def test_head_describes_the_whole_get_response(blob: Blob, size: int) -> None:
     page = represent(blob, "HEAD", accepted | {"range": "bytes=0-1"})
     assert (page.status, page.body, page.unread) == (200, b"", None)
     assert page.headers == {**represent(blob, "GET", accepted).headers, "Content-Length": str(size)}
+
+
+# A blob above the limit
+
+MAX_FILE = 9_999_999
+
+
+def test_blob_above_the_limit_is_refused_as_a_whole() -> None:
+    for method, headers in (("GET", {}), ("HEAD", {}), ("GET", {"range": "bytes=0-1", "if-range": '"0"'})):
+        page = represent(LARGE, method, headers, MAX_FILE)
+        assert (page.status, page.unread) == (403, None)
+        assert page.body == b"This file has more than 9 MB: it is served in parts only, by Range requests.\n"
+        assert page.headers["Accept-Ranges"] == "bytes"
+        assert "ETag" not in page.headers
+    assert represent(LARGE, "GET", {}, MAX_FILE + 1).status == 200
+    assert represent(LARGE, "GET", {"if-none-match": '"1"'}, MAX_FILE).status == 304
+
+
+@pytest.mark.parametrize(
+    ("range_header", "part"),
+    [
+        ("bytes=0-", range(MAX_BUFFERED)),
+        ("bytes=10-9999998", range(10, 10 + MAX_BUFFERED)),
+        ("bytes=-6000000", range(4_000_000, 4_000_000 + MAX_BUFFERED)),
+        ("bytes=9000000-", range(9_000_000, 10_000_000)),
+        ("bytes=5-6", range(5, 7)),
+    ],
+)
+def test_ranges_of_blob_above_the_limit_are_cut(range_header: str, part: range) -> None:
+    page = represent(LARGE, "GET", {"range": range_header}, MAX_FILE)
+    assert (page.status, page.unread) == (206, part)
+    assert page.headers["Content-Range"] == f"bytes {part[0]}-{part[-1]}/10000000"
+
+
+def test_ranges_of_blob_within_the_limit_are_complete() -> None:
+    page = represent(LARGE, "GET", {"range": "bytes=0-"}, MAX_FILE + 1)
+    assert (page.status, page.unread) == (206, range(10_000_000))
 
 
 # Encoding

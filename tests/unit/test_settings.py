@@ -43,10 +43,14 @@ def test_error_names_every_missing_setting() -> None:
 
 def test_error_names_every_malformed_setting() -> None:
     message = problem(
-        TableConnectionString="x", BlobHost="ftp://x", AzureSignalRConnectionString="x", BroadcastIntervalSeconds="x"
+        TableConnectionString="x",
+        BlobHost="ftp://x",
+        AzureSignalRConnectionString="x",
+        BroadcastIntervalSeconds="x",
+        MaxFileMB="x",
     )
-    assert message.count("is malformed") == 4
-    for name in (*COMPLETE, "BroadcastIntervalSeconds"):
+    assert message.count("is malformed") == 5
+    for name in (*COMPLETE, "BroadcastIntervalSeconds", "MaxFileMB"):
         assert f"{name} is malformed: " in message
     assert "\n" not in message
 
@@ -95,6 +99,16 @@ def test_broadcast_interval_is_in_seconds(setting: str, seconds: float) -> None:
 @pytest.mark.parametrize("setting", ["0", "-1", "0.09", "3601", "nan", "inf", "1s", "one"])
 def test_broadcast_interval_out_of_range_is_refused(setting: str) -> None:
     assert "is not a number of seconds from 0.1 to 3600" in problem(BroadcastIntervalSeconds=setting)
+
+
+@pytest.mark.parametrize(("setting", "megabytes"), [("", 100), ("4", 4), (" 30 ", 30), ("1000", 1000)])
+def test_largest_file_is_in_megabytes(setting: str, megabytes: int) -> None:
+    assert Settings.from_environment(COMPLETE | {"MaxFileMB": setting}).max_file_mb == megabytes
+
+
+@pytest.mark.parametrize("setting", ["0", "3", "1001", "-5", "4.5", "1e2", "30 MB", "all", "٣٠"])
+def test_largest_file_out_of_range_is_refused(setting: str) -> None:
+    assert "is not a whole number of megabytes from 4 to 1000" in problem(MaxFileMB=setting)
 
 
 @pytest.mark.parametrize(

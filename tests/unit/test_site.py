@@ -3,13 +3,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import azure.functions as func
 import pytest
 
 from signin.website.blobs import MAX_BUFFERED, ContentUnavailable
-from signin.website.site import Site, is_blob_name
+from signin.website.cache import MAX_UNKNOWN_LOOKUPS, PART_THREADS, UNKNOWN_THREADS
+from signin.website.names import is_blob_name
+from signin.website.representation import Page
+from signin.website.site import Site
 from tests.support.web_server import Request, Response
 
 from .blob_service import MODIFIED, NOT_FOUND, BlobService, StoredBlob, blob_service
@@ -251,6 +254,159 @@ async def test_constantly_replaced_file_is_an_error(service: BlobService, site: 
     with pytest.raises(ContentUnavailable, match="try again"):
         await site.get("film.mp4")
     assert len(service.requested) < 10
+
+
+async def test_file_above_the_limit_is_served_in_parts(service: BlobService) -> None:
+    data = bytes(range(256)) * (MAX_BUFFERED // 256) * 3
+    service.blobs["film.mp4"] = StoredBlob(data, "video/mp4")
+    site = Site(service.server.url, max_file_mb=8)
+    assert (await site.get("film.mp4")).status == 403
+    received = b""
+    while len(received) < len(data):  # as a media player does
+        part = await site.get("film.mp4", "GET", {"range": f"bytes={len(received)}-"})
+        assert part.status == 206
+        assert len(part.body) <= MAX_BUFFERED
+        received += part.body
+    assert received == data
+    site.close()
+
+
+async def test_slow_large_files_delay_no_page(
+    service: BlobService, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signin.website.cache.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("signin.website.cache._REVALIDATION_TIMEOUT", TIMEOUT)
+    service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_BUFFERED + 1), "video/mp4")
+    gate = threading.Event()
+
+    def serve(request: Request) -> Response:
+        if "range" in request.headers:
+            assert gate.wait(TIMEOUT), "the gate was not opened"
+        return service.serve(request)
+
+    await site.get("film.mp4", "HEAD")
+    await site.get("")
+    service.server.handler = serve
+    readers = [asyncio.create_task(site.get("film.mp4", "GET", {"range": "bytes=0-1"})) for _ in range(30)]
+    await asyncio.to_thread(
+        service.server.wait_for, lambda: sum("range" in r.headers for r in service.server.requests) == PART_THREADS
+    )
+    service.blobs["index.html"] = StoredBlob(b"<p>New")
+    try:
+        async with asyncio.timeout(TIMEOUT / 2):
+            assert (await site.get("")).body == b"<p>New"
+            assert (await site.get("missing.html")).status == 404
+    finally:
+        gate.set()
+    assert {page.status for page in await asyncio.gather(*readers)} == {206}
+
+
+# A scan for names that do not exist
+
+
+class Scan:
+    """Visitors who ask for names that do not exist. Storage does not respond to them until `end`."""
+
+    def __init__(self, service: BlobService, site: Site) -> None:
+        self._service = service
+        self._site = site
+        self._gate = threading.Event()
+        self._visitors: list[asyncio.Task[Page]] = []
+        service.server.handler = self._serve
+
+    def _serve(self, request: Request) -> Response:
+        if "scan" in request.target:
+            assert self._gate.wait(TIMEOUT), "the scan was not ended"
+        return self._service.serve(request)
+
+    async def begin(self, count: int) -> None:
+        """Start so many visitors, and wait until no further lookup begins."""
+        self._visitors = [asyncio.create_task(self._site.get(f"scan-{number}")) for number in range(count)]
+        hanging = min(count, UNKNOWN_THREADS)
+        await asyncio.to_thread(
+            self._service.server.wait_for, lambda: sum("scan" in name for name in self._service.requested) == hanging
+        )
+
+    async def end(self) -> list[Page | BaseException]:
+        self._gate.set()
+        return await asyncio.gather(*self._visitors, return_exceptions=True)
+
+
+@pytest.fixture
+async def scan(service: BlobService, site: Site) -> AsyncIterator[Scan]:
+    service.blobs |= {
+        "index.html": StoredBlob(b'<link href="assets/main.css"><script src="assets/main.js"></script>'),
+        "assets/main.css": StoredBlob(b"@font-face { src: url(sans.woff2) }", "text/css"),
+        "assets/main.js": StoredBlob(b'import "./chunk.js"', "text/javascript"),
+        "assets/chunk.js": StoredBlob(b"", "text/javascript"),
+        "assets/sans.woff2": StoredBlob(b"font", "font/woff2"),
+        "404.html": StoredBlob(b"<p>Not found"),
+        "report.pdf": StoredBlob(b"report", "application/pdf"),
+        "guide/index.html": StoredBlob(b"<p>Guide"),
+    }
+    scan = Scan(service, site)
+    yield scan
+    await scan.end()
+
+
+@pytest.mark.parametrize("count", [UNKNOWN_THREADS, 2 * MAX_UNKNOWN_LOOKUPS])
+async def test_cold_homepage_and_its_files_pass_a_scan(count: int, site: Site, scan: Scan) -> None:
+    await scan.begin(count)
+    async with asyncio.timeout(TIMEOUT / 2):
+        for path in ("", "assets/main.css", "assets/main.js", "assets/chunk.js", "assets/sans.woff2"):
+            assert (await site.get(path)).status == 200
+
+
+async def test_file_of_the_homepage_passes_before_the_homepage(site: Site, scan: Scan) -> None:
+    """The browser may have the homepage of another process."""
+    await scan.begin(UNKNOWN_THREADS)
+    async with asyncio.timeout(TIMEOUT / 2):
+        assert (await site.get("assets/main.js")).status == 200
+
+
+async def test_expired_file_is_revalidated_during_a_scan(
+    service: BlobService, site: Site, scan: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signin.website.cache.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("signin.website.cache._REVALIDATION_TIMEOUT", TIMEOUT)
+    for path in ("report.pdf", "guide"):  # no page links to them
+        await site.get(path)
+    await scan.begin(2 * MAX_UNKNOWN_LOOKUPS)
+    service.blobs["report.pdf"] = StoredBlob(b"new", "application/pdf")
+    async with asyncio.timeout(TIMEOUT / 2):
+        assert (await site.get("report.pdf")).body == b"new"
+        assert (await site.get("guide")).status == 301
+
+
+async def test_large_file_is_served_during_a_scan(service: BlobService, site: Site, scan: Scan) -> None:
+    service.blobs["film.mp4"] = StoredBlob(b"x" * (MAX_BUFFERED + 1), "video/mp4")
+    await site.get("film.mp4", "HEAD")
+    await scan.begin(2 * MAX_UNKNOWN_LOOKUPS)
+    async with asyncio.timeout(TIMEOUT / 2):
+        assert (await site.get("film.mp4")).status == 200
+
+
+async def test_lookups_of_unknown_names_are_bounded(service: BlobService, site: Site, scan: Scan) -> None:
+    for _ in range(2):
+        assert (await site.get("missing.html")).status == 404
+    await scan.begin(2 * MAX_UNKNOWN_LOOKUPS)
+    async with asyncio.timeout(TIMEOUT / 2):
+        with pytest.raises(ContentUnavailable, match="try again"):
+            await site.get("new.html")
+        assert (await site.get("missing.html")).status == 404
+    pages = await scan.end()
+    refused = [page for page in pages if isinstance(page, ContentUnavailable)]
+    assert len(refused) == MAX_UNKNOWN_LOOKUPS
+    assert {page.status for page in pages if isinstance(page, Page)} == {404}
+    assert (await site.get("new.html")).status == 404, "after the scan every name is looked up again"
+
+
+async def test_stale_404_is_served_during_a_scan(site: Site, scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signin.website.cache.FRESH_SECONDS", 0.0)
+    await site.get("missing.html")
+    await scan.begin(2 * MAX_UNKNOWN_LOOKUPS)
+    async with asyncio.timeout(TIMEOUT / 2):
+        assert (await site.get("missing.html")).status == 404
 
 
 # Failures
