@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from azure.core.exceptions import AzureError
 
-from local import health, lint
+from local import REPOSITORY, health, lint
 from local.environment.ports import FLAGS, Ports, check_ports
 from local.node import install_packages, install_publishing_packages
 from local.processes.child import Child
@@ -29,6 +29,8 @@ from local.processes.program import main_program
 from local.progress import StepFailed, step
 from local.publishing import azure, dependencies, package
 from local.publishing.publisher import Publisher, assets
+from signin.website.blobs import MB
+from signin.website.representation import DEFAULT_MAX_FILE_MB
 
 _WATCH_SECONDS = 1.0
 
@@ -153,8 +155,7 @@ def publish(blob_url: str | None, site: str) -> None:
     install_publishing_packages()
     with step("Content") as note:
         changed = azure.publish(blob_url, site, note if sys.stdout.isatty() else print)
-    for name in changed:
-        print(f"Published {name}")
+    _report(changed)
 
 
 def build_package(output: Path, python: str | None) -> None:
@@ -201,8 +202,16 @@ def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
             except StepFailed as error:
                 print(error, flush=True)
                 continue
-            for name in changed:
-                print(f"Published {name}", flush=True)
+            _report(changed)
+
+
+def _report(changed: Sequence[str]) -> None:
+    """Print the names of the changed blobs, and which of them the app serves in parts only."""
+    for name in changed:
+        print(f"Published {name}", flush=True)
+        path = REPOSITORY / "content" / name
+        if path.is_file() and path.stat().st_size > DEFAULT_MAX_FILE_MB * MB:
+            print(f"  It is served in parts only, unless the app's setting MaxFileMB is above {DEFAULT_MAX_FILE_MB}.")
 
 
 def _bypass_proxy() -> None:

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from local import REPOSITORY, commands
 from local.browser import chromium
+from signin.website.blobs import MB
 
 
 class ProcessReplaced(Exception):
@@ -28,6 +30,23 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "install_packages", lambda: None)
     monkeypatch.setattr(chromium, "install", lambda: None)
     monkeypatch.setattr(os, "execv", execv)
+
+
+def test_publishing_names_files_served_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "REPOSITORY", tmp_path)
+    (tmp_path / "content").mkdir()
+    for name, size in (("film.mp4", 100 * MB + 1), ("talk.pdf", 100 * MB)):
+        with (tmp_path / "content" / name).open("wb") as file:
+            file.truncate(size)
+    commands._report(["film.mp4", "talk.pdf", "deleted.html"])
+    assert capsys.readouterr().out.splitlines() == [
+        "Published film.mp4",
+        "  It is served in parts only, unless the app's setting MaxFileMB is above 100.",
+        "Published talk.pdf",
+        "Published deleted.html",
+    ]
 
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="On Windows the program is a child process")
