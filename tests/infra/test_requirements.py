@@ -131,3 +131,10 @@ def test_pins_are_what_is_installed_and_needed() -> None:
             needed[canonicalize_name(wanted.name)] = version(wanted.name)
             waiting += dependencies(wanted)
     assert needed == {pin.name: pin.version for pin in PINS if pin.is_for(THIS_PYTHON)}
+
+
+def test_two_ci_jobs_run_the_app_under_microsofts_worker_library() -> None:
+    (library,) = (Requirement(line) for line in lines("requirements-dev.txt") if line.startswith("azure-functions-"))
+    workflow = (REPOSITORY / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    (pythons,) = re.findall(r"python: \[(.*)\]", workflow)
+    assert [python for python in re.findall(r"[\d.]+", pythons) if applies(library, python)] == ["3.13", "3.14"]
