@@ -36,6 +36,8 @@ def main() -> None:
         prepare(REQUIREMENTS.get(name, ALL))
     except KeyboardInterrupt:
         sys.exit(130)
+    if not PYTHON.exists():  # or it is a link to a Python that has been removed
+        sys.exit(f"{PYTHON} does not exist. Delete the folder .venv, and run the command again.")
     command = [str(PYTHON), "-m", "local", *sys.argv[1:]]
     if os.name == "nt":  # exec would return the console to the shell while the program still runs
         sys.exit(subprocess.call(command))
@@ -44,22 +46,26 @@ def main() -> None:
 
 def prepare(requirements: str) -> None:
     """Create the virtual environment with the packages of a requirements file, unless it has them already."""
-    from local.progress import StepFailed, run, step
+    from local.files import install_once
+    from local.progress import StepFailed, file_errors_in_one_line
 
-    wanted = fingerprint(requirements)
-    if STAMP.exists() and STAMP.read_text() in (wanted, fingerprint(ALL)):
-        return
-    STAMP.unlink(missing_ok=True)  # first, since this installation may fail
     try:
-        with step("Virtual environment") as note:
-            hint = "On Debian and Ubuntu the package python3-venv is required."
-            run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], note, hint)
-        with step("Python packages") as note:
-            hint = "Is the package index reachable? Run the command again to continue."
-            run([PYTHON, "-m", "pip", "install", "--requirement", requirements], note, hint)
+        with file_errors_in_one_line():
+            accepted = [fingerprint(requirements), fingerprint(ALL)]
+            install_once(STAMP, accepted, ROOT / ".local/installation.lock", lambda: install(requirements))
     except StepFailed as error:
         sys.exit(str(error))
-    STAMP.write_text(wanted)
+
+
+def install(requirements: str) -> None:
+    from local.progress import run, step
+
+    with step("Virtual environment") as note:
+        hint = "On Debian and Ubuntu the package python3-venv is required."
+        run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], note, hint)
+    with step("Python packages") as note:
+        hint = "Is the package index reachable? Run the command again to continue."
+        run([PYTHON, "-m", "pip", "install", "--requirement", requirements], note, hint)
 
 
 def fingerprint(requirements: str) -> str:

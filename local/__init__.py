@@ -10,6 +10,7 @@
     lint.py       static checks of the source
     node.py       Node and the npm packages
     progress.py   steps of a set-up, shown with their time (standard library only)
+    files.py      errors of files, and one installation at a time (standard library only)
 
 Each may import only those below it. `signin/` never imports this package: the app uses the same protocols
 here as in Azure.

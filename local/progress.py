@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.files import REMEDIES, file_error
+
 Note = Callable[[str], None]
 
 _GUARD = Path(__file__).with_name("processes") / "guard.py"
@@ -18,6 +20,18 @@ _GUARD = Path(__file__).with_name("processes") / "guard.py"
 
 class StepFailed(Exception):
     """A step failed. The message describes the problem and what to do next."""
+
+
+@contextmanager
+def file_errors_in_one_line() -> Iterator[None]:
+    """Translate an error of a file into StepFailed, with one line: the file, the reason and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REMEDIES:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        raise StepFailed(f"{place}{error.strerror}. {REMEDIES[error.errno]}") from error
 
 
 @contextmanager
@@ -58,6 +72,8 @@ def step(title: str) -> Iterator[Note]:
 def run(command: Sequence[str | Path], note: Note, hint: str, environment: Mapping[str, str] | None = None) -> None:
     """Run a command and note each line that it prints. Raises StepFailed with all its output and the hint.
 
+    If the command reports an error of a file, such as a full disk, the message is that line with the remedy.
+
     The command never outlives this process: an interrupted installation must not continue beside the next one.
     """
     lines: list[str] = []
@@ -75,4 +91,6 @@ def run(command: Sequence[str | Path], note: Note, hint: str, environment: Mappi
             lines.append(line)
             note(line.strip())
     if process.returncode:
+        if error := file_error(lines):
+            raise StepFailed(error)
         raise StepFailed(f"{''.join(lines)}{command[0]} ended with exit code {process.returncode}. {hint}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from local.browser.headless import running_browser
 from local.environment.ports import Ports
 from local.environment.services import functions_host, services
 from local.node import install_packages
-from local.progress import StepFailed, step
+from local.processes.program import main_program
+from local.progress import step
 from signin.counting.table import VisitTable
 from signin.visits.dimensions import SignInRequest, labels_of
 from signin.visits.visit import Visit
@@ -91,7 +91,7 @@ _ICONS = (
 
 
 def main() -> None:
-    try:
+    with main_program():
         install_packages()
         with services(Ports(app=0, signalr=0, blob=0, queue=0, table=0)) as running:
             with step("Visits"):
@@ -105,8 +105,6 @@ def main() -> None:
                         take(picture, browser)
             finally:
                 host.stop()
-    except StepFailed as error:
-        sys.exit(str(error))
 
 
 def record(table: VisitTable) -> None:

@@ -1,6 +1,6 @@
 """A whole environment: Azurite, the SignalR emulator and the app, started together on chosen ports.
 
-`ports` has the ports, their flags and the check that they are free; `services` starts the processes, creates
-table, container and content, and returns the app's settings.
+`ports` has the ports, their flags and the check that they are free; `data` has the folder of Azurite's files;
+`services` starts the processes, creates table, container and content, and returns the app's settings.
 Imports `emulators`, `publishing` and `processes`.
 """

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from local import REPOSITORY
+from azure.core.exceptions import AzureError
+
 from local.emulators.azurite import Account, Azurite
 from local.emulators.signalr.tokens import DEVELOPMENT_KEY
+from local.environment.data import DataFolder, data_folder
 from local.environment.ports import Ports
 from local.processes.child import Child, OnEnd
-from local.progress import step
+from local.progress import StepFailed, step
 from local.publishing.publisher import Publisher
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Running services: the app's settings for them, and the publisher of the content."""
+    """Running services: the app's settings for them, the publisher of the content, and Azurite's data."""
 
     settings: Mapping[str, str]
     publisher: Publisher
+    data: DataFolder
 
 
 @contextmanager
 def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) -> Iterator[Services]:
     """Run Azurite and the SignalR emulator, and create the table, the container and the content.
 
-    Data persists in a folder per table port; `fresh` deletes it first. Raises StepFailed.
+    Data persists in a folder per table port; `fresh` deletes it first. Raises StepFailed, also at the end if Azurite
+    could not save the data, and OSError if the folder cannot be used.
     """
     with ExitStack() as stack:
         with step("Azurite, SignalR emulator"):
-            folder = stack.enter_context(_data_folder(ports, fresh))
+            data = stack.enter_context(data_folder(ports.table, fresh=fresh))
+            stack.callback(_check_saved, data)
             azurite = Azurite(
-                folder, blob_port=ports.blob, queue_port=ports.queue, table_port=ports.table, on_end=on_end
+                data.path, blob_port=ports.blob, queue_port=ports.queue, table_port=ports.table, on_end=on_end
             )
             stack.callback(azurite.stop)
             signalr = signalr_emulator(ports.signalr, on_end)
@@ -46,10 +48,22 @@ def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) 
             account = azurite.account()
             (signalr_url,) = signalr.wait_until_ready()
         with step("Table, container, content"):
-            account.create_table()
-            publisher = account.publish()
+            try:
+                account.create_table()
+                publisher = account.publish()
+            except AzureError as error:  # such as a blob whose file was cut short, or a disk that is full now
+                reason = str(error).splitlines()[0]
+                raise StepFailed(
+                    f"{data.path}: Azurite cannot use its data ({reason}). Free some space if the disk is full; "
+                    "otherwise start with --fresh, which deletes the visits of earlier runs."
+                ) from error
             stack.callback(publisher.close)
-        yield Services(settings_for(account, signalr_url), publisher)
+        yield Services(settings_for(account, signalr_url), publisher, data)
+
+
+def _check_saved(data: DataFolder) -> None:
+    if error := data.save_error(is_stopped=True):
+        raise StepFailed(error)
 
 
 def signalr_emulator(port: int = 0, on_end: OnEnd | None = None, *, trusted_token: str = "") -> Child:
@@ -73,17 +87,3 @@ def functions_host(settings: Mapping[str, str], port: int = 0, workers: int = 1,
     """Start the app under the Functions host stand-in; port 0 takes a free one."""
     command = [sys.executable, "-m", "local.emulators.functions", "--port", str(port), "--workers", str(workers)]
     return Child("The Functions host", command, environment={**os.environ, **settings}, on_end=on_end)
-
-
-@contextmanager
-def _data_folder(ports: Ports, fresh: bool) -> Iterator[Path]:
-    """The data folder of this table port, so that two environments never share one; a temporary folder for port 0."""
-    if ports.table == 0:
-        with tempfile.TemporaryDirectory(prefix="signin-") as folder:
-            yield Path(folder)
-        return
-    path = REPOSITORY / ".local" / f"azurite-{ports.table}"
-    if fresh:
-        shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True, exist_ok=True)
-    yield path

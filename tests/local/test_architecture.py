@@ -13,7 +13,7 @@ IMPORTS = imports_of(FILES)
 
 # Each may import those before it.
 PARTS = [
-    *("progress", "health", "node", "lint", "processes"),
+    *("files", "progress", "health", "node", "lint", "processes"),
     *("publishing", "emulators", "environment", "browser"),
     *("commands", "__main__"),
 ]
@@ -82,8 +82,9 @@ def test_emulators_share_only_lifetime(program: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["dev", "local", "local.health", "local.progress", "local.processes", "local.processes.guard"]
+    "module",
+    ["dev", "local", "local.files", "local.health", "local.progress", "local.processes", "local.processes.guard"],
 )
 def test_dev_py_needs_only_standard_library(module: str) -> None:
     third_party = {target for target in IMPORTS[module] if target.split(".")[0] not in sys.stdlib_module_names}
-    assert third_party <= {"local.health", "local.progress"}
+    assert third_party <= {"local.files", "local.health", "local.progress"}

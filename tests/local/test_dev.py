@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import dev
-from local import REPOSITORY, health, progress
+from local import REPOSITORY, files, health, progress
 from local.progress import StepFailed
 from tests.support import TEST_TIMEOUT
 from tests.support.web_server import Response, WebServer
@@ -37,12 +39,17 @@ class Commands(list[list[str]]):
 
     fails = ""
 
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.go_on.set()
+
     def __call__(self, command: Sequence[str | Path], note: object, hint: str) -> None:
         self.append([str(argument) for argument in command])
         if self.fails in self[-1]:
             raise StepFailed(f"{self.fails} failed. {hint}")
         if "venv" in command:
             dev.ENVIRONMENT.mkdir(exist_ok=True)
+        assert self.go_on.wait(TEST_TIMEOUT)
 
     @property
     def modules(self) -> list[str]:
@@ -111,6 +118,49 @@ def test_half_replaced_environment_is_renewed(root: Path, commands: Commands) ->
     commands.fails = ""
     dev.prepare(dev.ALL)
     assert commands.modules == ["venv", "pip"]
+
+
+def test_second_first_start_waits_and_installs_nothing(
+    root: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.go_on.clear()
+    monkeypatch.setattr(files, "time", SimpleNamespace(sleep=lambda seconds: commands.go_on.set()))
+    starts = [threading.Thread(target=dev.prepare, args=[dev.ALL]) for _ in range(2)]
+    for start in starts:
+        start.start()
+    for start in starts:
+        start.join(TEST_TIMEOUT)
+    assert commands.modules == ["venv", "pip"]
+    assert (
+        capsys.readouterr().out.count("Another command installs into this folder; waiting until it has ended.\n") == 1
+    )
+
+
+def test_folder_that_cannot_be_written_is_one_line(root: Path, commands: Commands) -> None:
+    (root / ".local").write_text("a file")
+    with pytest.raises(SystemExit, match=r"^/.*/\.local: File exists\. Move away .*\.$"):
+        dev.prepare(dev.ALL)
+    assert commands == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/full")
+def test_full_disk_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(requirements: str) -> None:
+        (root / ".venv").mkdir()
+        (root / ".venv/installed").symlink_to("/dev/full")
+
+    monkeypatch.setattr(dev, "install", install)
+    with pytest.raises(SystemExit, match=r"^No space left on device\. Free some space, and run the command again\.$"):
+        dev.prepare(dev.ALL)
+
+
+def test_removed_python_is_one_line(root: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    dev.prepare(dev.ALL)
+    monkeypatch.chdir(root)
+    with pytest.raises(
+        SystemExit, match=r"^/.*/python does not exist\. Delete the folder \.venv, and run the command again\.$"
+    ):
+        dev.main()
 
 
 def test_old_python_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
