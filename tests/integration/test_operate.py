@@ -624,7 +624,7 @@ def test_wrong_key_is_one_line(operator: Operator, account: Account) -> None:
 def test_unreachable_storage_is_one_line_without_csv_header(operator: Operator, account: Account) -> None:
     with nothing_listening() as url:
         ended = operator.run(replace(account, table_url=f"{url}/{account.name}"), "export")
-    assert_error(ended, "Table Storage cannot be reached: check that it runs")
+    assert_error(ended, "Table Storage cannot be reached: it accepts no connection; check that it runs")
 
 
 def test_missing_table_is_one_line(operator: Operator, azurite: Azurite, unused_accounts: Iterator[str]) -> None:
