@@ -11,8 +11,10 @@ if ! command -v az >/dev/null; then
   echo "The Azure CLI is needed: https://learn.microsoft.com/cli/azure/install-azure-cli" >&2
   exit 1
 fi
-# Only a group with the tag of this environment: a mistyped name must not delete another one.
-if [[ $(az group show --name "$group" --query 'tags."azd-env-name"' --output tsv) != "$name" ]]; then
+# Only a group with the tag of this environment: a mistyped name must not delete another one. An error, as of an expired
+# sign-in, ends the script here.
+found=$(az group list --tag "azd-env-name=$name" --query "[?name=='$group'].name" --output tsv)
+if [[ $found != "$group" ]]; then
   echo "There is no resource group $group of the environment $name: nothing was deleted." >&2
   exit 1
 fi

@@ -28,9 +28,9 @@ ANSWERS: Mapping[str, tuple[str, int | list[int]]] = {
         0,
     ),
     "az functionapp list-flexconsumption-locations": ("westeurope", 0),
-    "az group list": ("", 0),
+    "az group list --tag azd-env-name=demo": ("rg-demo", 0),
+    "az group list --query": ("", 0),
     "az deployment sub create": (f"rg-demo\nsignin-abc\n{URL}\n{BLOB_URL}", 0),
-    "az group show --name rg-demo": ("demo", 0),
     "az resource list": ("list of all resources", 0),
 }
 

@@ -108,7 +108,7 @@ def test_deploy_does_not_retry_what_stays(shell: Shell, error: str) -> None:
     "step",
     [
         "az functionapp list-flexconsumption-locations",
-        "az group list",
+        "az group list --query",
         "python3 dev.py publish --prepare",
         "python3 dev.py package",
         "az deployment sub create",
@@ -162,7 +162,7 @@ def test_deploy_rejects_region_without_flex_consumption(shell: Shell) -> None:
 
 
 def test_deploy_rejects_region_if_environment_is_in_another(shell: Shell) -> None:
-    shell.answers["az group list"] = ("northeurope", 0)
+    shell.answers["az group list --query"] = ("northeurope", 0)
     result = shell.run("infra/deploy.sh", "demo", "westeurope")
     assert result.returncode == 1
     assert result.stderr.startswith("demo exists in northeurope: ")
@@ -216,10 +216,19 @@ def test_destroy_deletes_nothing_without_confirmation(shell: Shell, answer: str)
     assert "delete" not in [word for command in shell.recorded for word in command]
 
 
-@pytest.mark.parametrize("tag", [("", 0), ("other", 0), ("", 3)])
-def test_destroy_deletes_only_groups_of_deploy(shell: Shell, tag: tuple[str, int]) -> None:
-    shell.answers["az group show --name rg-demo"] = tag
+@pytest.mark.parametrize("found", ["", "rg-other"])
+def test_destroy_deletes_only_groups_of_deploy(shell: Shell, found: str) -> None:
+    shell.answers["az group list --tag azd-env-name=demo"] = (found, 0)
     result = shell.run("infra/destroy.sh", "demo", answer="demo\n")
     assert result.returncode == 1
     assert "nothing was deleted" in result.stderr
+    (query,) = (option(command, "--query") for command in shell.recorded)
+    assert query == ["[?name=='rg-demo'].name"]
     assert "delete" not in [word for command in shell.recorded for word in command]
+
+
+def test_destroy_with_expired_sign_in_does_not_deny_the_group(shell: Shell) -> None:
+    shell.answers["az group list --tag azd-env-name=demo"] = ("", 1)
+    result = shell.run("infra/destroy.sh", "demo", answer="demo\n")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert len(shell.recorded) == 1

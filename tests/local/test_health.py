@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from local import commands, health
 from local.health import Problem, check, wait
+from signin import responses
 from tests.support import TEST_TIMEOUT
 from tests.support.https_storage import certificate
 from tests.support.web_server import CLOSE, Request, Response, WebServer, nothing_listening
@@ -50,6 +52,13 @@ def test_failed_services_are_named_with_their_reasons() -> None:
     problem = problem_with(Response(503, parts(table="No permission.", blob=None, signalr="No address.")))
     assert problem.reason == "table: No permission.\nsignalr: No address."
     assert "docs/security.md" in problem.advice
+
+
+@pytest.mark.parametrize("table", [None, "The table does not exist."])
+def test_response_of_the_app_is_understood(table: str | None) -> None:
+    response = responses.health({"table": table, "blob": None})
+    problem = health._problem_of(response.status_code, response.get_body().decode())
+    assert (problem and problem.reason) == (table and f"table: {table}")
 
 
 def test_failed_service_counts_whatever_the_status() -> None:
@@ -172,7 +181,9 @@ def test_name_resolution_that_hangs_ends_after_its_time(monkeypatch: pytest.Monk
         raise URLError(socket.gaierror(-3, "Temporary failure in name resolution"))
 
     monkeypatch.setattr(health, "urlopen", hang)
+    started = time.monotonic()
     problem = check(SITE, seconds=0.1)
+    assert time.monotonic() - started < 10
     ended.set()
     assert problem
     assert problem.reason == "The app does not answer within 0.1 seconds."
@@ -198,10 +209,10 @@ def waited(monkeypatch: pytest.MonkeyPatch, answers: Sequence[Problem | None]) -
     """Wait for an app with these answers, the last of them for ever: the result, the lines, the minutes."""
     remaining = iter(answers)
     monkeypatch.setattr(health, "check", lambda site: next(remaining, answers[-1]))
-    time = Time()
+    fake = Time()
     lines: list[str] = []
-    message = wait(SITE, lines.append, time.clock, time.sleep)
-    return message, lines, (time.now - 1000) / 60
+    message = wait(SITE, lines.append, fake.clock, fake.sleep)
+    return message, lines, (fake.now - 1000) / 60
 
 
 ROLE = Problem("table: No permission.\nblob: No permission.", "Compare its roles.")
