@@ -1,4 +1,4 @@
-"""Where the app's log records go: to the worker's handler, or to the console from a thread."""
+"""The two destinations of the app's log records: the worker's handler, and the console for those of a thread."""
 
 from __future__ import annotations
 
