@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from local import REPOSITORY
 from local.commands import parse
+from signin.counting.table import TABLE_NAME
 from signin.operators import commands
+from signin.settings import Settings, SettingsError
+from signin.website.site import CONTAINER
 
 from .azd import hooks
 from .shell import Shell
@@ -85,6 +88,37 @@ def test_azure_cli_accepts_every_az_command(recorded: Recorded, azure_cli: Path,
     assert result.returncode == 0, result.stderr
     verdicts = zip(invocations, json.loads(result.stdout), strict=True)
     assert [f"az {' '.join(words)}: {problem}" for words, problem in verdicts if problem] == []
+
+
+def option(command: Sequence[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def test_steps_set_what_the_app_needs(recorded: Recorded) -> None:
+    steps = recorded["deploy-step-by-step.md"]
+    (settings,) = [command for command in steps if command[:5] == ["az", "functionapp", "config", "appsettings", "set"]]
+    names = {setting.partition("=")[0] for setting in settings[settings.index("--settings") + 1 :]}
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environment({})
+    assert names == set(re.findall(r"(\w+) is not set", str(raised.value)))
+    for beginning, name, value in (
+        ("az storage account create", "--allow-blob-public-access", "true"),
+        ("az storage table create", "--name", TABLE_NAME),
+        ("az storage container create", "--name", CONTAINER),
+        ("az storage container create", "--public-access", "blob"),
+        ("az signalr create", "--service-mode", "Serverless"),
+        ("az functionapp scale config set", "--trigger-settings", "perInstanceConcurrency=100"),
+    ):
+        (command,) = [command for command in steps if " ".join(command).startswith(f"{beginning} ")]
+        assert option(command, name) == value
+
+
+def test_steps_package_for_the_python_of_the_app(recorded: Recorded) -> None:
+    steps = recorded["deploy-step-by-step.md"]
+    created = [option(command, "--runtime-version") for command in steps if command[1:3] == ["functionapp", "create"]]
+    (packaged,) = [option(command, "--python") for command in steps if "--with-dependencies" in command]
+    assert len(created) == 3
+    assert set(created) == {packaged}
 
 
 def test_every_command_of_core_tools_is_known(recorded: Recorded) -> None:
