@@ -92,6 +92,16 @@ def test_full_standard_output_is_one_line(repository: Path) -> None:
     assert re.fullmatch(r"No space left on device\. Free some space.*\n", ended.stderr)
 
 
+def test_output_that_is_only_written_at_the_end_is_one_line() -> None:
+    program = "from local.processes.program import main_program\nwith main_program(): print('not flushed')"
+    with FULL.open("w") as output:
+        ended = subprocess.run(
+            [sys.executable, "-c", program], cwd=REPOSITORY, stdout=output, stderr=subprocess.PIPE, text=True
+        )
+    assert ended.returncode == 1
+    assert re.fullmatch(r"No space left on device\. Free some space.*\n", ended.stderr)
+
+
 def test_package_that_cannot_be_written_is_one_line(start: Start, repository: Path) -> None:
     shutil.copy(REPOSITORY / "requirements.txt", repository)
     is_refused(start("package", "--output", str(FULL)), "No space left on device. Free some space")
