@@ -28,12 +28,21 @@ def main_program() -> Iterator[None]:
             yield
             sys.stdout.flush()  # here, since an error in the flush at exit is a traceback
     except StepFailed as error:
+        _discard_unwritten_output()
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of standard output has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it again at exit
+        _discard_unwritten_output()
         sys.exit(1)
+
+
+def _discard_unwritten_output() -> None:
+    """Discard what cannot be written to standard output, which the interpreter flushes again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(*_: int | FrameType | None) -> None:

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has nei
 
 TABLE = "__azurite_db_table__.json"
 FULL = Path("/dev/full")  # each write to it fails with ENOSPC
+BUFFERED = os.environ | {"PYTHONUNBUFFERED": ""}  # as in a shell: what is not written yet is flushed at exit
 NOT_A_FOLDER = r"Not a directory\. Move away"
 FORBIDDEN = r"(Operation not permitted|Permission denied)\. If it or its folder|Read-only file system\. Copy"
 
@@ -86,7 +87,13 @@ def test_full_standard_output_is_one_line(repository: Path) -> None:
     with FULL.open("w") as output:
         command = [sys.executable, "-m", "local", "services", *ports()[1:]]
         ended = subprocess.run(
-            command, cwd=repository, stdout=output, stderr=subprocess.PIPE, text=True, timeout=TEST_TIMEOUT
+            command,
+            cwd=repository,
+            env=BUFFERED,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TEST_TIMEOUT,
         )
     assert ended.returncode == 1
     assert re.fullmatch(r"No space left on device\. Free some space.*\n", ended.stderr)
@@ -96,7 +103,12 @@ def test_output_that_is_only_written_at_the_end_is_one_line() -> None:
     program = "from local.processes.program import main_program\nwith main_program(): print('not flushed')"
     with FULL.open("w") as output:
         ended = subprocess.run(
-            [sys.executable, "-c", program], cwd=REPOSITORY, stdout=output, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", program],
+            cwd=REPOSITORY,
+            env=BUFFERED,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
         )
     assert ended.returncode == 1
     assert re.fullmatch(r"No space left on device\. Free some space.*\n", ended.stderr)
