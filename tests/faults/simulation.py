@@ -7,6 +7,7 @@ which only the test, sleeps and requests advance.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import random
 import threading
@@ -20,9 +21,10 @@ from typing import Any, Literal, TypeVar, cast
 import pytest
 from azure.data.tables import TableClient, TableEntity
 
-from signin.counting import committer
+from signin.counting import committer, deduplicator
 from signin.counting import shards as shards_module
 from signin.counting.committer import Committer
+from signin.counting.deduplicator import Deduplicator
 from signin.counting.rows import ShardState
 from signin.counting.shards import Shards
 from signin.counting.table import VisitTable
@@ -35,7 +37,16 @@ MAX_AGE = 1.0  # seconds
 REQUEST_SECONDS = 0.001
 ADOPTED_AT_ONCE = 2  # visits in one transaction of `adopt`
 
-Event = Literal["created", "opened", "closed", "re-opened", "returned to shard 0", "committed as sole writer"]
+Event = Literal[
+    "created",
+    "opened",
+    "closed",
+    "re-opened",
+    "returned to shard 0",
+    "committed as sole writer",
+    "found a repeated visit",
+    "counted a repeated visit",
+]
 
 T = TypeVar("T")
 
@@ -189,7 +200,7 @@ class SteppedClient:
 class SequentialExecutor(Executor):
     """Stands in for a pool of threads: runs each call at once, so that a thread has one request at a time."""
 
-    def __init__(self, max_workers: int | None = None) -> None:
+    def __init__(self, max_workers: int | None = None, thread_name_prefix: str = "") -> None:
         pass
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -241,7 +252,7 @@ class CountingShards(Shards):
 
 
 class Process:
-    """The counting part of a process: its committer and its shards."""
+    """The counting part of a process: its deduplicator, its committer and its shards."""
 
     def __init__(self, number: int, service: TableService, clock: Clock, events: Counter[Event]) -> None:
         table = CountingTable(cast(TableClient, SteppedClient(service, clock)), events)
@@ -249,18 +260,32 @@ class Process:
         self.acknowledged: set[str] = set()
         self.has_changes = False  # commits that have not been broadcast
         self.shards = CountingShards(table, events)
-        self.committer = Committer(table, self.shards, on_commit=self._on_commit)
-        self.committer.start()
-        self.committing = cast(SteppedThread, self.committer._thread)
+        committer = Committer(table, self.shards, on_commit=self._on_commit)
+        committer.start()
+        self.committing = cast(SteppedThread, committer._thread)
+        self._deduplicator = Deduplicator(committer, self.shards, table)
+        self._events = events
         self.reading: SteppedThread | None = None
 
     def _on_commit(self) -> None:
         self.has_changes = True
 
     def submit(self, visit: Visit) -> Future[None]:
-        done = self.committer.submit(visit)
+        done = self._deduplicator.submit(visit)
         if self.committing.request is None:
             self.committing.resume(arrives)
+        return done
+
+    def repeat(self, visit: Visit) -> Future[None]:
+        """Look the visit up, and submit it unless it was counted. Called on a thread of `read`.
+
+        Raises NotAcknowledged if it cannot be looked up.
+        """
+        asyncio.run(self._deduplicator.look_up(visit))
+        done = self.submit(visit)
+        self._events[
+            "found a repeated visit" if done.done() and not done.exception() else "counted a repeated visit"
+        ] += 1
         return done
 
     def read(self, work: Callable[[], None]) -> None:
@@ -291,8 +316,10 @@ def simulation(clock: Clock, chance: random.Random, crowded: int, idle_seconds: 
         for module in (committer, shards_module):
             patch.setattr(module, "threading", stepped_threading)
         for module in (committer, shards_module, adopt_module):
-            patch.setattr(module, "time", clock)
             patch.setattr(module, "random", chance)
+        for module in (committer, deduplicator, shards_module, adopt_module):
+            patch.setattr(module, "time", clock)
+        patch.setattr(deduplicator, "ThreadPoolExecutor", SequentialExecutor)
         patch.setattr(adopt_module, "MAX_VISITS", ADOPTED_AT_ONCE)
         patch.setattr(adopt_module, "_labels", lambda row: {"OS": row["OS"]})  # a label of its own for each visit
         patch.setattr(shards_module, "CROWDED", crowded)

@@ -106,6 +106,22 @@ a_process = st.integers(0, PROCESSES - 1)
 any_index = st.integers(0, 11)  # taken modulo the number of things to choose from
 
 
+def copy_outcome(source: Future[None], target: Future[None]) -> None:
+    if error := source.exception():
+        target.set_exception(error)
+    else:
+        target.set_result(None)
+
+
+class ClientAttempt(NamedTuple):
+    """An attempt of a client at its visit, at this time. It may be marked as a repetition."""
+
+    process: Process
+    outcome: Future[None]
+    at: float
+    is_marked: bool = False
+
+
 class Value(NamedTuple):
     """The visits that a value counts. It should count all that were acknowledged up to the time `as_of`."""
 
@@ -148,6 +164,7 @@ class Histories(RuleBasedStateMachine):
         self.ticks = itertools.count()
         self.history = History()
         self.acknowledged_at: dict[str, float] = {}
+        self.attempts: dict[str, list[ClientAttempt]] = {}  # by idempotency key
         self.values: list[Value] = []
         self.broadcasts: list[Broadcast] = []
         # Collected, since the exceptions of a future's callbacks are not raised.
@@ -172,11 +189,79 @@ class Histories(RuleBasedStateMachine):
             key = f"visit{number}"
             self.history.attempt(key)
             began, asked_at = next(self.ticks), self.clock.now
-            visit = replace(Visit.now(), key=key, labels={"OS": key, "Browser": BROWSERS[number % len(BROWSERS)]})
-            done = process.submit(visit)
+            done = process.submit(self.visit(key, idempotency_key=key))
+            self.attempts[key] = [ClientAttempt(process, done, asked_at)]
             done.add_done_callback(partial(self.record_outcome, process, key, began, asked_at))
             if at_once:
                 process.committing.finish()
+
+    def visit(self, key: str, idempotency_key: str) -> Visit:
+        labels = {"OS": key, "Browser": BROWSERS[len(self.history.outcomes) % len(BROWSERS)]}
+        return replace(Visit.now(), key=key, labels=labels, idempotency_key=idempotency_key)
+
+    @precondition(lambda self: self.repeatable)
+    @rule(index=a_process, which=any_index, at_once=st.booleans())
+    def repeat_visit(self, index: int, which: int, at_once: bool) -> None:
+        """A client that does not know the outcome of its visit sends it again, to any process."""
+        process, idempotency_key = self.processes[index], self.repeatable[which % len(self.repeatable)]
+        attempts = self.attempts[idempotency_key]
+        key = f"{idempotency_key}-{len(attempts)}"
+        done: Future[None] = Future()
+
+        def repeat() -> None:
+            attempts.append(ClientAttempt(process, done, self.clock.now, is_marked=True))
+            self.history.attempt(key)
+            with suppress(NotAcknowledged):
+                process.repeat(self.visit(key, idempotency_key)).add_done_callback(
+                    lambda outcome: copy_outcome(outcome, done)
+                )
+                return
+            done.set_exception(NotAcknowledged("not looked up", recorded="unknown"))
+
+        process.read(repeat)
+        if at_once and process.reading:
+            process.reading.finish()
+
+    @property
+    def repeatable(self) -> list[str]:
+        """The idempotency keys of visits whose attempts have all ended; if there are any, those that seem not counted.
+
+        An attempt has ended if it can no longer commit.
+        """
+        if self.service.late:
+            return []
+        ended = [
+            key
+            for key, attempts in self.attempts.items()
+            if all(attempt.outcome.done() or attempt.process not in self.processes for attempt in attempts)
+        ]
+        return [key for key in ended if not self.is_acknowledged(key)] or ended
+
+    def is_acknowledged(self, idempotency_key: str) -> bool:
+        outcomes = [attempt.outcome for attempt in self.attempts[idempotency_key]]
+        return any(outcome.done() and not outcome.exception() for outcome in outcomes)
+
+    @precondition(lambda self: self.recent)
+    @rule(which=any_index)
+    def send_visit_again(self, which: int) -> None:
+        """A browser sends an unmarked attempt again, since the connection was closed before the response."""
+        idempotency_key = self.recent[which % len(self.recent)]
+        attempts = self.attempts[idempotency_key]
+        process = attempts[-1].process
+        key = f"{idempotency_key}-{len(attempts)}"
+        self.history.attempt(key)
+        attempts.append(ClientAttempt(process, process.submit(self.visit(key, idempotency_key)), self.clock.now))
+
+    @property
+    def recent(self) -> list[str]:
+        """The idempotency keys of unmarked visits that were sent a moment ago to a process which is still running."""
+        return [
+            key
+            for key, attempts in self.attempts.items()
+            if attempts[-1].process in self.processes
+            and not attempts[-1].is_marked
+            and self.clock.now - attempts[-1].at < IDLE_SECONDS
+        ]
 
     def record_outcome(self, process: Process, key: str, began: int, asked_at: float, done: Future[None]) -> None:
         error = done.exception()
@@ -357,6 +442,11 @@ class Histories(RuleBasedStateMachine):
         rows = [row for row in self.service.rows() if row["PartitionKey"] != SAMPLE]
         self.history.check(self.service.visit_table(), rows, others=self.service.from_elsewhere)
         assert not self.defects, "; ".join(self.defects)
+        counts = Counter(row["Key"] for row in rows if "Key" in row)
+        for key, attempts in self.attempts.items():
+            assert self.is_acknowledged(key) <= counts[key] <= 1, (
+                f"{key} has {counts[key]} rows after {len(attempts)} attempts"
+            )
         audited = self.service.audited()
         for process in self.processes:
             assert process.shards.value() == audited, "after a reading a process has another value than the table"
@@ -397,6 +487,7 @@ class HistoriesOfRecreatedTables(Histories):
         self.adopting = None
         requests = [thread.request for thread in self.waiting if thread.request]
         self.gone |= self.history.visits("acknowledged")
+        self.attempts.clear()  # which also ends the repetitions
         if any(isinstance(request, DelayedReply) for request in requests):  # that may yet acknowledge a visit
             self.gone |= self.history.visits("unknown") & set(self.service.visits())
         for request in requests:
