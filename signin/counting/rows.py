@@ -26,7 +26,7 @@ from azure.data.tables import EdmType, EntityProperty, TableEntity
 from signin.counting.errors import PermanentError
 from signin.visits.dimensions import DIMENSIONS
 from signin.visits.history import History
-from signin.visits.statistics import Statistics
+from signin.visits.statistics import Counts, Statistics
 from signin.visits.visit import Visit
 
 MAX_SHARDS = 100  # two digits; some 10 busy shards already reach what a storage account can take
@@ -100,13 +100,23 @@ def state_of(shard: int, row: TableEntity) -> ShardState:
     """The state that a stats row records. Raises PermanentError if the row is malformed."""
     try:
         counts = {
-            dimension.column: json.loads(row[dimension.stats_column])
+            dimension.column: _counts(row[dimension.stats_column])
             for dimension in DIMENSIONS
             if dimension.stats_column in row
         }
-        statistics = Statistics.from_counts(row["Total"].value, counts, History.load(row["History"]))
+        total = row["Total"].value
+        if total < 0:
+            raise ValueError("the total is negative")
+        statistics = Statistics.from_counts(total, counts, History.load(row["History"]))
         return ShardState(statistics, row.metadata["etag"], row.get("Closed") is True, row.metadata.get("timestamp"))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise PermanentError(
             f"the stats row of shard {partition(shard)} is malformed: run `python -m signin repair`"
         ) from error
+
+
+def _counts(text: str) -> Counts:
+    counts: Counts = json.loads(text)
+    if not all(type(count) is int and count >= 0 for count in counts.values()):
+        raise ValueError("a count is not a whole number")
+    return counts

@@ -100,10 +100,15 @@ class History:
 
     @classmethod
     def load(cls, text: str) -> History:
-        """Parse the output of `dump`. Raises ValueError, KeyError or TypeError if the text is malformed."""
+        """Parse the output of `dump`.
+
+        Raises ValueError, KeyError, TypeError or RecursionError if the text is malformed.
+        """
         dense = json.loads(text)
         series = {}
         for name in RESOLUTIONS:
             start, counts = dense[name]
-            series[name] = {interval: int(count) for interval, count in enumerate(counts, int(start)) if count}
+            if not all(type(number) is int and number >= 0 for number in (start, *counts)):
+                raise ValueError("a history consists of whole numbers")
+            series[name] = {interval: count for interval, count in enumerate(counts, start) if count}
         return cls(series)

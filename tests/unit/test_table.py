@@ -278,11 +278,38 @@ def test_missing_counts_of_a_stats_row_are_other(dimension: Dimension) -> None:
     assert table.read(0).statistics.counts[dimension.column] == {"iOS": 1, "Other": 1}
 
 
-@pytest.mark.parametrize("counts", ["[]", "7", "null", '{"iOS": "many"}', "{"])
-def test_malformed_counts_are_a_permanent_error(counts: str) -> None:
+NESTED = "[" * 100_000
+COUNTS = [
+    "[]",
+    "7",
+    "null",
+    "{",
+    NESTED,
+    *(f'{{"iOS": {count}}}' for count in ('"many"', "-1", "0.5", "1e400", "true", "[1]")),
+]
+SERIES = [
+    "[0]",
+    "7",
+    "[0, 7]",
+    *(f"[{part}]" for part in ("Infinity, [1]", "0, [1e400]", '0, ["1"]', "-1, [1]", "0, [-1]")),
+]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("Total", "many"),
+        ("Total", EntityProperty(-1, EdmType.INT64)),
+        *((DIMENSIONS[0].stats_column, text) for text in COUNTS),
+        *(("History", text) for text in ("[]", "null", "{", NESTED)),
+        *(("History", f'{{"minutes": {series}, "hours": [0, []], "days": [0, []]}}') for series in SERIES),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_malformed_stats_row_is_a_permanent_error(column: str, value: Any) -> None:
     service = TableService()
     service.visit_table().commit(0, ABSENT, some_visits(1))
-    service.put("00", "stats", **{**service.get_entity("00", "stats"), DIMENSIONS[0].stats_column: counts})
+    service.put("00", "stats", **{**service.get_entity("00", "stats"), column: value})
     with pytest.raises(PermanentError, match="the stats row of shard 00 is malformed"):
         service.visit_table().read(0)
 
