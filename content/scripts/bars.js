@@ -11,21 +11,25 @@ const GLOW = { duration: 1_500, easing: "ease-in" };
 export class Bars {
   #rows;
   #template;
+  #nameOf;
   /** @type {Map<string, HTMLElement>} */
   #rowOf = new Map();
 
   /**
    * @param {HTMLElement} rows the table body
    * @param {HTMLTemplateElement} template one row
+   * @param {(label: string) => string} [nameOf] the name that is shown
    */
-  constructor(rows, template) {
+  constructor(rows, template, nameOf = (label) => label) {
     this.#rows = rows;
     this.#template = template;
+    this.#nameOf = nameOf;
   }
 
   /** @param {Share[]} shares in the order to show */
   show(shares) {
     const moving = !prefersReducedMotion();
+    this.#keep(new Set(shares.map(({ label }) => label)));
     const places = new Map([...this.#rowOf.values()].map((row) => [row, row.getBoundingClientRect()]));
     shares.forEach((share, position) => {
       const row = this.#rowFor(share.label);
@@ -40,6 +44,19 @@ export class Bars {
     if (moving) slide(places);
   }
 
+  /**
+   * Removes the rows of all other labels: a label that is not among the 20 largest any more is part of "Other".
+   *
+   * @param {Set<string>} labels
+   */
+  #keep(labels) {
+    for (const [label, row] of this.#rowOf) {
+      if (labels.has(label)) continue;
+      row.remove();
+      this.#rowOf.delete(label);
+    }
+  }
+
   /** @param {string} label */
   #rowFor(label) {
     const known = this.#rowOf.get(label);
@@ -47,7 +64,7 @@ export class Bars {
     const fragment = /** @type {DocumentFragment} */ (this.#template.content.cloneNode(true));
     const row = /** @type {HTMLElement} */ (fragment.firstElementChild);
     row.dataset.label = label;
-    fill(row, ".bar-label", label);
+    fill(row, ".bar-label", this.#nameOf(label));
     this.#rowOf.set(label, row);
     return row;
   }
