@@ -15,8 +15,8 @@ import { parseEndpoint, parseFailure, parseRetryAfter, parseSignIn, parseStats }
 const REQUEST_TIMEOUT = 60_000; // ms; the first request to an idle app waits until an instance has started
 
 /**
- * Posts the visit. Never throws: any result but a clear "yes" or "no" of the app is "unknown", because the app may have
- * counted a request whose response was lost.
+ * Posts the visit, with the browser's time zone, by which the app counts countries. Never throws: any result but a
+ * clear "yes" or "no" of the app is "unknown", because the app may have counted a request whose response was lost.
  *
  * @param {string} key the same for all attempts at one visit
  * @param {boolean} isRepeated whether the outcome of an earlier attempt is unknown
@@ -24,9 +24,11 @@ const REQUEST_TIMEOUT = 60_000; // ms; the first request to an idle app waits un
  */
 export async function postSignIn(key, isRepeated) {
   try {
+    const { timeZone: zone = "" } = Intl.DateTimeFormat().resolvedOptions(); // none if the browser does not know it
+    const parameters = new URLSearchParams({ visit: key, zone, ...(isRepeated && { repeated: "1" }) });
     // Chromium repeats a request by itself, a POST too, if a connection that was used before closes before the first
     // byte of the response. Requests without credentials have other connections: as a rule this is the first on its own.
-    const response = await request(`signin?visit=${key}${isRepeated ? "&repeated=1" : ""}`, "POST", "omit");
+    const response = await request(`signin?${parameters}`, "POST", "omit");
     const body = await response.json();
     if (response.ok) return { recorded: "yes", ...parseSignIn(body) };
     const { error, recorded } = parseFailure(body, response.status);

@@ -32,6 +32,21 @@ export function formatShare(ratio, locale) {
 }
 
 /**
+ * The name of a country or language in the visitor's own language; the code if the browser does not know it.
+ *
+ * @param {string} code
+ * @param {"region" | "language"} type
+ * @param {string} [locale]
+ */
+export function formatName(code, type, locale) {
+  try {
+    return new Intl.DisplayNames(locale, { type }).of(code) ?? code;
+  } catch {
+    return code; // browsers from before 2021 have no DisplayNames
+  }
+}
+
+/**
  * An age in whole minutes or hours: "just now", "3 min ago", "2 h ago".
  *
  * @param {number} ms

@@ -2,20 +2,24 @@
 
 import { Bars } from "./bars.js";
 import { find } from "./dom.js";
+import { formatName } from "./format.js";
 
 /**
  * @typedef {object} Panel
  * @property {string} key the member of the statistics
  * @property {string} title
  * @property {string} heading of the column of labels, for screen readers
- * @property {boolean} [isShort] whether it has few labels: in the grid it takes half the height
+ * @property {"region" | "language"} [codes] what the labels are codes of, if they are; else they are names
+ * @property {"short" | "long"} [size] short for at most 4 labels, long for more than 14: their place in the grid
  */
 
 /** @type {readonly Panel[]} */
 const PANELS = [
   { key: "byOS", title: "Operating systems", heading: "Operating system" },
-  { key: "byDevice", title: "Devices", heading: "Device", isShort: true },
+  { key: "byDevice", title: "Devices", heading: "Device", size: "short" },
   { key: "byBrowser", title: "Browsers", heading: "Browser" },
+  { key: "byCountry", title: "Countries", heading: "Country", codes: "region", size: "long" },
+  { key: "byLanguage", title: "Languages", heading: "Language", codes: "language", size: "long" },
 ];
 
 /**
@@ -28,20 +32,28 @@ const PANELS = [
  */
 export function addPanels(parent, template, barTemplate) {
   return new Map(
-    PANELS.map(({ key, title, heading, isShort = false }) => {
+    PANELS.map(({ key, title, heading, codes, size }) => {
       const panel = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
       const id = key.replace("by", "by-").toLowerCase();
       const name = find("h2", panel);
       name.id = id;
       name.textContent = title;
       find(".panel", panel).setAttribute("aria-labelledby", id);
-      find(".panel", panel).classList.toggle("short", isShort);
+      if (size) find(".panel", panel).classList.add(size);
       find("table", panel).setAttribute("aria-labelledby", id);
       find("th", panel).textContent = heading;
       const rows = find("tbody", panel);
       rows.dataset.testid = id;
       parent.append(panel);
-      return [key, new Bars(rows, barTemplate)];
+      return [key, new Bars(rows, barTemplate, codes && ((label) => nameOf(label, codes)))];
     }),
   );
+}
+
+/**
+ * @param {string} label
+ * @param {"region" | "language"} type
+ */
+function nameOf(label, type) {
+  return label === "Other" ? label : formatName(label, type);
 }

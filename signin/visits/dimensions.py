@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from signin.visits.countries import COUNTRIES
+from signin.visits.languages import LANGUAGES, preferred_language
 from signin.visits.user_agent import BROWSERS, DEVICES, OPERATING_SYSTEMS, Client, identify
 
 OTHER = "Other"
@@ -54,6 +56,8 @@ DIMENSIONS = (
     Dimension("OS", OPERATING_SYSTEMS, lambda request: request.client.os_family),
     Dimension("Browser", BROWSERS, lambda request: request.client.browser_family),
     Dimension("Device", DEVICES, lambda request: request.client.device),
+    Dimension("Country", COUNTRIES, lambda request: request.params.get("zone", "")),
+    Dimension("Language", LANGUAGES, lambda request: preferred_language(request.headers.get("accept-language", ""))),
 )
 IN_SAMPLE = 2
 

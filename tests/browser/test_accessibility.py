@@ -155,7 +155,7 @@ def test_screen_reader_gets_names_and_announcements(shared_site: Site, visitors:
     expect(page.get_by_role("heading", level=1)).to_have_text("Realtime Sign-in")
     expect(page.get_by_role("img", name=f"QR code of {shared_site.url}/")).to_be_visible()
     expect(page.get_by_role("status").first).to_have_text("Live")
-    for name in ("Operating systems", "Devices", "Browsers"):
+    for name in ("Operating systems", "Devices", "Browsers", "Countries", "Languages"):
         table = page.get_by_role("region", name=name).get_by_role("table", name=name)
         expect(table.get_by_role("columnheader")).to_have_count(3)
         expect(table.get_by_role("rowheader")).not_to_have_count(0)

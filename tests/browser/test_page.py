@@ -8,6 +8,8 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
+from signin.visits.countries import COUNTRIES
+from signin.visits.languages import LANGUAGES
 from signin.visits.statistics import Statistics
 
 from .site import Site
@@ -26,6 +28,8 @@ MILLIONS = Statistics.from_counts(
         "OS": dict.fromkeys(LABELS_OF_SYSTEMS, 1_750_000),
         "Browser": dict.fromkeys(LABELS_OF_BROWSERS, 1_000_000),
         "Device": dict.fromkeys(LABELS_OF_DEVICES, 3_500_000),
+        "Country": dict.fromkeys(sorted(set(COUNTRIES.values())), 56_000),
+        "Language": dict.fromkeys(sorted(set(LANGUAGES.values())), 70_000),
     },
 )
 WIDTHS = (320, 390, 768, 1280, 1920)  # CSS pixels: the smallest phone, a phone, a tablet, a laptop, a projector
@@ -86,6 +90,27 @@ def test_reduced_motion_shows_the_total_at_once(shared_site: Site, visitors: Vis
     visitor.expect(MILLIONS)
     assert visitor.shown.numbers == visitor.shown.totals
     assert visitor.page.evaluate("document.getAnimations().length") == 0
+
+
+def test_countries_and_languages_have_the_names_of_the_visitors_language(shared_site: Site, visitors: Visitors) -> None:
+    visitor = visitors.open(shared_site, locale="de-DE", timezone_id="Asia/Calcutta")
+    visitor.expect_state("live")
+    for panel, label, name in (("by-country", "IN", "Indien"), ("by-language", "de", "Deutsch")):
+        bar = visitor.page.get_by_test_id(panel).locator(f"[data-label={label}]")
+        expect(bar.get_by_role("rowheader")).to_have_text(name)
+    shared_site.broadcast(*MILLIONS.summary())
+    others = visitor.page.get_by_test_id("by-country").locator("[data-label=Other]")
+    expect(others.get_by_role("rowheader")).to_have_text("Other")
+
+
+def test_label_that_is_no_longer_shown_disappears(shared_site: Site, visitors: Visitors) -> None:
+    visitor = visitors.open(shared_site)
+    visitor.expect_state("live")
+    shared_site.broadcast(*MILLIONS.summary())
+    visitor.expect(MILLIONS)
+    after = Statistics.from_counts(14_000_001, {"Browser": {"Firefox": 14_000_001}, "Country": {"IN": 14_000_001}})
+    shared_site.broadcast(*after.summary())
+    visitor.expect(after)
 
 
 def test_update_without_devices_keeps_the_devices(shared_site: Site, visitors: Visitors) -> None:

@@ -171,6 +171,14 @@ def test_visit_counts_by_system_browser_and_device(
         assert after[name] == before[name] | {label: before[name].get(label, 0) + 1}
 
 
+def test_visit_counts_by_country_and_language(site: Site) -> None:
+    before = site.statistics()
+    headers = {"User-Agent": EDGE_ON_WINDOWS, "Accept-Language": "uk-UA,uk;q=0.9,en;q=0.8"}
+    after = json_of(site.request("/signin?zone=Europe%2FKiev", "POST", headers=headers))["stats"]
+    for name, label in (("byCountry", "UA"), ("byLanguage", "uk")):
+        assert after[name] == before[name] | {label: before[name].get(label, 0) + 1}
+
+
 def assert_arguments_of(stats: dict[str, Any], arguments: list[Any]) -> None:
     """A broadcast has the statistics of a response, without the history."""
     others = {name: stats[name] for name in stats.keys() - {"totalNumber", "byOS", "byBrowser", "history"}}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { between, smallestOfSameLength } from "../../content/scripts/counter.js";
-import { formatAge, formatCheckIns, formatCount, formatShare, formatTime } from "../../content/scripts/format.js";
+import { formatAge, formatCheckIns, formatCount, formatName, formatShare, formatTime } from "../../content/scripts/format.js";
 
 test("counts have the thousands separators of the locale", () => {
   assert.equal(formatCount(1234567, "en-US"), "1,234,567");
@@ -46,4 +46,22 @@ test("an age is in minutes, then in hours", () => {
 
 test("a day is a day in UTC in every time zone", () => {
   assert.equal(formatTime(Date.parse("2026-11-23T00:00:00Z"), "days", "en-US"), "Nov 23");
+});
+
+test("countries and languages have the names of the visitor's language", () => {
+  assert.equal(formatName("DE", "region", "en-US"), "Germany");
+  assert.equal(formatName("DE", "region", "fr-FR"), "Allemagne");
+  assert.equal(formatName("ja", "language", "de-DE"), "Japanisch");
+});
+
+test("a code without a name is shown itself", () => {
+  assert.equal(formatName("XX", "region", "en-US"), "XX");
+  assert.equal(formatName("not a code", "region", "en-US"), "not a code");
+});
+
+test("a browser without names shows the codes", (t) => {
+  const { DisplayNames } = Intl;
+  t.after(() => Object.assign(Intl, { DisplayNames }));
+  delete Intl.DisplayNames;
+  assert.equal(formatName("DE", "region", "en-US"), "DE");
 });

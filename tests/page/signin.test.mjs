@@ -25,8 +25,9 @@ function serve(t, ...answers) {
   return requests;
 }
 
-const SIGN_IN = "POST signin?visit=KEY credentials: omit";
-const REPEATED = "POST signin?visit=KEY&repeated=1 credentials: omit";
+process.env.TZ = "Asia/Tokyo";
+const SIGN_IN = "POST signin?visit=KEY&zone=Asia%2FTokyo credentials: omit";
+const REPEATED = "POST signin?visit=KEY&zone=Asia%2FTokyo&repeated=1 credentials: omit";
 
 /** Signs in without waiting; returns the answers, and the waits in ms by kind. Every wait takes `slower` ms longer. */
 async function run({ slower = 0 } = {}) {
@@ -66,6 +67,13 @@ test("a counted visit returns the endpoint and the statistics", async (t) => {
       },
     },
   ]);
+});
+
+test("a browser that does not know its time zone signs in without", async (t) => {
+  const requests = serve(t, counted);
+  t.mock.method(Intl.DateTimeFormat.prototype, "resolvedOptions", () => ({}));
+  await run();
+  assert.deepEqual(requests, ["POST signin?visit=KEY&zone= credentials: omit"]);
 });
 
 test("a visit that was not recorded is posted again until it is", async (t) => {

@@ -172,6 +172,13 @@ async def test_sign_in_counts_the_visit(
     assert around.table.audited().total == 1
 
 
+async def test_sign_in_counts_country_and_language(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
+    response = await call("signin", "POST", {"Accept-Language": "de-CH, en;q=0.5"}, params={"zone": "Asia/Calcutta"})
+    stats = json.loads(response.get_body())["stats"]
+    assert (stats["byCountry"], stats["byLanguage"]) == ({"IN": 1}, {"de": 1})
+    assert around.table.audited().counts["Country"] == {"IN": 1}
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_sign_ins_with_the_same_key_count_once(
     method: str, around: Surroundings, environment: pytest.MonkeyPatch

@@ -9,10 +9,11 @@ import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from signin.counting.errors import EtagMismatch, NoEffect, OutcomeUnknown, PermanentError, StorageError
-from signin.counting.rows import ABSENT, ShardState, partition
+from signin.counting.rows import ABSENT, ShardState, partition, stats_row
 from signin.counting.table import MAX_VISITS, VisitTable
 from signin.telemetry.outage import with_notes
 from signin.visits.dimensions import DIMENSIONS, Dimension
+from signin.visits.history import RESOLUTIONS, History
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 from tests.support.user_agents import FIREFOX_ON_WINDOWS, by
@@ -244,6 +245,17 @@ def test_scan_returns_the_key_of_other_rows() -> None:
 
 def without(row: Mapping[str, Any], column: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != column}
+
+
+def test_largest_stats_row_is_within_the_limits_of_the_service() -> None:
+    """A string property may have 64 KB in UTF-16, a row 1 MB."""
+    most = 2**63 - 1
+    labels = {one.column: dict.fromkeys({*one.labels.values(), "Other"}, most) for one in DIMENSIONS}
+    series = {name: dict.fromkeys(range(resolution.stored), most // 10**6) for name, resolution in RESOLUTIONS.items()}
+    row = stats_row(0, Statistics.from_counts(most, labels, History(series)))
+    sizes = {name: len(text.encode("utf-16-le")) for name, text in row.items() if isinstance(text, str)}
+    assert max(sizes.values()) < 64 * 1024, sizes
+    assert sum(sizes.values()) < 256 * 1024, sizes
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda dimension: dimension.column)
