@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -132,6 +133,13 @@ def test_every_module_can_be_imported_on_windows() -> None:
 )
 def test_check_finds_what_windows_lacks(source: str, found: list[str]) -> None:
     assert list(needs_posix([ast.parse(source)])) == found
+
+
+@pytest.mark.skipif(not (REPOSITORY / ".git").exists() or not shutil.which("git"), reason="not a checkout of git")
+def test_no_file_of_a_tool_is_committed() -> None:
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    tracked = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert tracked.splitlines() == [], "it matches .gitignore"
 
 
 def test_function_app_has_no_postponed_annotations() -> None:
