@@ -86,7 +86,7 @@ class Shell:
         for name in programs:
             folder.joinpath(name).write_text(_STAND_IN)
             folder.joinpath(name).chmod(0o755)
-        for name in ("basename", "bash", "dirname", "env", "sh", "tee", "tr"):
+        for name in ("basename", "bash", "dirname", "env", "mktemp", "rm", "sh", "tee", "tr"):
             program = shutil.which(name)
             assert program, name
             folder.joinpath(name).symlink_to(program)

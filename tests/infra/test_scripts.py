@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from local import REPOSITORY
 
 from .bicep import read
 from .shell import BLOB_URL, URL, Shell
@@ -75,6 +79,27 @@ def test_deploy_retries_what_a_new_role_causes(shell: Shell, error: str) -> None
     assert result.returncode == 0, result.stderr
     assert [command[0] for command in shell.recorded[-6:]] == ["az", "sleep", "az", "sleep", "az", "python3"]
     assert error in result.stderr
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_retry_appends_to_a_standard_error_that_is_a_file(tmp_path: Path, code: int) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        file.write("earlier lines\n")
+        file.flush()
+        command = ["infra/retry.sh", "bash", "-c", f"echo deployed; exit {code}"]
+        assert subprocess.run(command, cwd=REPOSITORY, stderr=file, timeout=60).returncode == code
+    assert log.read_text() == "earlier lines\ndeployed\n"
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_retry_writes_to_a_standard_error_that_is_a_socket(code: int) -> None:
+    """As under some programs that run pipelines."""
+    ours, its = socket.socketpair()
+    with ours, its:
+        command = ["infra/retry.sh", "bash", "-c", f"echo deployed; exit {code}"]
+        assert subprocess.run(command, cwd=REPOSITORY, stderr=its.fileno(), timeout=60).returncode == code
+        assert ours.recv(1000) == b"deployed\n"
 
 
 def test_deploy_retries_for_half_an_hour_at_most(shell: Shell) -> None:
