@@ -115,7 +115,7 @@ def _request(site: str, seconds: float) -> Problem | None:
             response = error
         with response:
             return _problem_of(response.status, response.read(_BODY_BYTES).decode(errors="replace"))
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: an invalid host name, also of a redirect
         return _failure(site, error.reason if isinstance(error, URLError) else error, seconds)
 
 
@@ -140,7 +140,7 @@ def _failure(site: str, error: object, seconds: float) -> Problem:
             )
         case _:
             return Problem(
-                f"The connection to {host} fails: {error or type(error).__name__}.",
+                f"The connection to {host} fails: {' '.join(str(error).split()) or type(error).__name__}.",
                 "Is the address right, and does this machine reach the internet?",
             )
 
@@ -162,6 +162,8 @@ def _problem_of(status: int, body: str) -> Problem | None:
             )
         if status == 200:
             return None
+    if error := _error_of_the_app(body):
+        return Problem(error, f"Compare its settings with docs/settings.md. {_LOGS}")
     start = _first_text(body)
     answer = f"{status}: {start}" if start else str(status)
     match status:
@@ -193,11 +195,22 @@ def _problem_of(status: int, body: str) -> Problem | None:
 
 def _parts(body: str) -> dict[str, dict[str, Any]] | None:
     """The lines of /health by the name of the service: `{"ok": true}`, or `{"ok": false, "error": "…"}`."""
-    try:
-        parts = json.loads(body)
-    except ValueError:
-        return None
+    parts = _json(body)
     return parts if isinstance(parts, dict) and all(isinstance(part, dict) for part in parts.values()) else None
+
+
+def _error_of_the_app(body: str) -> str | None:
+    """The error that every route of an app with a missing or malformed setting returns."""
+    content = _json(body)
+    error = content.get("error") if isinstance(content, dict) and "recorded" in content else None
+    return error if isinstance(error, str) else None
+
+
+def _json(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except (RecursionError, ValueError):
+        return None
 
 
 def _first_text(body: str) -> str:

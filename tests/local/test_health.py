@@ -17,6 +17,7 @@ import pytest
 from local import commands, health
 from local.health import Problem, check, wait
 from signin import responses
+from signin.settings import SettingsError
 from tests.support import TEST_TIMEOUT
 from tests.support.https_storage import certificate
 from tests.support.web_server import CLOSE, Request, Response, WebServer, nothing_listening
@@ -88,7 +89,18 @@ def test_host_that_does_not_run_is_a_case_of_its_own() -> None:
     assert "delete it" in problem.advice
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"table": true}', b'"text"', b"\xff", b""])
+def test_app_with_a_wrong_setting_reports_all_of_it() -> None:
+    error = SettingsError("; ".join(f"{name} is not set" for name in ("BlobHost", "A" * 60, "B" * 60)))
+    response = responses.error(error)
+    problem = problem_with(Response(response.status_code, response.get_body()))
+    assert problem.reason == f"The app is not set up: {error}"
+    assert "docs/settings.md" in problem.advice
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b"[]", b'{"table": true}', b'"text"', b"\xff", b"", b'{"error": 1, "recorded": "no"}', b"[" * 50_000],
+)
 @pytest.mark.parametrize("status", [200, 500])
 def test_answer_of_another_program_is_not_healthy(status: int, body: bytes) -> None:
     assert f"not that of the app's /health ({status}" in problem_with(Response(status, body)).reason
@@ -128,6 +140,29 @@ def test_connection_that_breaks_is_reported() -> None:
         problem = check(site.url)
     assert problem
     assert "The connection to 127.0.0.1 fails: " in problem.reason
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "127.0.0.1"])
+def test_invalid_host_name_is_reported_at_once(host: str) -> None:
+    with WebServer(lambda request: Response(302, headers={"Location": f"http://{'a' * 64}/"})) as site:
+        problem = check(site.url.replace("127.0.0.1", host))
+    assert problem
+    assert problem.reason.startswith(f"The connection to {host} fails: ")
+
+
+def test_answer_that_is_not_http_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        problem = check(f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert problem
+    assert problem.reason == "The connection to 127.0.0.1 fails: SSH-2.0-OpenSSH."
 
 
 def test_body_that_breaks_off_is_reported() -> None:
