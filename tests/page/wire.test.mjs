@@ -129,6 +129,9 @@ test("a total may differ from its maps, but not a hundredfold", () => {
   }
   refuses(() => parseStats({ totalNumber: 101, byOS: { Windows: 1 }, byBrowser }));
   refuses(() => parseStats({ totalNumber: 0, byOS: { Windows: 1 }, byBrowser }));
+  refuses(() => parseStats({ totalNumber: 101, byOS: {}, byBrowser }));
+  refuses(() => parseStats({ totalNumber: Number.MAX_SAFE_INTEGER, byOS: {}, byBrowser: {} }));
+  refuses(() => parseStats({ totalNumber: 1, byOS: { Windows: 1 }, byBrowser, byDevice: { Phone: 101 } }));
 });
 
 test("the largest total is the largest exact number", () => {
