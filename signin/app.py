@@ -49,11 +49,15 @@ _ACCESS_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What a visitor gets: access to the live updates, and the statistics with the visit counted in, as of `at`."""
+    """What a visitor gets: access to the live updates, and the statistics as of `at`.
+
+    The statistics include the visit if it `is_counted`; a request that is no visit is not.
+    """
 
     access: ClientAccess
     statistics: Statistics
     at: datetime
+    is_counted: bool
 
 
 class App:
@@ -105,7 +109,8 @@ class App:
         """
         visit = Visit.from_request(request, idempotency_key, at=self.now())
         if visit is None:
-            return SignIn(await self._access_in_time(self._hub.client_access()), await self.statistics(), self.now())
+            granted = await self._access_in_time(self._hub.client_access())
+            return SignIn(granted, await self.statistics(), self.now(), is_counted=False)
         if is_repeated:
             await self._deduplicator.look_up(visit)
         committed = self._shared_future(self._deduplicator.submit(visit))
@@ -113,7 +118,7 @@ class App:
         await committed
         if not self._shards.is_current:
             await _best_effort(self._refreshing.run(), _REFRESH_SECONDS)
-        return SignIn(await self._access_in_time(access), self._shards.value(), self.now())
+        return SignIn(await self._access_in_time(access), self._shards.value(), self.now(), is_counted=True)
 
     async def negotiate(self) -> ClientAccess:
         """Access to the live updates for a client that connects again. Raises SignalRError."""

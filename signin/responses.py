@@ -33,9 +33,10 @@ Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
 def sign_in(result: SignIn) -> func.HttpResponse:
-    """`{"authInfo": {"serviceUrl", "accessToken"}, "stats": {…}}`"""
+    """`{"authInfo": {"serviceUrl", "accessToken"}, "stats": {…}}`, and `"recorded": "no"` if no visit was counted."""
     access = json.dumps({"serviceUrl": result.access.url, "accessToken": result.access.token})
-    return _response(200, f'{{"authInfo": {access}, "stats": {result.statistics.json_text(result.at)}}}')
+    recorded = "" if result.is_counted else ', "recorded": "no"'
+    return _response(200, f'{{"authInfo": {access}, "stats": {result.statistics.json_text(result.at)}{recorded}}}')
 
 
 def negotiation(access: ClientAccess) -> func.HttpResponse:

@@ -1,4 +1,4 @@
-"""A visit, and which requests are visits."""
+"""A visit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from random import getrandbits
 
 from signin.visits.dimensions import SignInRequest, labels_of
+from signin.visits.filter import is_visit
 
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -47,16 +48,13 @@ class Visit:
 
     @classmethod
     def from_request(cls, request: SignInRequest, idempotency_key: str | None = None, *, at: datetime) -> Visit | None:
-        """The visit of a request at this time, or None if it is not a visit.
+        """The visit of a request at this time, or None if it is not a visit, see `is_visit`.
 
-        Requests of known bots are not visits. Neither are requests by which a browser fetches the page ahead of time
-        (`Sec-Purpose: prefetch` or `prefetch;prerender`). Raises InvalidIdempotencyKey.
+        Raises InvalidIdempotencyKey.
         """
         if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
             raise InvalidIdempotencyKey
-        if request.client.is_bot or request.headers.get("sec-purpose", "").lower().startswith("prefetch"):
-            return None
-        return cls.now(request, idempotency_key, at=at)
+        return cls.now(request, idempotency_key, at=at) if is_visit(request) else None
 
 
 def new_key(at: datetime) -> str:

@@ -140,8 +140,9 @@ async def test_visits_are_dated_and_shown_by_the_clock_of_the_table(
 
 
 async def test_bot_gets_statistics_and_is_not_counted(around: Surroundings, app: App) -> None:
-    await app.sign_in(by(FIREFOX_ON_WINDOWS))
+    assert (await app.sign_in(by(FIREFOX_ON_WINDOWS))).is_counted
     answer = await app.sign_in(by(CRAWLER))
+    assert not answer.is_counted
     assert answer.statistics.total == 1
     assert answer.access.token
     assert around.table.audited().total == 1

@@ -60,13 +60,22 @@ def is_never_cached_json(response: func.HttpResponse) -> bool:
 
 
 def test_sign_in_is_access_and_statistics() -> None:
-    response = responses.sign_in(SignIn(ACCESS, STATISTICS, NOW))
+    response = responses.sign_in(SignIn(ACCESS, STATISTICS, NOW, is_counted=True))
     assert response.status_code == 200
     content = json.loads(response.get_body())
     assert content.keys() == {"authInfo", "stats"}
     assert content["authInfo"] == {"serviceUrl": ACCESS.url, "accessToken": ACCESS.token}
     assert without_history(content["stats"]) == STATISTICS_JSON
     assert is_never_cached_json(response)
+
+
+def test_sign_in_reports_that_no_visit_was_counted() -> None:
+    response = responses.sign_in(SignIn(ACCESS, STATISTICS, NOW, is_counted=False))
+    assert response.status_code == 200
+    content = json.loads(response.get_body())
+    assert content.keys() == {"authInfo", "stats", "recorded"}
+    assert content["recorded"] == "no"
+    assert without_history(content["stats"]) == STATISTICS_JSON
 
 
 def test_negotiation_is_what_signalr_clients_expect() -> None:
@@ -83,7 +92,7 @@ def test_statistics_are_the_stats_of_a_sign_in() -> None:
 
 RESPONSES: list[Callable[[Statistics, datetime], func.HttpResponse]] = [
     responses.statistics,
-    lambda value, now: responses.sign_in(SignIn(ACCESS, value, now)),
+    lambda value, now: responses.sign_in(SignIn(ACCESS, value, now, is_counted=True)),
 ]
 
 

@@ -24,18 +24,9 @@ def test_missing_user_agent_counts_as_other() -> None:
     assert set(visit.labels.values()) == {"Other"}
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"user-agent": CRAWLER},
-        {"user-agent": FIREFOX_ON_WINDOWS, "sec-purpose": "prefetch"},
-        {"user-agent": FIREFOX_ON_WINDOWS, "sec-purpose": "prefetch;prerender"},
-        {"user-agent": FIREFOX_ON_WINDOWS, "sec-purpose": "prefetch;anonymous-client-ip"},
-    ],
-    ids=["bot", "prefetch", "prerender", "prefetch through a proxy"],
-)
-def test_bots_and_prefetches_are_not_visits(headers: dict[str, str]) -> None:
-    assert Visit.from_request(SignInRequest(headers), at=AT) is None
+def test_request_that_does_not_count_is_no_visit() -> None:
+    assert Visit.from_request(by(CRAWLER), at=AT) is None
+    assert Visit.from_request(SignInRequest({"sec-fetch-site": "cross-site"}), at=AT) is None
 
 
 def test_headers_of_functions_request_are_read() -> None:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import azure.functions as func
+import pytest
+
+from signin.visits.dimensions import SignInRequest
+from signin.visits.filter import is_visit
+from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS
+
+
+def counts(**headers: str) -> bool:
+    """Whether the app counts a browser's request with these further headers, `_` in place of `-`."""
+    sent = {"User-Agent": FIREFOX_ON_WINDOWS} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return is_visit(SignInRequest(func.HttpRequest(method="GET", url="/signin", headers=sent, body=b"").headers))
+
+
+def by_browser(site: str, mode: str, dest: str) -> dict[str, str]:
+    return {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": dest}
+
+
+def test_bot_is_not_counted() -> None:
+    assert not counts(User_Agent=CRAWLER)
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Sec_Purpose", "prefetch"),
+        ("Sec_Purpose", "prefetch;prerender"),
+        ("Sec_Purpose", "prefetch;anonymous-client-ip"),
+        ("Sec_Purpose", "Prefetch"),
+        ("Purpose", "prefetch"),
+        ("X_Moz", "prefetch"),
+        ("X_Purpose", "preview"),
+    ],
+)
+def test_request_ahead_of_time_is_not_counted(header: str, value: str) -> None:
+    assert not counts(**{header: value})
+    assert not counts(**{header: value}, **by_browser("same-origin", "cors", "empty"))
+
+
+@pytest.mark.parametrize("header", ["Sec_Purpose", "Purpose", "X_Moz", "X_Purpose"])
+@pytest.mark.parametrize("value", ["", "a talk"])
+def test_other_purposes_are_counted(header: str, value: str) -> None:
+    assert counts(**{header: value})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        by_browser("same-origin", "cors", "empty"),
+        by_browser("same-origin", "same-origin", "empty"),
+        {"Sec_Fetch_Mode": "cors"},
+    ],
+    ids=["no browser", "fetch or XMLHttpRequest", "fetch that allows no other origin", "fetch of Node.js"],
+)
+def test_own_scripts_and_other_clients_are_counted(headers: dict[str, str]) -> None:
+    assert counts(**headers)
+
+
+@pytest.mark.parametrize("site", ["same-origin", "same-site", "cross-site", "none"])
+@pytest.mark.parametrize(
+    ("mode", "dest"),
+    [
+        ("no-cors", "empty"),
+        ("no-cors", "image"),
+        ("cors", "image"),
+        ("no-cors", "script"),
+        ("cors", "script"),
+        ("no-cors", "style"),
+        ("no-cors", "video"),
+        ("cors", "font"),
+        ("navigate", "document"),
+        ("navigate", "iframe"),
+        ("navigate", "object"),
+        ("websocket", "empty"),
+        ("websocket", "websocket"),
+    ],
+)
+def test_request_of_no_script_is_not_counted(site: str, mode: str, dest: str) -> None:
+    assert not counts(**by_browser(site, mode, dest))
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site", "none", "", "same-origin, cross-site", "Same-Origin"])
+@pytest.mark.parametrize("mode", ["cors", "same-origin"])
+def test_script_of_another_origin_is_not_counted(site: str, mode: str) -> None:
+    assert not counts(**by_browser(site, mode, "empty"))
+    assert not counts(Sec_Fetch_Site=site)
+
+
+@pytest.mark.parametrize("header", [*by_browser("cross-site", "navigate", "image").items()], ids=lambda pair: pair[0])
+def test_one_header_alone_suffices(header: tuple[str, str]) -> None:
+    assert not counts(**dict([header]))
