@@ -135,6 +135,7 @@ def take(picture: Picture, browser: Browser) -> None:
         color_scheme=picture.color_scheme,
         reduced_motion="reduce",  # no animation, so that all elements are in place at once
         locale="en-US",
+        user_agent=f"{_WINDOWS}) {_CHROMIUM} Safari/537.36",  # a headless browser is not counted
     )
     page = context.new_page()
     page.goto(f"{_DEFAULT_URL}{picture.path}")

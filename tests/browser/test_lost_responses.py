@@ -13,6 +13,7 @@ from tests.conftest import SignalR, StartApp
 from tests.support.audit import audit, rows_of
 from tests.support.proxy import Proxy
 from tests.support.running_host import RunningHost
+from tests.support.user_agents import CHROME_ON_LINUX
 from tests.support.web_server import CLOSE, Request, Response
 
 from .site import Site
@@ -80,7 +81,7 @@ def test_visit_with_lost_responses_counts_once(
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page on its own, so that a test can send a page's requests itself."""
-    context = browser.new_context()
+    context = browser.new_context(user_agent=CHROME_ON_LINUX)
     yield context.new_page()
     context.close()
 

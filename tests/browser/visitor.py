@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from signin.visits.dimensions import DIMENSIONS
 from signin.visits.statistics import Statistics
+from tests.support.user_agents import CHROME_ON_LINUX
 
 from .site import Site
 
@@ -158,8 +159,11 @@ class Visitors:
         self._visitors: list[Visitor] = []
 
     def enter(self, site: Site, **options: Any) -> Visitor:
-        """A visitor whose page is still blank. Options are those of a browser context: user_agent, viewport, …"""
-        context = self._browser.new_context(**{"locale": "en-US", **options})
+        """A visitor whose page is still blank. Options are those of a browser context: user_agent, viewport, …
+
+        The User-Agent is not that of a headless browser, whose visits are not counted.
+        """
+        context = self._browser.new_context(**{"locale": "en-US", "user_agent": CHROME_ON_LINUX, **options})
         visitor = Visitor(context.new_page(), site)
         self._visitors.append(visitor)
         return visitor

@@ -13,6 +13,9 @@ SAFARI_ON_IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
     " Version/18.6 Mobile/15E148 Safari/604.1"
 )
+CHROME_ON_LINUX = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36"
+)
 FIREFOX_ON_LINUX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 BROWSERS = [CHROME_ON_WINDOWS, EDGE_ON_WINDOWS, SAFARI_ON_IPHONE, FIREFOX_ON_LINUX]
 
