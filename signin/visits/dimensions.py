@@ -11,21 +11,23 @@ from dataclasses import dataclass, field
 
 from signin.visits.countries import COUNTRIES
 from signin.visits.languages import LANGUAGES, preferred_language
-from signin.visits.user_agent import BROWSERS, DEVICES, OPERATING_SYSTEMS, Client, identify
+from signin.visits.user_agent import BROWSERS, DEVICES, OPERATING_SYSTEMS, Client, Hints, identify
 
 OTHER = "Other"
 
 
 @dataclass(frozen=True, slots=True)
 class SignInRequest:
-    """What labels are found from: headers (names in lower case), query parameters, and the classified User-Agent."""
+    """What labels are found from: headers (names in lower case), query parameters, and the classified client."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     client: Client = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "client", identify(self.headers.get("user-agent", "")))
+        header = self.headers.get
+        hints = Hints(header("sec-ch-ua", ""), header("sec-ch-ua-platform", ""), header("sec-ch-ua-mobile", ""))
+        object.__setattr__(self, "client", identify(header("user-agent", ""), hints))
 
 
 @dataclass(frozen=True, slots=True)
