@@ -72,7 +72,7 @@ class DataFolder:
 def _is_database(path: Path) -> bool:
     try:
         content = json.loads(path.read_bytes())
-    except ValueError:
+    except (RecursionError, ValueError):
         return False
     return isinstance(content, dict) and "collections" in content
 

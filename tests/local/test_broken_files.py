@@ -138,6 +138,14 @@ def test_damaged_table_refuses_the_start_and_stays(start: Start, repository: Pat
     assert visit(fresh.wait_until_ready()) == 1
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b"5", b'{"a": 1}', b"\xff", b"[" * 100_000])
+def test_file_that_is_no_database_refuses_the_start(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / TABLE).write_bytes(content)
+    with pytest.raises(StepFailed, match="is damaged"):
+        DataFolder(tmp_path).prepare()
+    assert (tmp_path / TABLE).read_bytes() == content
+
+
 def test_damaged_content_refuses_the_start(start: Start, repository: Path) -> None:
     flags = ports()
     environment = start("services", *flags[1:])
