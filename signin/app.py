@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
 import signal
@@ -198,7 +197,9 @@ def current_app() -> App:
             use_console()
             app = App(Settings.from_environment(os.environ))
             app.start()
-            atexit.register(app.close)
+            # Not `atexit`: the interpreter stops all thread pools before it runs those handlers, and the SDK has a pool
+            # for each transaction. concurrent.futures stops them by this function; the latest call is the first to run.
+            threading._register_atexit(app.close)  # type: ignore[attr-defined]
             _app = app
         return _app
 
@@ -206,8 +207,8 @@ def current_app() -> App:
 def exit_on_sigterm() -> None:
     """Make SIGTERM, by which the host ends a worker, a normal exit, so that the app is closed.
 
-    Without a handler `atexit` does not run. Python allows handlers to be set in the main thread only, in which the
-    worker imports the app.
+    Without a handler Python does not run what is registered for its end. Handlers can be set in the main thread only,
+    in which the worker imports the app.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
 import signal
@@ -348,7 +347,7 @@ def test_settings_are_read_until_they_are_complete(environment: pytest.MonkeyPat
 
 def test_app_is_started_and_closed_at_exit(environment: pytest.MonkeyPatch) -> None:
     registered: list[object] = []
-    environment.setattr(atexit, "register", registered.append)
+    environment.setattr(threading, "_register_atexit", registered.append)
     app = current_app()
     assert app._committer._thread.is_alive()
     assert registered == [app.close]
@@ -388,6 +387,54 @@ async def serve() -> None:
 
 asyncio.run(serve())
 """
+
+
+ENDING = """
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import signin.app
+from signin.counting.table import VisitTable
+from signin.visits.dimensions import SignInRequest
+from signin.visits.visit import Visit
+from tests.unit.table_service import TableService
+
+table = TableService().visit_table()
+VisitTable.from_connection_string = lambda text: table
+commit = VisitTable.commit
+
+def commit_at_the_end(*arguments):
+    while not app._committer._is_closing:
+        time.sleep(0.01)
+    with ThreadPoolExecutor() as pool:  # as azure-core has for each transaction (pipeline/_base.py)
+        state = pool.submit(commit, *arguments).result()
+    print(state.statistics.total, flush=True)
+    return state
+
+VisitTable.commit = commit_at_the_end
+signin.app.exit_on_sigterm()
+app = signin.app.current_app()
+app._committer.submit(Visit.from_request(SignInRequest(), None, at=app.now()))
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
+def test_sigterm_commits_waiting_visits(around: Surroundings) -> None:
+    """The SDK sends a transaction by a thread pool, which the interpreter stops before its `atexit` handlers run."""
+    worker = subprocess.run(
+        [sys.executable, "-W", "error", "-c", ENDING],
+        cwd=REPOSITORY,
+        env={**os.environ, **around.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (worker.returncode, worker.stdout, worker.stderr) == (0, "1\n", "")
+    assert [arguments[0] for arguments in around.broadcasts()] == [1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
