@@ -5,79 +5,102 @@ import gc
 
 gc.disable()  # what is imported stays: walking it takes a tenth of the time of the imports
 
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
 
 import azure.functions as func
 
 from signin import responses
 from signin.app import current_app, exit_on_sigterm
+from signin.counter import RoomCounter
 from signin.responses import Handler
 from signin.visits.dimensions import SignInRequest
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 methods_of: dict[str, tuple[str, ...]] = {}
 
+# The host tries functions in the order of their names, and the first match wins. So `room_` has to come after `api_`:
+# /api/signin matches both templates. And `website` has to be the last.
+FOLDERS = {"": "", "api_": "api/", "room_": "{room}/", "api_room_": "api/{room}/"}
 
-def route(path: str, *methods: str) -> Callable[[Handler], Handler]:
-    """Serve a handler at `/path` and at `/api/path`, as two functions: its name, and `api_` and its name."""
+CounterHandler = Callable[[func.HttpRequest, RoomCounter], Awaitable[func.HttpResponse]]
 
-    def register(handler: Handler) -> Handler:
-        handler = responses.errors_as_responses(handler)
-        for name, template in ((handler.__name__, path), (f"api_{handler.__name__}", f"api/{path}")):
-            app.function_name(name)(app.route(template, methods=methods)(handler))
-            methods_of[template] = methods
-        return handler
+
+def route(path: str, *methods: str) -> Callable[[CounterHandler], Handler]:
+    """Serve a handler at `/path` and `/api/path`, and in the folder of each room, as functions of its name."""
+
+    def register(handler: CounterHandler) -> Handler:
+        @responses.errors_as_responses
+        async def serve(req: func.HttpRequest) -> func.HttpResponse:
+            room = req.route_params.get("room", "")
+            if room not in current_app().rooms:
+                return await content(unquote(req.url.partition("?")[0].split("/", 3)[-1]), req)
+            return await handler(req, current_app().counter(room))
+
+        for prefix, folder in FOLDERS.items():
+            app.function_name(f"{prefix}{handler.__name__}")(app.route(f"{folder}{path}", methods=methods)(serve))
+        methods_of[path] = methods
+        return serve
 
     return register
 
 
 @route("signin", "GET", "POST")
-async def signin(req: func.HttpRequest) -> func.HttpResponse:
+async def signin(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """Count the visit, and return access to the live updates and the statistics."""
     key, is_repeated = req.params.get("visit"), req.params.get("repeated") == "1"
     request = SignInRequest(req.headers, req.params)
-    return responses.sign_in(await current_app().sign_in(request, key, is_repeated=is_repeated))
+    return responses.sign_in(await counter.sign_in(request, key, is_repeated=is_repeated))
 
 
 @route("negotiate", "POST")
-async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
+async def negotiate(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """Return access to the live updates to a client that connects again; counts nothing."""
-    return responses.negotiation(await current_app().negotiate())
+    return responses.negotiation(await counter.negotiate())
 
 
 @route("stats", "GET", "HEAD")
-async def stats(req: func.HttpRequest) -> func.HttpResponse:
+async def stats(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """The statistics; counts nothing."""
-    counter = current_app()
     return responses.statistics(await counter.statistics(), counter.now())
 
 
 @route("health", "GET", "HEAD")
-async def health(req: func.HttpRequest) -> func.HttpResponse:
+async def health(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """Whether the three services behind the app do what it needs of them."""
-    return responses.health(await current_app().health.problems())
+    return responses.health(await counter.health.problems())
 
 
 @route("badge.svg", "GET", "HEAD")
-async def badge(req: func.HttpRequest) -> func.HttpResponse:
+async def badge(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """The total as a picture; counts nothing."""
-    counter = current_app()
-    return responses.badge(await counter.statistics(), max_age=counter.broadcast_interval)
+    return responses.badge(await counter.statistics(), max_age=current_app().broadcast_interval)
 
 
-# The host tries functions in the order of their names, and the first match wins: this name has to be the last. It takes
-# all methods, since a request whose method its own route does not have arrives here too.
+# It takes all methods, since a request whose method its own route does not have arrives here too.
 @app.route("{*path}")
 @responses.errors_as_responses
 async def website(req: func.HttpRequest) -> func.HttpResponse:
     """The static content; for the other routes, the answer to a wrong method."""
-    path = req.route_params.get("path", "")
-    allowed = methods_of.get(path.lower().removesuffix("/"), ("GET", "HEAD"))
+    return await content(req.route_params.get("path", ""), req)
+
+
+async def content(path: str, req: func.HttpRequest) -> func.HttpResponse:
+    """The static content at a path, unless the method is wrong."""
+    allowed = allowed_methods(path)
     if req.method not in allowed:
         return responses.method_not_allowed(req.method, allowed)
-    counter = current_app()
-    page = await counter.page(path, req.method, req.headers, query=req.url.partition("?")[2])
-    return responses.page(page, req, counter.page_headers)
+    page = await current_app().page(path, req.method, req.headers, query=req.url.partition("?")[2])
+    return responses.page(page, req, current_app().page_headers)
+
+
+def allowed_methods(path: str) -> tuple[str, ...]:
+    """The methods of the route at this path, those of the static content if there is no route."""
+    folder, _, name = path.removesuffix("/").rpartition("/")
+    room = re.sub("^api(/|$)", "", folder, flags=re.IGNORECASE)
+    methods = methods_of.get(name.lower())
+    return methods if methods and (not room or room in current_app().rooms) else ("GET", "HEAD")
 
 
 exit_on_sigterm()

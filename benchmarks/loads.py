@@ -25,7 +25,7 @@ from azure.data.tables import TableClient, UpdateMode
 
 import function_app
 from signin.app import HUB, current_app
-from signin.counting.rows import MAX_SHARDS, STATS_KEY, partition
+from signin.counting.rows import MAX_SHARDS, STATS_KEY, Partitions
 from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.live.broadcaster import TARGET
 from signin.live.hub import Hub
@@ -122,7 +122,7 @@ async def _respond(user_agent: str) -> func.HttpResponse:
 
 def total() -> int:
     """The total in the statistics of the app."""
-    return asyncio.run(current_app().statistics()).total
+    return asyncio.run(current_app().counter().statistics()).total
 
 
 def shard_count() -> int:
@@ -178,7 +178,7 @@ class _Transactions:
 
     def __init__(self, connection_string: str) -> None:
         self._client = TableClient.from_connection_string(connection_string, TABLE_NAME)
-        self._row = self._client.get_entity(partition(0), STATS_KEY)
+        self._row = self._client.get_entity(Partitions().of(0), STATS_KEY)
         self._etag = self._row.metadata["etag"]
 
     @classmethod
@@ -201,7 +201,7 @@ class _Transactions:
 
 def _visit_row() -> dict[str, str]:
     key = f"20261123T091500.123456Z-{uuid4().hex}"
-    return {"PartitionKey": partition(0), "RowKey": key, **_LABELS}
+    return {"PartitionKey": Partitions().of(0), "RowKey": key, **_LABELS}
 
 
 def fill_sample(connection_string: str, count: int) -> None:

@@ -101,6 +101,12 @@ param contentSecurityPolicy string = ''
 @description('MB of the largest file that is served whole, 4 to 1000.')
 param maxFileMB string = '100'
 
+@description('Title of the page, e.g. Our event. Empty: that of the published page.')
+param title string = ''
+
+@description('Folders with a counter of their own, e.g. keynote=Opening keynote; hall-a=Hall A.')
+param rooms string = ''
+
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var siteName = 'signin-${token}'
@@ -219,6 +225,8 @@ module settings 'settings.bicep' = {
       MaximumBroadcastsPerDay: maximumBroadcastsPerDay
       ContentSecurityPolicy: contentSecurityPolicy
       MaxFileMB: maxFileMB
+      Title: title
+      Rooms: rooms
       // Settings of the Functions host. It needs the name of its account besides the URL: at its start some of its parts
       // look for the name only (Azure/azure-functions-host #11782, #11787).
       AzureWebJobsStorage__accountName: hostStorage.outputs.name

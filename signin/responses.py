@@ -12,7 +12,7 @@ from typing import Any
 
 import azure.functions as func
 
-from signin.app import SignIn
+from signin.counter import SignIn
 from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import StorageError
 from signin.live.hub import ClientAccess, SignalRError

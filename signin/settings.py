@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from signin.counting.rows import is_room_name
 from signin.counting.table import VisitTable
 from signin.identity.credential import Credential, Identity, is_https_or_loopback
 from signin.live.connection_string import ConnectionString
@@ -18,12 +19,33 @@ from signin.website.security import is_policy
 
 T = TypeVar("T")
 
+MAX_ROOMS = 20
+# First segments of the addresses of the host, of the app's routes, and of the content's folders.
+RESERVED_NAMES = frozenset(
+    ("admin", "api", "runtime", "health", "negotiate", "signin", "stats", "assets", "images", "scripts", "styles")
+)
+
+_MAX_ROOM_NAME = 32  # characters
+_MAX_TITLE = 100
+# Control characters, line breaks, and bytes of the environment that are not UTF-8.
+_NOT_IN_TITLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MIN_FILE_MB = MAX_BUFFERED // MB  # so that files which are kept in memory are always served whole
 _MAX_FILE_MB = 1000  # the worker holds a response several times, and an instance has 4,096 MB at most
 
 
 class SettingsError(Exception):
     """Settings are missing or malformed. The message names each of them and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A folder of the website with a counter of its own; the default counter is the room "".
+
+    The `title` is "" if the page is to keep the one that it was published with.
+    """
+
+    name: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +84,7 @@ class Settings:
     `blob_url` is a base url without a trailing slash. `blob_identity` is None for anonymous access.
     `broadcast_interval` is in seconds. `maximum_broadcasts` is for a day; None if there is no limit.
     `content_security_policy` is None for the app's own policy and "" for none. A file of more than `max_file_mb` MB is
-    served in parts only.
+    served in parts only. `rooms` has the rooms by name, and the default counter as "".
     """
 
     table: TableSettings
@@ -73,6 +95,7 @@ class Settings:
     maximum_broadcasts: int | None
     content_security_policy: str | None
     max_file_mb: int
+    rooms: Mapping[str, Room]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -94,6 +117,7 @@ class Settings:
         maximum_broadcasts = read(lambda: _read_optional(environment, "MaximumBroadcastsPerDay", _broadcasts))
         policy = read(lambda: _read_optional(environment, "ContentSecurityPolicy", _policy))
         max_file_mb = read(lambda: _read(environment, "MaxFileMB", _megabytes, default=str(DEFAULT_MAX_FILE_MB)))
+        rooms = read(lambda: rooms_from(environment))
         if blob_identity is not None and blob_url is not None and not is_https_or_loopback(blob_url):
             problems.append("BlobHost is malformed: an identity's tokens are sent by https only")
         if (
@@ -103,9 +127,27 @@ class Settings:
             or signalr is None
             or broadcast_interval is None
             or max_file_mb is None
+            or rooms is None
         ):
             raise SettingsError("; ".join(problems))
-        return cls(table, blob_url, blob_identity, signalr, broadcast_interval, maximum_broadcasts, policy, max_file_mb)
+        return cls(
+            table,
+            blob_url,
+            blob_identity,
+            signalr,
+            broadcast_interval,
+            maximum_broadcasts,
+            policy,
+            max_file_mb,
+            rooms,
+        )
+
+
+def rooms_from(environment: Mapping[str, str]) -> Mapping[str, Room]:
+    """The rooms of the settings Rooms and Title by name: "" is the default counter. Raises SettingsError."""
+    title = _read_optional(environment, "Title", _title) or ""
+    rooms = _read_optional(environment, "Rooms", _rooms) or {}
+    return {"": Room(title=title), **rooms}
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:
@@ -161,6 +203,32 @@ def _blob_url(text: str) -> str:
     if not re.fullmatch(r"https?://([\w.-]+|\[[\da-f:]+\])(:\d{1,5})?(/[\w-]+)?", url, re.ASCII):
         raise ValueError("it is neither a host nor an http(s) url of a storage account, without the container")
     return url
+
+
+def _title(text: str) -> str:
+    if len(text) > _MAX_TITLE or _NOT_IN_TITLE.search(text):
+        raise ValueError(f"it is not a title of at most {_MAX_TITLE} characters on one line")
+    return text
+
+
+def _rooms(text: str) -> Mapping[str, Room]:
+    """The rooms of `name=Title; other=Other title`, by name; the title is optional."""
+    rooms: dict[str, Room] = {}
+    for part in filter(None, map(str.strip, text.split(";"))):
+        name, _, title = (piece.strip() for piece in part.partition("="))
+        if not is_room_name(name) or len(name) > _MAX_ROOM_NAME:
+            raise ValueError(
+                f"{name!r} is not a name of at most {_MAX_ROOM_NAME} lower-case letters and digits, "
+                "with single hyphens between them"
+            )
+        if name in RESERVED_NAMES:
+            raise ValueError(f"the app uses the name {name!r} itself")
+        if name in rooms:
+            raise ValueError(f"the room {name!r} is given twice")
+        rooms[name] = Room(name, _title(title))
+    if len(rooms) > MAX_ROOMS:
+        raise ValueError(f"it has {len(rooms)} rooms, and {MAX_ROOMS} are the most")
+    return rooms
 
 
 def _policy(text: str) -> str:

@@ -10,14 +10,17 @@
     "adopted"     "stats"                             as above
     "broadcast"   "turn"                              At, Seconds, Told: see live/lease.py
 
-A shard is one partition: "00" to "99", and "adopted". Version 1.0.0 adopted visits into "00", with keys that begin
-with "0-SignIn-". A row that was written before a dimension was counted lacks its column; its visits count as "Other".
+A shard is one partition: "00" to "99", and "adopted". These are the partitions of the default counter; those of the
+room "keynote" are "keynote-00" and so on, "keynote-adopted" and "keynote-broadcast". Version 1.0.0 adopted visits into
+"00", with keys that begin with "0-SignIn-". A row that was written before a dimension was counted lacks its column; its
+visits count as "Other".
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -34,7 +37,44 @@ ADOPTED = -1  # the shard that holds the C# sample's visits: no process of the a
 ALL_SHARDS = (ADOPTED, *range(MAX_SHARDS))
 STATS_KEY = "stats"  # the RowKey of a shard's stats row
 
+_ROOM = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_PARTITION = re.compile(rf"(?:({_ROOM})-)?(?:\d\d|adopted|broadcast)", re.ASCII)
 _TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """The PartitionKeys of a counter: of a room, or of the default counter, whose name is ""."""
+
+    room: str = ""
+
+    def of(self, shard: int) -> str:
+        """The PartitionKey of a shard."""
+        return self._named("adopted" if shard == ADOPTED else f"{shard:02}")
+
+    @property
+    def lease(self) -> str:
+        """The PartitionKey of the broadcast lease."""
+        return self._named("broadcast")
+
+    def _named(self, name: str) -> str:
+        return f"{self.room}-{name}" if self.room else name
+
+
+def is_room_name(name: str) -> bool:
+    """Whether a room may have this name: lower-case letters and digits, with single hyphens between them."""
+    return re.fullmatch(_ROOM, name) is not None
+
+
+def room_of(partition_key: str) -> str | None:
+    """The room that a partition belongs to, "" for the default counter; None if it belongs to no counter."""
+    found = _PARTITION.fullmatch(partition_key)
+    return found and (found[1] or "")
+
+
+def rooms_of(partition_keys: Iterable[str]) -> list[str]:
+    """The rooms that have partitions, in order, after the default counter, which is always there."""
+    return sorted({"", *(room for key in partition_keys if (room := room_of(key)) is not None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +97,8 @@ class ShardState:
 ABSENT = ShardState(Statistics(), etag=None)
 
 
-def partition(shard: int) -> str:
-    """The PartitionKey of a shard."""
-    return "adopted" if shard == ADOPTED else f"{shard:02}"
-
-
-def visit_row(shard: int, visit: Visit) -> TableEntity:
-    row = TableEntity(PartitionKey=partition(shard), RowKey=visit.key, **visit.labels)
+def visit_row(partition_key: str, visit: Visit) -> TableEntity:
+    row = TableEntity(PartitionKey=partition_key, RowKey=visit.key, **visit.labels)
     if visit.idempotency_key is not None:
         row["Key"] = visit.idempotency_key
     return row
@@ -82,9 +117,9 @@ def visit_of(row: TableEntity) -> Visit | None:
         return None
 
 
-def stats_row(shard: int, statistics: Statistics, *, is_closed: bool = False) -> TableEntity:
+def stats_row(partition_key: str, statistics: Statistics, *, is_closed: bool = False) -> TableEntity:
     row = TableEntity(
-        PartitionKey=partition(shard),
+        PartitionKey=partition_key,
         RowKey=STATS_KEY,
         Total=EntityProperty(statistics.total, EdmType.INT64),  # the SDK sends a plain int as Int32
         # A property per label would pass Azurite and fail in Azure, which has rules for names and takes 252 of them.
@@ -96,7 +131,7 @@ def stats_row(shard: int, statistics: Statistics, *, is_closed: bool = False) ->
     return row
 
 
-def state_of(shard: int, row: TableEntity) -> ShardState:
+def state_of(row: TableEntity) -> ShardState:
     """The state that a stats row records. Raises PermanentError if the row is malformed."""
     try:
         counts = {
@@ -111,7 +146,7 @@ def state_of(shard: int, row: TableEntity) -> ShardState:
         return ShardState(statistics, row.metadata["etag"], row.get("Closed") is True, row.metadata.get("timestamp"))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise PermanentError(
-            f"the stats row of shard {partition(shard)} is malformed: run `python -m signin repair`"
+            f"the stats row of shard {row['PartitionKey']} is malformed: run `python -m signin repair`"
         ) from error
 
 

@@ -32,7 +32,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from signin.counting.errors import EtagMismatch, StorageError
-from signin.counting.rows import ADOPTED, MAX_SHARDS, ShardState, partition
+from signin.counting.rows import ADOPTED, MAX_SHARDS, Partitions, ShardState
 from signin.visits.statistics import Statistics
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,8 @@ ShardTotals = Mapping[int, int]
 class Table(Protocol):
     """The requests of `table.VisitTable` that this module needs."""
 
+    @property
+    def partitions(self) -> Partitions: ...
     def read(self, shard: int) -> ShardState: ...
     def read_all(self, shards: Iterable[int]) -> list[ShardState]: ...
     def open_shard(self, shard: int, state: ShardState) -> ShardState: ...
@@ -169,7 +171,8 @@ class Shards:
         others = [shard for shard in range(min(max(opened, self._own + 1) + 1, MAX_SHARDS)) if shard != self._own]
         choice = random.choice(closed or others)  # rule 4
         state = self._open(choice) if choice > 0 else None
-        logger.info("shard %s is crowded, going on in shard %s", partition(self._own), partition(choice))
+        crowded, chosen = (self._table.partitions.of(shard) for shard in (self._own, choice))
+        logger.info("shard %s is crowded, going on in shard %s", crowded, chosen)
         self._move_to(choice, state)
 
     def _open(self, shard: int) -> ShardState:

@@ -16,7 +16,7 @@ from urllib3 import Retry
 
 from signin.counting.clock import ServiceClock
 from signin.counting.errors import EtagMismatch, StorageError, is_missing_row, storage_error
-from signin.counting.rows import ABSENT, STATS_KEY, ShardState, partition, state_of, stats_row, visit_of, visit_row
+from signin.counting.rows import ABSENT, STATS_KEY, Partitions, ShardState, state_of, stats_row, visit_of, visit_row
 from signin.identity.credential import Credential
 from signin.network.sessions import session
 from signin.visits.statistics import Statistics
@@ -37,6 +37,8 @@ _REQUEST_OPTIONS: dict[str, Any] = {
 _PAGE_OPTIONS: dict[str, Any] = {"retry_total": 4, "read_timeout": 30.0}
 _LOOKUP_OPTIONS: dict[str, Any] = {"read_timeout": 10.0}  # a client waits, and repeats a lookup that failed
 _PARALLEL_READS = 16
+# Kept open: those of the parallel reads, and of the committer and the broadcaster of each of some 20 rooms.
+_CONNECTIONS = _PARALLEL_READS + 44
 # An ETag is the time of the last write. The service refuses a malformed one (400), and there was no service in 2000.
 _ETAG_OF_NO_ROW = "W/\"datetime'2000-01-01T00%3A00%3A00.0000000Z'\""
 _NO_ECHO = {"response_preference": "return-no-content"}  # else the service returns each row that it inserts
@@ -56,7 +58,9 @@ class StoredVisit(NamedTuple):
 
 
 class VisitTable:
-    """The app's table. Each method sends one request, if its docstring names no other number, and blocks.
+    """The app's table, as one counter uses it: in partitions of its own.
+
+    Each method sends one request, if its docstring names no other number, and blocks.
 
     Thread-safe. All methods raise StorageError.
     """
@@ -68,11 +72,15 @@ class VisitTable:
         clock: ServiceClock | None = None,
         *,
         has_identity: bool = False,
+        room: str = "",
     ) -> None:
-        """`readers` runs the parallel requests; its threads start when they are first needed.
+        """`room` is the counter, "" for the default one.
+
+        `readers` runs the parallel requests; its threads start when they are first needed.
 
         `clock` has to observe the client's responses. `has_identity`: the client sends tokens of the app's identity.
         """
+        self.partitions = Partitions(room)
         self._client = client
         self._clock = clock or ServiceClock()
         self._has_identity = has_identity
@@ -90,6 +98,10 @@ class VisitTable:
         options = _client_options(clock := ServiceClock())
         client = TableClient(url, TABLE_NAME, credential=credential, **options)
         return cls(client, clock=clock, has_identity=True)
+
+    def of_room(self, room: str) -> VisitTable:
+        """The table as another counter uses it, by the same connections and threads."""
+        return VisitTable(self._client, self._readers, self._clock, has_identity=self._has_identity, room=room)
 
     def now(self) -> datetime:
         """The current time (UTC), see `ServiceClock`. Sends nothing."""
@@ -112,8 +124,8 @@ class VisitTable:
 
     def read(self, shard: int) -> ShardState:
         """The shard's stats row."""
-        row = self.row(partition(shard), STATS_KEY)
-        return ABSENT if row is None else state_of(shard, row)
+        row = self.row(self.partitions.of(shard), STATS_KEY)
+        return ABSENT if row is None else state_of(row)
 
     def read_all(self, shards: Iterable[int]) -> list[ShardState]:
         """The stats rows of several shards, by parallel requests. They are not of one instant."""
@@ -121,7 +133,7 @@ class VisitTable:
 
     def has_visit(self, shard: int, visit: Visit) -> bool:
         """Whether the visit's row is in the shard."""
-        return self.row(partition(shard), visit.key, select=["RowKey"]) is not None
+        return self.row(self.partitions.of(shard), visit.key, select=["RowKey"]) is not None
 
     def has_visits(self, shard: int, visits: Iterable[Visit]) -> list[bool]:
         """Whether each visit's row is in the shard, by parallel requests."""
@@ -134,7 +146,7 @@ class VisitTable:
         """
 
         def is_in(shard: int) -> bool:
-            query = f"PartitionKey eq {_quoted(partition(shard))} and RowKey ge {_quoted(key_prefix(since))}"
+            query = f"PartitionKey eq {_quoted(self.partitions.of(shard))} and RowKey ge {_quoted(key_prefix(since))}"
             rows = self._query(f"{query} and Key eq {_quoted(key)}", select=["RowKey"], **_LOOKUP_OPTIONS)
             return next(rows, None) is not None
 
@@ -149,8 +161,10 @@ class VisitTable:
         whether it fails on a visit's row (409) or on the ETag (412).
         """
         statistics = (state.statistics + Statistics.of(visits)).pruned(self.now())
-        operations: list[_Operation] = [("create", visit_row(shard, visit), _NO_ECHO) for visit in visits]
-        row = stats_row(shard, statistics, is_closed=state.is_closed)
+        operations: list[_Operation] = [
+            ("create", visit_row(self.partitions.of(shard), visit), _NO_ECHO) for visit in visits
+        ]
+        row = stats_row(self.partitions.of(shard), statistics, is_closed=state.is_closed)
         operations.append(("update", row, _if_match(state.etag)) if state.etag else ("create", row))
         try:
             return ShardState(statistics, self._client.submit_transaction(operations)[-1]["etag"], state.is_closed)
@@ -159,14 +173,16 @@ class VisitTable:
 
     def open_shard(self, shard: int, state: ShardState) -> ShardState:
         """Create the shard's stats row, or re-open the closed shard, if it is still at `state`; the new state."""
-        return ShardState(state.statistics, self.write(stats_row(shard, state.statistics), state.etag))
+        return ShardState(
+            state.statistics, self.write(stats_row(self.partitions.of(shard), state.statistics), state.etag)
+        )
 
     def close_shard(self, shard: int, state: ShardState) -> ShardState:
         """Close the shard, or create it closed, if it is still at `state`; the new state.
 
         A commit on its way to the shard comes first or fails.
         """
-        etag = self.write(stats_row(shard, state.statistics, is_closed=True), state.etag)
+        etag = self.write(stats_row(self.partitions.of(shard), state.statistics, is_closed=True), state.etag)
         return ShardState(state.statistics, etag, is_closed=True)
 
     def touch(self, shard: int) -> None:
@@ -174,7 +190,7 @@ class VisitTable:
 
         May be repeated. Raises EtagMismatch if there is no such row.
         """
-        row = {"PartitionKey": partition(shard), "RowKey": STATS_KEY, "Touched": datetime.now(UTC)}
+        row = {"PartitionKey": self.partitions.of(shard), "RowKey": STATS_KEY, "Touched": datetime.now(UTC)}
         try:
             self._client.update_entity(row, mode=UpdateMode.MERGE)
         except Exception as error:
@@ -213,7 +229,7 @@ class VisitTable:
 
     # Scans, for operators
 
-    def partitions(self) -> Iterator[str]:
+    def partition_keys(self) -> Iterator[str]:
         """Every PartitionKey that has rows, in order, by a request each."""
         query = "PartitionKey ge ''"
         while (row := next(self._query(query, results_per_page=1, **_PAGE_OPTIONS), None)) is not None:
@@ -222,7 +238,7 @@ class VisitTable:
 
     def visits(self, shard: int) -> Iterator[StoredVisit]:
         """The rows of a shard but its stats row, in the order of RowKey."""
-        for row in self.rows(partition(shard)):
+        for row in self.rows(self.partitions.of(shard)):
             if row["RowKey"] != STATS_KEY:
                 stored_at = cast(datetime, row.metadata["timestamp"])  # which the service sets on every row
                 yield StoredVisit(row["RowKey"], visit_of(row), stored_at)
@@ -246,9 +262,8 @@ class VisitTable:
 
 
 def _client_options(clock: ServiceClock) -> dict[str, Any]:
-    connections = _PARALLEL_READS + 4  # the committer, the broadcaster, and whichever thread answers a request
     no_retry = Retry(total=False, redirect=False, raise_on_status=False)  # as in the SDK's own transport
-    transport = RequestsTransport(session=session(connections, no_retry), **_REQUEST_OPTIONS)  # it has the timeouts
+    transport = RequestsTransport(session=session(_CONNECTIONS, no_retry), **_REQUEST_OPTIONS)  # it has the timeouts
     return {**_REQUEST_OPTIONS, "transport": transport, "raw_response_hook": clock.observe}
 
 

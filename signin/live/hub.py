@@ -64,11 +64,12 @@ class SignalRError(Exception):
 class Hub:
     """One hub of the service. `broadcast` may be called from one thread at a time, the rest from any."""
 
-    def __init__(self, connection: ConnectionString, name: str) -> None:
+    def __init__(self, connection: ConnectionString, name: str, credential: Credential | None = None) -> None:
+        """`credential` is that of the connection's identity; None if it has an access key."""
         self._connection = connection
         self._name = name
         self._client_path = f"/client/?hub={name}"
-        self._credential = Credential(connection.identity) if connection.identity else None
+        self._credential = credential
         self._shared_access = RefreshingValue(self._generate_access)
         self._access_outage = Outage(logger, "pages cannot connect", "pages can connect again")
         # The service may have closed a kept-alive connection. Sending a broadcast twice is harmless, because it carries

@@ -5,7 +5,7 @@ broadcast covered. A process with something to send reads it, and then waits, ac
 last broadcast covered everything. A process that dies while it holds the lease has not recorded what it sent; so after
 the interval the next one sends it again.
 
-The row has the PartitionKey "broadcast" and the RowKey "turn", and its columns the names of version 1.0.0:
+The row has the PartitionKey `Partitions.lease` and the RowKey "turn", and its columns the names of version 1.0.0:
 
     At       when the lease was acquired, by its holder's clock (ISO 8601)
     Seconds  for how long
@@ -30,7 +30,6 @@ from signin.counting.shards import ShardTotals
 from signin.counting.table import VisitTable
 from signin.live.hub import MAX_RETRY_AFTER
 
-LEASE_PARTITION = "broadcast"
 LONGEST_INTERVAL = 3600.0  # seconds between broadcasts
 
 _ROW_KEY = "turn"
@@ -64,7 +63,7 @@ class BroadcastLease:
 
     def read(self) -> Lease:
         """The lease that any process acquired last. Raises StorageError."""
-        row = self._table.row(LEASE_PARTITION, _ROW_KEY)
+        row = self._table.row(self._table.partitions.lease, _ROW_KEY)
         if row is None:
             return Lease()
         etag = str(row.metadata["etag"])
@@ -93,7 +92,7 @@ class BroadcastLease:
     def _write(self, sent: ShardTotals, seconds: float, etag: str | None) -> Lease:
         expires_at = time.monotonic() + seconds
         row = TableEntity(
-            PartitionKey=LEASE_PARTITION,
+            PartitionKey=self._table.partitions.lease,
             RowKey=_ROW_KEY,
             At=datetime.now(UTC).isoformat(),
             Seconds=seconds,

@@ -23,7 +23,7 @@ from typing import NamedTuple, TypeVar, cast
 from azure.data.tables import TableEntity
 
 from signin.counting.errors import EtagMismatch, OutcomeUnknown, PermanentError, StorageError
-from signin.counting.rows import ABSENT, ADOPTED, STATS_KEY, ShardState, partition
+from signin.counting.rows import ABSENT, ADOPTED, STATS_KEY, ShardState
 from signin.counting.table import MAX_VISITS, VisitTable
 from signin.visits.dimensions import DIMENSIONS, OTHER
 from signin.visits.visit import Visit
@@ -50,28 +50,33 @@ class Adoption(NamedTuple):
         return self.adopted + self.already_adopted
 
 
-def sample_visits(table: VisitTable) -> Iterator[tuple[Visit, bool]]:
-    """Each visit that the sample recorded, as the app counts it, and whether it has been adopted. Raises StorageError.
+def sample_visits(counters: Sequence[VisitTable]) -> Iterator[tuple[Visit, bool]]:
+    """Each visit that the sample recorded, as the app counts it, and whether one of the counters has adopted it.
+
+    Raises StorageError.
 
     Reads the sample's rows and the adopted ones, which are in the same order, from beginning to end.
     """
-    adopted = heapq.merge(_guids(table.rows(partition(ADOPTED))), _guids(table.rows(partition(0), _OLD_PREFIX)))
+    adopted = heapq.merge(
+        *(_guids(counter.rows(counter.partitions.of(ADOPTED))) for counter in counters),
+        *(_guids(counter.rows(counter.partitions.of(0), _OLD_PREFIX)) for counter in counters),
+    )
     latest = next(adopted, None)
-    for row in table.rows(SAMPLE):
+    for row in counters[0].rows(SAMPLE):
         while latest is not None and latest < row["RowKey"]:
             latest = next(adopted, None)
         yield _visit(row), latest == row["RowKey"]
 
 
 def adopt(table: VisitTable, advance: Callable[[int], None]) -> Adoption:
-    """Adopt every visit that has not been adopted; `advance` receives the numbers of rows as they are processed.
+    """Adopt every visit that the counter has not adopted; `advance` receives the numbers of rows as they are processed.
 
     Raises StorageError. However a run ends, each visit has been adopted once or not at all; another run continues.
     """
     already_adopted = 0
     batch: list[Visit] = []
     adopter = _Adopter(table)
-    for visit, is_adopted in sample_visits(table):
+    for visit, is_adopted in sample_visits([table]):
         if is_adopted:
             already_adopted += 1
             advance(1)

@@ -14,17 +14,17 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from operator import itemgetter
+from itertools import groupby, islice
+from operator import attrgetter, itemgetter
 
-from signin.counting.rows import ALL_SHARDS, MAX_SHARDS, ShardState, partition
+from signin.counting.rows import ALL_SHARDS, MAX_SHARDS, Partitions, ShardState, room_of, rooms_of
 from signin.counting.table import VisitTable
-from signin.live.lease import LEASE_PARTITION
 from signin.operators.adopt import SAMPLE, sample_visits
 from signin.operators.recount import Recount, as_range
 from signin.visits.visit import Visit
 
 _PAGE_ROWS = 1000  # rows of a shard in memory
+_NAME_WIDTH = 7  # characters of a shard's name in the output, at least
 _MAX_LISTED = 5  # differences of a kind in the output; the others are only counted
 _REPEATED_MINUTES = 15  # a page repeats a visit for less, and its app looks for the key as long
 
@@ -36,6 +36,7 @@ class ShardAudit:
     `invalid_rows` is the number of rows that are not visits, `invalid_keys` has the keys of the first few.
     """
 
+    partitions: Partitions
     shard: int
     counted: Recount
     before: ShardState
@@ -43,6 +44,11 @@ class ShardAudit:
     at: datetime
     invalid_rows: int
     invalid_keys: Sequence[str]
+
+    @property
+    def name(self) -> str:
+        """The PartitionKey of the shard."""
+        return self.partitions.of(self.shard)
 
     @property
     def total(self) -> int:
@@ -64,21 +70,22 @@ class ShardAudit:
             with_history=self.before.etag == self.after.etag,
         )
         for kind, labels in differences:
-            yield f"shard {partition(self.shard)}, {kind}: {_listed(labels, len(labels))}"
+            yield f"shard {self.name}, {kind}: {_listed(labels, len(labels))}"
 
     def problems(self) -> Iterator[str]:
         """The differences, and a line for rows that are not visits."""
         yield from self.differences()
         if self.invalid_rows:
             keys = _listed(self.invalid_keys, self.invalid_rows)
-            yield f"shard {partition(self.shard)}, rows that are not visits ({self.invalid_rows:,}): {keys}"
+            yield f"shard {self.name}, rows that are not visits ({self.invalid_rows:,}): {keys}"
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The audit of a table.
+    """The audit of a table, or of some rooms.
 
-    `shards` has every shard with rows, in the order of PartitionKey: the shard "adopted" is the last. `not_adopted` is
+    `shards` has every shard with rows: first those of the default counter, then room by room, in the order of
+    PartitionKey, so that the shard "adopted" is the last of its counter. `not_adopted` is
     the number of visits of the C# sample that are not counted. `unknown_partitions` has the number of rows of each
     partition that the app does not use. `repeated` is the number of visits that have two rows, because two processes
     counted them, and `repeated_keys` has the second row of the first few.
@@ -92,11 +99,13 @@ class Audit:
 
     def table(self) -> Iterator[str]:
         """The lines of a table: a header, a line for each shard, and the totals."""
-        yield _line("shard", "visits in rows", "visits in stats row", "drift")
+        width = max([_NAME_WIDTH, *(len(audit.name) for audit in self.shards)])
+        yield _line(width, "shard", "visits in rows", "visits in stats row", "drift")
         for audit in self.shards:
             stats = as_range(audit.before.statistics.total, audit.after.statistics.total)
-            yield _line(partition(audit.shard), f"{audit.total:,}", stats, _signed(audit.drift))
+            yield _line(width, audit.name, f"{audit.total:,}", stats, _signed(audit.drift))
         yield _line(
+            width,
             "total",
             f"{sum(audit.total for audit in self.shards):,}",
             as_range(
@@ -110,12 +119,11 @@ class Audit:
         """A line for each problem; none if every visit is counted exactly once."""
         for audit in self.shards:
             yield from audit.problems()
-        missing, unreachable = self._beyond_gap()
-        if unreachable:
-            names = ", ".join(partition(audit.shard) for audit in unreachable)
+        for missing, unreachable in self._beyond_gaps():
+            names = ", ".join(audit.name for audit in unreachable)
             rows = sum(audit.total for audit in unreachable)
             yield (
-                f"shard {partition(missing)} has no stats row, so the app does not read further; "
+                f"shard {missing} has no stats row, so the app does not read further; "
                 f"visits that it does not show: {rows:,} (in {names})"
             )
         if self.repeated:
@@ -132,40 +140,49 @@ class Audit:
     @property
     def needs_repair(self) -> bool:
         """Whether `python -m signin repair` would mend something."""
-        return bool(self._beyond_gap()[1]) or any(True for audit in self.shards for _ in audit.differences())
+        return any(self._beyond_gaps()) or any(True for audit in self.shards for _ in audit.differences())
 
-    def _beyond_gap(self) -> tuple[int, Sequence[ShardAudit]]:
-        """The first shard without a stats row, and the shards that the app therefore does not read.
+    def _beyond_gaps(self) -> Iterator[tuple[str, Sequence[ShardAudit]]]:
+        """The first shard without a stats row, and the shards that the app therefore does not read, of each counter.
 
         It reads the shards 0, 1, … up to the first without a stats row, and the shard "adopted" in any case.
         """
-        with_stats_row = {audit.shard for audit in self.shards if audit.after.exists}
-        missing = next(shard for shard in range(MAX_SHARDS + 1) if shard not in with_stats_row)
-        return missing, [audit for audit in self.shards if audit.shard >= missing]
+        for partitions, group in groupby(self.shards, key=attrgetter("partitions")):
+            shards = list(group)
+            with_stats_row = {audit.shard for audit in shards if audit.after.exists}
+            missing = next(shard for shard in range(MAX_SHARDS + 1) if shard not in with_stats_row)
+            if unreachable := [audit for audit in shards if audit.shard >= missing]:
+                yield partitions.of(missing), unreachable
 
 
-def audit(table: VisitTable, advance: Callable[[int], None]) -> Audit:
-    """Read the whole table. Calls `advance` with the number of rows read since the last call. Raises StorageError."""
-    names = list(table.partitions())
-    scans = [_Scan(table, shard, advance) for shard in ALL_SHARDS if partition(shard) in names]
+def audit(table: VisitTable, advance: Callable[[int], None], rooms: Sequence[str] | None = None) -> Audit:
+    """Read the whole table, or only the shards of these rooms.
+
+    Calls `advance` with the number of rows read since the last call. Raises StorageError.
+    """
+    names = list(table.partition_keys())
+    counters = [table.of_room(room) for room in rooms or rooms_of(names)]
+    shards: list[ShardAudit] = []
     repeated = 0
     repeated_keys: list[str] = []
-    for key in _repeated(heapq.merge(*(scan.visits() for scan in scans), key=itemgetter(0))):
-        repeated += 1
-        repeated_keys = [*repeated_keys, key][:_MAX_LISTED]
+    for counter in counters:
+        scans = [_Scan(counter, shard, advance) for shard in ALL_SHARDS if counter.partitions.of(shard) in names]
+        for key in _repeated(heapq.merge(*(scan.visits() for scan in scans), key=itemgetter(0))):
+            repeated += 1
+            repeated_keys = [*repeated_keys, key][:_MAX_LISTED]
+        shards += sorted((scan.result for scan in scans), key=attrgetter("name"))
     not_adopted = 0
     unknown_partitions: dict[str, int] = {}
-    for name in names:
+    for name in names if rooms is None else ():
         if name == SAMPLE:
-            for _, is_adopted in sample_visits(table):
+            for _, is_adopted in sample_visits(counters):
                 not_adopted += not is_adopted
                 advance(1)
-        elif name != LEASE_PARTITION and name not in map(partition, ALL_SHARDS):
+        elif room_of(name) is None:
             unknown_partitions[name] = 0
             for _ in table.rows(name):
                 unknown_partitions[name] += 1
                 advance(1)
-    shards = sorted((scan.result for scan in scans), key=lambda audit: partition(audit.shard))
     return Audit(shards, repeated, repeated_keys, not_adopted, unknown_partitions)
 
 
@@ -181,7 +198,8 @@ class _Scan:
 
     def visits(self) -> Iterator[tuple[str, str, Visit]]:
         """The RowKey and the PartitionKey of each visit, and the visit, in the order of RowKey."""
-        name = partition(self._shard)
+        partitions = self._table.partitions
+        name = partitions.of(self._shard)
         before = self._table.read(self._shard)
         counted = Recount()
         invalid_rows = 0
@@ -195,7 +213,8 @@ class _Scan:
             self._advance(len(page))
             yield from ((row.key, name, row.visit) for row in page if row.visit is not None)
         after = self._table.read(self._shard)
-        self.result = ShardAudit(self._shard, counted, before, after, self._table.now(), invalid_rows, invalid_keys)
+        now = self._table.now()
+        self.result = ShardAudit(partitions, self._shard, counted, before, after, now, invalid_rows, invalid_keys)
 
 
 def _repeated(visits: Iterable[tuple[str, str, Visit]]) -> Iterator[str]:
@@ -227,5 +246,5 @@ def _listed(items: Sequence[str], total: int) -> str:
     return "; ".join([*first, *([f"and {others:,} more"] if others else [])])
 
 
-def _line(*cells: str) -> str:
-    return f"{cells[0]:<7}{cells[1]:>17}{cells[2]:>23}{cells[3]:>10}"
+def _line(width: int, *cells: str) -> str:
+    return f"{cells[0]:<{width}}{cells[1]:>17}{cells[2]:>23}{cells[3]:>10}"

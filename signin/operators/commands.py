@@ -7,18 +7,18 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from typing import NamedTuple, Self
 
 from signin.counting.errors import PermanentError, StorageError
-from signin.counting.rows import ALL_SHARDS, partition
+from signin.counting.rows import ALL_SHARDS, rooms_of
 from signin.counting.table import VisitTable
 from signin.operators.adopt import SAMPLE, adopt
 from signin.operators.audit import audit
 from signin.operators.export import export, header
 from signin.operators.repair import repair
-from signin.settings import SettingsError, TableSettings
+from signin.settings import SettingsError, TableSettings, rooms_from
 from signin.telemetry.outage import with_notes
 
 _OK = 0
@@ -36,6 +36,17 @@ class _Outcome(NamedTuple):
     exit_code: int
     output: str = ""
     error: str = ""
+
+
+class _Rooms(NamedTuple):
+    """The rooms that the command is to work on, None for all counters; and those in the setting Rooms, with ""."""
+
+    chosen: Sequence[str] | None
+    listed: Set[str]
+
+    def counters(self, table: VisitTable) -> Iterator[VisitTable]:
+        """The table of each counter. Raises StorageError."""
+        return map(table.of_room, self.chosen or rooms_of(table.partition_keys()))
 
 
 class _Progress:
@@ -72,30 +83,38 @@ class _Progress:
             sys.stderr.flush()
 
 
-def _audit(table: VisitTable, progress: _Progress) -> _Outcome:
-    progress.expect(lambda: _total(table))
-    result = audit(table, progress.advance)
+def _audit(table: VisitTable, rooms: _Rooms, progress: _Progress) -> _Outcome:
+    progress.expect(lambda: _total(table, rooms))
+    result = audit(table, progress.advance, rooms.chosen)
     problems = list(result.problems())
     verdict = problems or ["Every visit is counted exactly once."]
     if result.needs_repair:
         verdict += ["", "Run `python -m signin repair` to replace the stats rows that do not match the rows."]
+    if unlisted := sorted({shard.partitions.room for shard in result.shards} - rooms.listed):
+        verdict += ["", f"Rooms that the setting Rooms does not list, so that they have no page: {', '.join(unlisted)}"]
     return _Outcome(_PROBLEMS_FOUND if problems else _OK, "\n".join([*result.table(), "", *verdict, ""]))
 
 
-def _repair(table: VisitTable, progress: _Progress) -> _Outcome:
+def _repair(table: VisitTable, rooms: _Rooms, progress: _Progress) -> _Outcome:
     with suppress(PermanentError):  # a malformed stats row
-        progress.expect(lambda: _total(table))
-    repairs = repair(table, progress.advance)
-    lines = [f"{'shard':<7}{'visits before':>17}{'visits after':>17}"]
-    for shard, before, after, is_changed in repairs:
+        progress.expect(lambda: _total(table, rooms))
+    repairs = [
+        (counter.partitions.of(one.shard), one)
+        for counter in rooms.counters(table)
+        for one in repair(counter, progress.advance)
+    ]
+    width = max([7, *(len(name) for name, _ in repairs)])
+    lines = [f"{'shard':<{width}}{'visits before':>17}{'visits after':>17}"]
+    for name, (_, before, after, is_changed) in repairs:
         change = "  repaired" if is_changed else ""
-        lines.append(f"{partition(shard):<7}{'none' if before is None else f'{before:,}':>17}{after:>17,}{change}")
+        lines.append(f"{name:<{width}}{'none' if before is None else f'{before:,}':>17}{after:>17,}{change}")
     return _Outcome(_OK, "\n".join([*lines, "", "Every stats row matches the rows of its shard.", ""]))
 
 
-def _adopt(table: VisitTable, progress: _Progress) -> _Outcome:
+def _adopt(table: VisitTable, rooms: _Rooms, progress: _Progress) -> _Outcome:
     progress.expect(lambda: sum(1 for _ in table.rows(SAMPLE)))
-    result = adopt(table, progress.advance)
+    (room,) = rooms.chosen or [""]
+    result = adopt(table.of_room(room), progress.advance)
     return _Outcome(
         _OK,
         f"adopted          {result.adopted:>12,}\n"
@@ -104,26 +123,27 @@ def _adopt(table: VisitTable, progress: _Progress) -> _Outcome:
     )
 
 
-def _export(table: VisitTable, progress: _Progress) -> _Outcome:
+def _export(table: VisitTable, rooms: _Rooms, progress: _Progress) -> _Outcome:
     progress.is_shown &= not sys.stdout.isatty()  # the line would be among the visits
-    progress.expect(lambda: _total(table))
-    skipped = export(table, sys.stdout, progress.advance)
+    progress.expect(lambda: _total(table, rooms))
+    skipped = export(table, sys.stdout, progress.advance, rooms.chosen)
     if not skipped:
         return _Outcome(_OK)
     error = f"rows skipped because they are not visits: {skipped:,}; run `python -m signin audit` to list them"
     return _Outcome(_PROBLEMS_FOUND, error=error)
 
 
-def _total(table: VisitTable) -> int:
+def _total(table: VisitTable, rooms: _Rooms) -> int:
     """The sum of the stats rows."""
-    return sum(state.statistics.total for state in table.read_all(ALL_SHARDS))
+    return sum(state.statistics.total for counter in rooms.counters(table) for state in counter.read_all(ALL_SHARDS))
 
 
 class _Command(NamedTuple):
-    run: Callable[[VisitTable, _Progress], _Outcome]
+    run: Callable[[VisitTable, _Rooms, _Progress], _Outcome]
     summary: str
     description: str
     if_aborted: str  # follows the error if the command fails or is interrupted
+    default_rooms: str = "all rooms, and the default counter"
 
 
 _COMMANDS = {
@@ -149,12 +169,14 @@ _COMMANDS = {
         "interrupted. The rows are not changed. The app may be running. Run it again for rows that the C# sample adds "
         "later.",
         "No visit is lost or counted twice: run it again to continue.",
+        "the default counter",
     ),
     "export": _Command(
         _export,
         "write all visits as CSV to standard output",
-        f"Write every visit of every shard as CSV ({', '.join(header())}) to standard output. Rows of the C# sample "
-        "are included once they are adopted. Exit code 1: rows that are not visits were skipped.",
+        f"Write every visit of every shard as CSV ({', '.join(header())}) to standard output, and if there are rooms, "
+        "the room of each. Rows of the C# sample are included once they are adopted. Exit code 1: rows that are not "
+        "visits were skipped.",
         "Nothing was changed.",
     ),
 }
@@ -169,15 +191,20 @@ def main(arguments: Sequence[str]) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():
-        commands.add_parser(name, help=command.summary, description=command.description, epilog=parser.epilog)
-    name = parser.parse_args(arguments).command
+        one = commands.add_parser(name, help=command.summary, description=command.description, epilog=parser.epilog)
+        one.add_argument("--room", metavar="NAME", help="work on this room only; default: " + command.default_rooms)
+    options = parser.parse_args(arguments)
+    name = options.command
     command = _COMMANDS[name]
 
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each retry of the SDK
     try:
         table = TableSettings.from_environment(os.environ).connect()
+        rooms = _Rooms([options.room] if options.room else None, rooms_from(os.environ).keys())
+        if options.room and options.room not in {*rooms.listed, *rooms_of(table.partition_keys())}:
+            raise SettingsError(f"Rooms has no room {options.room}, and neither has the table")
         with _Progress() as progress:
-            outcome = command.run(table, progress)
+            outcome = command.run(table, rooms, progress)
         sys.stdout.write(outcome.output)
         sys.stdout.flush()
     except SettingsError as error:

@@ -20,7 +20,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from signin.counting.errors import EtagMismatch, OutcomeUnknown, PermanentError, StorageError
-from signin.counting.rows import ADOPTED, ALL_SHARDS, STATS_KEY, ShardState, partition, state_of, stats_row
+from signin.counting.rows import ADOPTED, ALL_SHARDS, STATS_KEY, ShardState, state_of, stats_row
 from signin.counting.table import VisitTable
 from signin.operators.adopt import retried
 from signin.operators.recount import Recount
@@ -57,13 +57,13 @@ class _StatsRow(NamedTuple):
 
 
 def repair(table: VisitTable, advance: Callable[[int], None]) -> Sequence[ShardRepair]:
-    """Repair the shards that need it; what became of each shard. Raises StorageError.
+    """Repair the shards of a counter that need it; what became of each shard. Raises StorageError.
 
     However a run ends, each stats row has been replaced by the right one, or counts what it counted; another run
     continues. `advance` receives the numbers of rows as they are read.
     """
-    names = set(table.partitions())
-    shards = [shard for shard in ALL_SHARDS if partition(shard) in names]
+    names = set(table.partition_keys())
+    shards = [shard for shard in ALL_SHARDS if table.partitions.of(shard) in names]
     if not shards:
         return []
     repairs = [_repair(table, shard, advance) for shard in range(max(0, *shards) + 1)]  # also those in a gap
@@ -94,7 +94,7 @@ def _repair(table: VisitTable, shard: int, advance: Callable[[int], None]) -> Sh
         if written.is_final:
             before = None if first.state is None else first.state.statistics.total
             return ShardRepair(shard, before, written.total, is_changed)
-    raise failure or EtagMismatch(f"other processes keep writing to shard {partition(shard)}")
+    raise failure or EtagMismatch(f"other processes keep writing to shard {table.partitions.of(shard)}")
 
 
 def _touched(table: VisitTable, shard: int) -> _StatsRow:
@@ -107,16 +107,16 @@ def _touched(table: VisitTable, shard: int) -> _StatsRow:
         row = retried(lambda: _read(table, shard))
         if row.is_as_touched:
             return row
-    raise EtagMismatch(f"other processes keep writing to shard {partition(shard)}")
+    raise EtagMismatch(f"other processes keep writing to shard {table.partitions.of(shard)}")
 
 
 def _read(table: VisitTable, shard: int) -> _StatsRow:
-    row = table.row(partition(shard), STATS_KEY)
+    row = table.row(table.partitions.of(shard), STATS_KEY)
     if row is None:
         return _StatsRow()
     state = None
     with suppress(PermanentError):
-        state = state_of(shard, row)
+        state = state_of(row)
     return _StatsRow(row.metadata["etag"], row.metadata["timestamp"], state, is_as_touched="Touched" in row)
 
 
@@ -152,9 +152,9 @@ def _write(table: VisitTable, shard: int, origin: _StatsRow, counted: Recount) -
             if not any(True for _ in differences):
                 return _Written(stored.total, has_written=False, is_final=True)
         with suppress(EtagMismatch):
-            table.write(stats_row(shard, right, is_closed=is_closed), latest.etag)
+            table.write(stats_row(table.partitions.of(shard), right, is_closed=is_closed), latest.etag)
             return _Written(right.total, has_written=True, is_final=latest.etag == origin.etag)
-    raise EtagMismatch(f"other processes keep writing to shard {partition(shard)}")
+    raise EtagMismatch(f"other processes keep writing to shard {table.partitions.of(shard)}")
 
 
 def _gained(before: ShardState | None, after: ShardState | None) -> Statistics:

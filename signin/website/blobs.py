@@ -192,7 +192,7 @@ def _blob(name: str, response: requests.Response, body: bytes | None) -> Blob:
         etag=etag if etag.startswith('"') else "",
         headers=headers,
         body=body,
-        gzipped=None if body is None else _gzipped(headers, body),
+        gzipped=None if body is None else gzipped(headers, body),
         links=() if body is None else _links(name, headers, body),
     )
 
@@ -204,7 +204,7 @@ def _content_type(name: str, content_type: str) -> str:
     return f"{content_type}; charset=utf-8" if _WITH_CHARSET.fullmatch(content_type) else content_type
 
 
-def _gzipped(headers: Mapping[str, str], body: bytes) -> bytes | None:
+def gzipped(headers: Mapping[str, str], body: bytes) -> bytes | None:
     """The compressed body, if type and size make compression worthwhile and the result is smaller; else None."""
     if len(body) < _MIN_COMPRESSED or "Content-Encoding" in headers or not _COMPRESSIBLE.match(headers["Content-Type"]):
         return None

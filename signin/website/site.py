@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from urllib.parse import quote
 
-from signin.website.blobs import MB, Authorize, BlobChanged, Container, ContentUnavailable
+from signin.website.blobs import MB, Authorize, Blob, BlobChanged, Container, ContentUnavailable
 from signin.website.cache import THREADS, BlobCache
 from signin.website.names import HOMEPAGE, NOT_FOUND_PAGE, is_blob_name
 from signin.website.representation import DEFAULT_MAX_FILE_MB, Page, represent
+from signin.website.title import with_title
 
 CONTAINER = "content"
 
@@ -26,8 +28,18 @@ class Site:
     """
 
     def __init__(
-        self, blob_url: str, authorize: Authorize | None = None, max_file_mb: int = DEFAULT_MAX_FILE_MB
+        self,
+        blob_url: str,
+        authorize: Authorize | None = None,
+        max_file_mb: int = DEFAULT_MAX_FILE_MB,
+        titles: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`titles` has each folder in which the whole website is served too, and the title of its homepage.
+
+        The folder "" is the website itself. With the title "", the homepage keeps its own.
+        """
+        self._titles = titles
+        self._titled: dict[str, tuple[Blob, Blob]] = {}  # by title: the homepage, and the homepage with the title
         self._max_file = max_file_mb * MB
         self._container = Container(f"{blob_url}/{CONTAINER}", authorize, connections=THREADS)
         self._cache = BlobCache(self._container, self._max_file)
@@ -41,13 +53,19 @@ class Site:
         its index.html; without the slash, a directory is redirected to the path with it, keeping the query. `headers`
         are the request's, by lower-case name.
         """
-        name = f"{path}{HOMEPAGE}" if not path or path.endswith("/") else path
+        folder, slash, within = path.partition("/")
+        if not folder or folder not in self._titles:
+            folder, within = "", path
+        elif not slash:
+            return _redirect(f"/{path}/", query)
+        name = f"{within}{HOMEPAGE}" if not within or within.endswith("/") else within
         if not is_blob_name(name):
             return await self._not_found(method, headers or {})
-        page = await self._page(name, method, headers or {})
+        title = self._titles.get(folder, "") if name == HOMEPAGE else ""
+        page = await self._page(name, method, headers or {}, title)
         if page is not None:
             return page
-        if name == path and await self._is_directory(path):
+        if name == within and await self._is_directory(within):
             return _redirect(f"/{quote(path)}/", query)
         return await self._not_found(method, headers or {})
 
@@ -60,12 +78,12 @@ class Site:
         self._cache.close()
         self._container.close()
 
-    async def _page(self, name: str, method: str, headers: Mapping[str, str]) -> Page | None:
+    async def _page(self, name: str, method: str, headers: Mapping[str, str], title: str) -> Page | None:
         for _ in range(_MAX_READS):
             blob = await self._cache.get(name)
             if blob is None:
                 return None
-            page = represent(blob, method, headers, self._max_file)
+            page = represent(self._with_title(blob, title), method, headers, self._max_file)
             if page.unread is None:
                 return page
             try:
@@ -73,6 +91,15 @@ class Site:
             except BlobChanged:
                 self._cache.invalidate(name)
         raise ContentUnavailable("The blob changed several times while it was read: try again")
+
+    def _with_title(self, blob: Blob, title: str) -> Blob:
+        if not title:
+            return blob
+        origin, titled = self._titled.get(title, (None, blob))
+        if origin is not blob:
+            titled = with_title(blob, title)
+            self._titled[title] = blob, titled
+        return titled
 
     async def _is_directory(self, path: str) -> bool:
         index = f"{path}/{HOMEPAGE}"

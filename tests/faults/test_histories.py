@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import StorageError
-from signin.counting.rows import ABSENT, STATS_KEY, partition
+from signin.counting.rows import ABSENT, STATS_KEY, Partitions
 from signin.counting.table import VisitTable
 from signin.operators.adopt import SAMPLE, adopt
 from signin.visits.visit import Visit
@@ -514,7 +514,7 @@ class HistoriesOfRecreatedTables(Histories):
             if place != shard:
                 total = self.service.visit_table().read(shard).statistics.total
                 assert total == 0, f"{total} visits are in shard {shard}, which is behind a gap"
-                self.service.remove(partition(shard), STATS_KEY)
+                self.service.remove(Partitions().of(shard), STATS_KEY)
 
 
 def run(machine: type[Histories], histories: int, *, derandomize: bool) -> None:

@@ -90,6 +90,8 @@ def deployed_values() -> dict[str, str]:
         "maximumBroadcastsPerDay": "",
         "contentSecurityPolicy": "",
         "maxFileMB": "100",
+        "title": "",
+        "rooms": "",
     }
     evaluated = {}
     for name, text in DEPLOYED.items():

@@ -522,7 +522,7 @@ def test_adopt_skips_visits_adopted_by_version_1(
     operator: Operator, account: Account, table: VisitTable, client: TableClient
 ) -> None:
     record_in_the_sample(client, 300)
-    half = [visit for visit, _ in sample_visits(table)][::2]
+    half = [visit for visit, _ in sample_visits([table])][::2]
     commit(table, 0, [replace(visit, key=f"0-SignIn-{visit.key}") for visit in half])
     add(table, 0, 5)
     assert adopted_in(operator.run(account, "adopt")) == {"adopted": 150, "already adopted": 150, "total": 300}

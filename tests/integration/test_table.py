@@ -326,11 +326,11 @@ def table_with(account: Account, **permissions: bool) -> VisitTable:
 def test_check_changes_nothing_in_the_table(is_empty: bool, account: Account, table: VisitTable) -> None:
     if not is_empty:
         table.commit(0, ABSENT, [Visit.now()])
-    before, partitions = table.read(0), list(table.partitions())
+    before, partitions = table.read(0), list(table.partition_keys())
     for _ in range(3):
         table.check()
         table_with(account, read=True, add=True, update=True).check()
-    assert list(table.partitions()) == partitions
+    assert list(table.partition_keys()) == partitions
     assert table.read(0) == before, "a process relies on the ETag"
 
 

@@ -29,7 +29,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from signin.counting.errors import EtagMismatch
-from signin.counting.rows import ADOPTED, ALL_SHARDS, STATS_KEY, partition
+from signin.counting.rows import ADOPTED, ALL_SHARDS, STATS_KEY, Partitions
 from signin.counting.table import VisitTable
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
@@ -279,11 +279,11 @@ class TableService:
 
     def shards(self) -> list[int]:
         """The numbers of the shards that the app opened."""
-        return sorted(int(name) for name, key in self._rows if key == STATS_KEY and name != partition(ADOPTED))
+        return sorted(int(name) for name, key in self._rows if key == STATS_KEY and name != Partitions().of(ADOPTED))
 
     def audited(self) -> Statistics:
         """The sum of all shards, checked by `audit_rows`; leaves out rows that are not the app's."""
-        partitions = {partition(shard) for shard in ALL_SHARDS}
+        partitions = {Partitions().of(shard) for shard in ALL_SHARDS}
         rows = [
             row
             for row in self.rows()

@@ -201,7 +201,7 @@ def adopt_as_version_1(service: TableService, seed: int) -> int:
     table = service.visit_table()
     visits = [
         Visit(f"0-SignIn-{visit.key}", {"OS": visit.labels["OS"], "Browser": visit.labels["Browser"]}, visit.at)
-        for visit, _ in sample_visits(table)
+        for visit, _ in sample_visits([table])
         if choice.random() < 0.5
     ]
     for start in range(0, len(visits), MAX_VISITS):
@@ -378,7 +378,7 @@ def rival_first(visits: Sequence[Visit]) -> Fault:
 def test_alternating_runs_adopt_each_visit_once() -> None:
     """Each transaction of the rival has visits of one or two transactions of this run."""
     service = sample(1000)
-    visits = [visit for visit, _ in sample_visits(service.visit_table())]
+    visits = [visit for visit, _ in sample_visits([service.visit_table()])]
     for start in range(50, 50 + 6 * 60, 60):
         service.faults.extend([rival_first(visits[start : start + 60]), arrives, arrives, arrives])
     result = run(service)
@@ -422,7 +422,7 @@ def test_visits_of_another_run_count_as_already_adopted(faults: Sequence[Fault])
 def test_part_of_an_unanswered_attempt_is_of_another_run() -> None:
     """A transaction commits all of its visits or none."""
     service = sample(99)
-    visits = [visit for visit, _ in sample_visits(service.visit_table())]
+    visits = [visit for visit, _ in sample_visits([service.visit_table()])]
     service.faults.extend([closed_before, rival_first(visits[:60])])
     assert run(service) == Adoption(adopted=39, already_adopted=60)
     assert_adopted(service, 99)

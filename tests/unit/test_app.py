@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ import pytest
 from azure.data.tables import TableEntity
 
 from local import REPOSITORY
+from signin import app as app_module
 from signin.app import App, current_app, exit_on_sigterm
 from signin.counting import committer as committer_module
 from signin.counting.committer import NotAcknowledged
@@ -39,45 +42,45 @@ def app(around: Surroundings) -> Iterator[App]:
 
 
 async def test_sign_in_returns_statistics_with_own_visit(app: App) -> None:
-    assert (await app.sign_in(by(SAFARI_ON_IPHONE))).statistics.summary() == Statistics.from_counts(
+    assert (await app.counter().sign_in(by(SAFARI_ON_IPHONE))).statistics.summary() == Statistics.from_counts(
         1, {"OS": {"iOS": 1}, "Browser": {"Safari": 1}, "Device": {"Phone": 1}}
     ).summary()
-    assert (await app.sign_in(by(SAFARI_ON_IPHONE))).statistics.summary() == Statistics.from_counts(
+    assert (await app.counter().sign_in(by(SAFARI_ON_IPHONE))).statistics.summary() == Statistics.from_counts(
         2, {"OS": {"iOS": 2}, "Browser": {"Safari": 2}, "Device": {"Phone": 2}}
     ).summary()
 
 
 async def test_sign_in_returns_access_to_live_updates(around: Surroundings, app: App) -> None:
-    access = (await app.sign_in(SignInRequest())).access
+    access = (await app.counter().sign_in(SignInRequest())).access
     assert access.url == f"{around.signalr.url}/client/?hub=signinsamplehub"
 
 
 async def test_attempts_at_one_visit_count_once(around: Surroundings, app: App) -> None:
-    answers = await asyncio.gather(*(app.sign_in(SignInRequest(), "a" * 32) for _ in range(4)))
-    answers.append(await app.sign_in(SignInRequest(), "a" * 32, is_repeated=True))
+    answers = await asyncio.gather(*(app.counter().sign_in(SignInRequest(), "a" * 32) for _ in range(4)))
+    answers.append(await app.counter().sign_in(SignInRequest(), "a" * 32, is_repeated=True))
     assert {answer.statistics.total for answer in answers} == {1}
     assert all(answer.access.token for answer in answers)
     assert around.table.audited().total == 1
-    assert (await app.sign_in(SignInRequest(), "b" * 32)).statistics.total == 2
+    assert (await app.counter().sign_in(SignInRequest(), "b" * 32)).statistics.total == 2
 
 
 async def test_repeated_visit_is_found_in_other_processes(around: Surroundings, app: App) -> None:
     with running_app(around) as other:
         for key in ("a" * 32, "b" * 32):
-            await other.sign_in(SignInRequest(), key)
-            answer = await app.sign_in(SignInRequest(), key, is_repeated=True)
+            await other.counter().sign_in(SignInRequest(), key)
+            answer = await app.counter().sign_in(SignInRequest(), key, is_repeated=True)
             assert answer.statistics.total == around.table.audited().total
 
 
 async def test_marked_visit_without_a_key_is_counted(around: Surroundings, app: App) -> None:
     for total in (1, 2):
-        assert (await app.sign_in(SignInRequest(), is_repeated=True)).statistics.total == total
+        assert (await app.counter().sign_in(SignInRequest(), is_repeated=True)).statistics.total == total
     assert not around.table.queries
 
 
 async def test_concurrent_visitors_share_transactions(around: Surroundings, app: App) -> None:
     around.table.faults.append(gate := Gate())
-    visitors = [asyncio.ensure_future(app.sign_in(by(FIREFOX_ON_WINDOWS))) for _ in range(300)]
+    visitors = [asyncio.ensure_future(app.counter().sign_in(by(FIREFOX_ON_WINDOWS))) for _ in range(300)]
     await asyncio.to_thread(gate.wait_until_reached)
     assert not any(visitor.done() for visitor in visitors)
     gate.open()
@@ -89,9 +92,9 @@ async def test_concurrent_visitors_share_transactions(around: Surroundings, app:
 async def test_visitor_who_leaves_cancels_no_other(around: Surroundings, app: App) -> None:
     """The visitors of a transaction share its future."""
     around.table.faults.append(gate := Gate())
-    first = asyncio.ensure_future(app.sign_in(SignInRequest()))
+    first = asyncio.ensure_future(app.counter().sign_in(SignInRequest()))
     await asyncio.to_thread(gate.wait_until_reached)
-    leaving, staying = (asyncio.ensure_future(app.sign_in(SignInRequest())) for _ in range(2))
+    leaving, staying = (asyncio.ensure_future(app.counter().sign_in(SignInRequest())) for _ in range(2))
     await asyncio.sleep(0)  # both have signed in
     leaving.cancel()
     gate.open()
@@ -102,13 +105,13 @@ async def test_visitor_who_leaves_cancels_no_other(around: Surroundings, app: Ap
 
 async def test_sign_in_counts_visits_of_other_processes(around: Surroundings, app: App) -> None:
     with running_app(around) as other:
-        await other.sign_in(SignInRequest())
+        await other.counter().sign_in(SignInRequest())
         around.table.commit_from_elsewhere("01")
-        assert (await app.sign_in(SignInRequest())).statistics.total == 3
+        assert (await app.counter().sign_in(SignInRequest())).statistics.total == 3
 
 
 async def test_visit_is_broadcast(around: Surroundings, app: App) -> None:
-    await app.sign_in(by(SAFARI_ON_IPHONE))
+    await app.counter().sign_in(by(SAFARI_ON_IPHONE))
     app.close()
     [(*of_the_sample, others)] = around.broadcasts()
     assert of_the_sample == [1, {"iOS": 1}, {"Safari": 1}]
@@ -119,9 +122,9 @@ async def test_setting_limits_the_broadcasts_of_a_day(around: Surroundings, monk
     """By the table's clock, by which the visits are dated."""
     monkeypatch.setattr(VisitTable, "now", lambda table: datetime(2026, 11, 23, 9, 15, tzinfo=UTC))
     with running_app(around, MaximumBroadcastsPerDay="1000") as app:
-        await asyncio.gather(*(app.sign_in(SignInRequest()) for _ in range(600)))
+        await asyncio.gather(*(app.counter().sign_in(SignInRequest()) for _ in range(600)))
         for _ in range(15):
-            await app.sign_in(SignInRequest())
+            await app.counter().sign_in(SignInRequest())
             await asyncio.sleep(0.1)
         assert 1 <= len(around.broadcasts()) <= 3
     assert around.broadcasts()[-1][0] == 615
@@ -132,15 +135,15 @@ async def test_visits_are_dated_and_shown_by_the_clock_of_the_table(
 ) -> None:
     at = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
     monkeypatch.setattr(VisitTable, "now", lambda table: at)
-    answer = await app.sign_in(by(SAFARI_ON_IPHONE))
+    answer = await app.counter().sign_in(by(SAFARI_ON_IPHONE))
     assert around.table.visits()[0].startswith("20261123T091500.000000Z-")
     assert answer.statistics.history.to_json(answer.at)["minutes"]["counts"][-1] == 1
-    assert app.now() == at
+    assert app.counter().now() == at
 
 
 async def test_bot_gets_statistics_and_is_not_counted(around: Surroundings, app: App) -> None:
-    assert (await app.sign_in(by(FIREFOX_ON_WINDOWS))).is_counted
-    answer = await app.sign_in(by(CRAWLER))
+    assert (await app.counter().sign_in(by(FIREFOX_ON_WINDOWS))).is_counted
+    answer = await app.counter().sign_in(by(CRAWLER))
     assert not answer.is_counted
     assert answer.statistics.total == 1
     assert answer.access.token
@@ -149,7 +152,7 @@ async def test_bot_gets_statistics_and_is_not_counted(around: Surroundings, app:
 
 async def test_statistics_count_nothing(around: Surroundings, app: App) -> None:
     around.table.commit_from_elsewhere("00")
-    assert (await app.statistics()).total == 1
+    assert (await app.counter().statistics()).total == 1
     assert not around.table.attempts
 
 
@@ -157,14 +160,14 @@ async def test_statistics_have_every_acknowledged_visit(around: Surroundings, ap
     """A page that connects after the broadcast of a visit gets it by /stats of any process, or not at all."""
     with running_app(around) as other:
         for total in range(1, 6):
-            await other.sign_in(SignInRequest())
-            assert (await app.statistics()).total == total
+            await other.counter().sign_in(SignInRequest())
+            assert (await app.counter().statistics()).total == total
 
 
 async def test_visits_of_a_dead_process_are_broadcast(around: Surroundings, app: App) -> None:
     """By the next process that reads them."""
     around.table.commit_from_elsewhere("00")
-    await app.statistics()
+    await app.counter().statistics()
     app.close()
     assert [arguments[0] for arguments in around.broadcasts()] == [1]
 
@@ -173,10 +176,10 @@ async def test_known_visits_are_not_broadcast_again(
     around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[None] = []
-    monkeypatch.setattr(app._broadcaster, "found_others", lambda: found.append(None))
-    await app.sign_in(SignInRequest())
+    monkeypatch.setattr(app.counter().broadcaster, "found_others", lambda: found.append(None))
+    await app.counter().sign_in(SignInRequest())
     for _ in range(3):
-        await app.statistics()
+        await app.counter().statistics()
     app.close()
     assert len(around.broadcasts()) == 1
     assert found == []
@@ -185,7 +188,7 @@ async def test_known_visits_are_not_broadcast_again(
 async def test_failing_readings_are_logged_once(
     around: Surroundings, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="signin.app")
+    caplog.set_level(logging.INFO, logger="signin.counter")
     read = around.table.get_entity
 
     def fail(*key: str, **options: object) -> TableEntity:
@@ -193,10 +196,10 @@ async def test_failing_readings_are_logged_once(
 
     around.table.get_entity = fail  # type: ignore[method-assign]
     for _ in range(3):
-        await asyncio.gather(*(app.statistics() for _ in range(50)), return_exceptions=True)
+        await asyncio.gather(*(app.counter().statistics() for _ in range(50)), return_exceptions=True)
     around.table.get_entity = read  # type: ignore[method-assign]
-    await app.statistics()
-    messages = [record.getMessage() for record in caplog.records if record.name == "signin.app"]
+    await app.counter().statistics()
+    messages = [record.getMessage() for record in caplog.records if record.name == "signin.counter"]
     assert [message.partition(":")[0] for message in messages] == [
         "the statistics cannot be read",
         "the statistics can be read again",
@@ -206,7 +209,7 @@ async def test_failing_readings_are_logged_once(
 async def test_unreadable_statistics_are_an_error(around: Surroundings, app: App) -> None:
     around.table.read_errors.append(table_service.wrong_key())
     with pytest.raises(StorageError):
-        await app.statistics()
+        await app.counter().statistics()
 
 
 async def test_visit_that_is_not_durable_is_an_error(
@@ -215,7 +218,7 @@ async def test_visit_that_is_not_durable_is_an_error(
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
     around.table.faults.append(closed_before)
     with pytest.raises(NotAcknowledged):
-        await app.sign_in(SignInRequest())
+        await app.counter().sign_in(SignInRequest())
 
 
 @pytest.fixture
@@ -229,16 +232,16 @@ async def test_visit_is_acknowledged_if_others_cannot_be_read(app: App, monkeypa
     def fail() -> None:
         raise OutcomeUnknown("down")
 
-    monkeypatch.setattr(app._refreshing, "_function", fail)
-    assert (await app.sign_in(SignInRequest())).statistics.total == 1
+    monkeypatch.setattr(app.counter()._refreshing, "_function", fail)
+    assert (await app.counter().sign_in(SignInRequest())).statistics.total == 1
 
 
 @pytest.mark.usefixtures("_needs_reading")
 async def test_visit_does_not_wait_for_a_slow_reading(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     has_ended = threading.Event()
-    monkeypatch.setattr(app._shards, "refresh_if_stale", lambda: has_ended.wait(30))
+    monkeypatch.setattr(app.counter()._shards, "refresh_if_stale", lambda: has_ended.wait(30))
     try:
-        assert (await app.sign_in(SignInRequest())).statistics.total == 1
+        assert (await app.counter().sign_in(SignInRequest())).statistics.total == 1
         assert not has_ended.is_set()
     finally:
         has_ended.set()
@@ -257,11 +260,11 @@ async def test_visit_is_acknowledged_whatever_else_fails(
     def fail() -> None:
         raise RuntimeError("an unexpected reading error")
 
-    monkeypatch.setattr(app._refreshing, "_function", fail)
-    monkeypatch.setattr(app._hub, "client_access", FailsOnceAwaited)
-    answer = await app.sign_in(SignInRequest())
+    monkeypatch.setattr(app.counter()._refreshing, "_function", fail)
+    monkeypatch.setattr(app.counter()._hub, "client_access", FailsOnceAwaited)
+    answer = await app.counter().sign_in(SignInRequest())
     assert answer.statistics.total == around.table.audited().total == 1
-    assert answer.access == app._hub.access_without_token
+    assert answer.access == app.counter()._hub.access_without_token
     for unexpected in ("an unexpected reading error", "an unexpected token error"):
         assert unexpected in caplog.text
 
@@ -273,14 +276,14 @@ async def test_visit_with_unknown_outcome_is_broadcast(
     monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
     around.table.faults.append(closed_after)
     with pytest.raises(NotAcknowledged) as raised:
-        await app.sign_in(SignInRequest())
+        await app.counter().sign_in(SignInRequest())
     assert raised.value.recorded == "unknown"
     app.close()
     assert [arguments[0] for arguments in around.broadcasts()] == [1]
 
 
 async def test_negotiation_returns_access_and_counts_nothing(around: Surroundings, app: App) -> None:
-    access = await app.negotiate()
+    access = await app.counter().negotiate()
     assert access.url == f"{around.signalr.url}/client/?hub=signinsamplehub"
     assert access.token.count(".") == 2
     assert not around.table.attempts
@@ -291,10 +294,10 @@ async def test_statistics_during_first_commit_are_complete(around: Surroundings,
     for _ in range(3):
         around.table.commit_from_elsewhere("00")
     around.table.faults.append(gate := Gate())
-    visitor = asyncio.ensure_future(app.sign_in(SignInRequest()))
+    visitor = asyncio.ensure_future(app.counter().sign_in(SignInRequest()))
     await asyncio.to_thread(gate.wait_until_reached)
     try:
-        assert (await app.statistics()).total == 3
+        assert (await app.counter().statistics()).total == 3
     finally:
         gate.open()
         await visitor
@@ -302,22 +305,32 @@ async def test_statistics_during_first_commit_are_complete(around: Surroundings,
 
 async def test_close_broadcasts_the_last_commit(around: Surroundings, app: App) -> None:
     around.table.faults.append(gate := Gate())
-    visitor = asyncio.ensure_future(app.sign_in(SignInRequest()))
+    visitor = asyncio.ensure_future(app.counter().sign_in(SignInRequest()))
     await asyncio.to_thread(gate.wait_until_reached)
     closing = asyncio.ensure_future(asyncio.to_thread(app.close))
-    await asyncio.to_thread(wait_until, lambda: app._committer._is_closing)
+    await asyncio.to_thread(wait_until, lambda: app.counter().committer._is_closing)
     gate.open()
     await closing
     assert (await visitor).statistics.total == 1
     assert [arguments[0] for arguments in around.broadcasts()] == [1]
 
 
-def test_threads_start_with_the_app(around: Surroundings) -> None:
+def test_threads_start_when_they_are_needed(around: Surroundings) -> None:
     before = set(threading.enumerate())
-    app = App(Settings.from_environment(around.environment))
-    assert set(threading.enumerate()) == before
+
+    def started() -> list[str]:
+        return sorted(thread.name for thread in set(threading.enumerate()) - before)
+
+    app = App(Settings.from_environment(around.environment | {"Rooms": "hall-a; hall-b"}))
+    assert started() == []
     app.start()
-    assert {thread.name for thread in set(threading.enumerate()) - before} == {"broadcaster", "committer", "metrics"}
+    assert started() == ["metrics"]
+    assert app.counter("hall-a") is app.counter("hall-a")
+    assert started() == ["broadcaster", "committer", "metrics"]
+    app.counter()
+    assert started() == ["broadcaster"] * 2 + ["committer"] * 2 + ["metrics"]
+    assert not around.table.reads
+    assert not around.signalr.requests
     app.close()
     assert set(threading.enumerate()) == before
 
@@ -349,7 +362,8 @@ def test_app_is_started_and_closed_at_exit(environment: pytest.MonkeyPatch) -> N
     registered: list[object] = []
     environment.setattr(threading, "_register_atexit", registered.append)
     app = current_app()
-    assert app._committer._thread.is_alive()
+    assert app._metrics._thread is not None
+    assert app._metrics._thread.is_alive()
     assert registered == [app.close]
 
 
@@ -363,6 +377,7 @@ def test_handler_is_set_in_the_main_thread_only() -> None:
 
 WORKER = """
 import asyncio
+import json
 import os
 
 import azure.functions as func
@@ -406,7 +421,7 @@ VisitTable.from_connection_string = lambda text: table
 commit = VisitTable.commit
 
 def commit_at_the_end(*arguments):
-    while not app._committer._is_closing:
+    while not app.counter().committer._is_closing:
         time.sleep(0.01)
     with ThreadPoolExecutor() as pool:  # as azure-core has for each transaction (pipeline/_base.py)
         state = pool.submit(commit, *arguments).result()
@@ -416,7 +431,7 @@ def commit_at_the_end(*arguments):
 VisitTable.commit = commit_at_the_end
 signin.app.exit_on_sigterm()
 app = signin.app.current_app()
-app._committer.submit(Visit.from_request(SignInRequest(), None, at=app.now()))
+app.counter().committer.submit(Visit.from_request(SignInRequest(), None, at=app.counter().now()))
 os.kill(os.getpid(), signal.SIGTERM)
 time.sleep(60)
 """
@@ -474,3 +489,74 @@ def wait_until(condition: Callable[[], bool]) -> None:
             return
         threading.Event().wait(0.01)
     raise AssertionError("it did not happen within 10 seconds")
+
+
+# Rooms
+
+ROOMS = "keynote=Opening keynote; hall-a"
+
+
+async def test_counters_broadcast_to_their_hubs(around: Surroundings) -> None:
+    with running_app(around, Rooms=ROOMS) as app:
+        await app.counter("keynote").sign_in(SignInRequest())
+        for _ in range(2):
+            await app.counter("hall-a").sign_in(SignInRequest())
+        await app.counter().sign_in(SignInRequest())
+        app.close()
+    last = {
+        request.target.removeprefix("/api/v1/hubs/"): json.loads(request.body)["arguments"][0]
+        for request in around.signalr.requests
+        if request.method == "POST"
+    }
+    assert last == {"signinsamplehub": 1, "signinsamplehub_keynote": 1, "signinsamplehub_hall_a": 2}
+
+
+async def test_key_in_one_room_is_another_visit_in_another(around: Surroundings) -> None:
+    with running_app(around, Rooms=ROOMS) as app:
+        for room in app.rooms:
+            answer = await app.counter(room).sign_in(SignInRequest(), "a" * 32, is_repeated=True)
+            assert answer.statistics.total == 1
+
+
+async def test_idle_room_sends_nothing(around: Surroundings) -> None:
+    with running_app(around, Rooms=ROOMS) as app:
+        app.counter("keynote")
+        await asyncio.sleep(0.3)
+    assert not around.table.reads
+    assert not around.signalr.requests
+
+
+async def test_visit_in_a_room_costs_what_it_costs_elsewhere(around: Surroundings) -> None:
+    with running_app(around, Rooms=ROOMS) as app:
+        for room in app.rooms:
+            for _ in range(3):
+                await app.counter(room).sign_in(SignInRequest())
+        counters = [app.counter(room) for room in app.rooms]
+        await asyncio.to_thread(wait_until, lambda: not any(counter._shards.may_have_peers for counter in counters))
+        sent = [len(around.table.reads), len(around.table.attempts)]
+        for room in app.rooms:
+            await app.counter(room).sign_in(SignInRequest())
+        assert [len(around.table.reads) - sent[0], len(around.table.attempts) - sent[1]] == [0, 3]
+
+
+async def test_rooms_are_closed_side_by_side(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time to close is bounded, however many rooms hang."""
+    monkeypatch.setattr(app_module, "_CLOSE_SECONDS", 0.5)
+    with running_app(around, Rooms=ROOMS) as app:
+        around.table.faults.extend(gates := [Gate() for _ in app.rooms])
+        visitors = [asyncio.ensure_future(app.counter(room).sign_in(SignInRequest())) for room in app.rooms]
+        for gate in gates:
+            await asyncio.to_thread(gate.wait_until_reached)
+        began = time.monotonic()
+        await asyncio.to_thread(app.close)
+        assert 0.5 <= time.monotonic() - began < 1.4
+        for gate in gates:
+            gate.open()
+        assert {(await visitor).statistics.total for visitor in visitors} == {1}
+
+
+def test_rooms_share_one_credential(around: Surroundings) -> None:
+    signalr = "Endpoint=https://x.service.signalr.net;AuthType=azure.msi;Version=1.0;"
+    with running_app(around, Rooms=ROOMS, AzureSignalRConnectionString=signalr) as app:
+        assert len({id(app.counter(room)._hub._credential) for room in app.rooms}) == 1
+        assert app.counter()._hub._credential is not None

@@ -505,3 +505,70 @@ def test_row_of_broadcast_lease_is_no_problem(service: TableService) -> None:
     add(service, 1)
     BroadcastLease(service.visit_table()).acquire(Lease(), seconds=1)
     assert not list(audited(service).problems())
+
+
+# Rooms
+
+
+def in_rooms(**visits: int) -> TableService:
+    """A table with so many visits in the default counter ("lobby") and in these rooms."""
+    service = TableService()
+    for name, count in visits.items():
+        table = service.visit_table().of_room("" if name == "lobby" else name)
+        for _ in range(count):
+            table.commit(0, table.read(0), [Visit.now(by(FIREFOX_ON_WINDOWS))])
+        BroadcastLease(table).acquire(Lease(), 1.0)
+    return service
+
+
+def test_audit_counts_every_room() -> None:
+    service = in_rooms(shop=2, lobby=1, keynote=3)
+    assert problems(service) == []
+    assert table_of(service) == [
+        ["00", "1", "1", "0"],
+        ["keynote-00", "3", "3", "0"],
+        ["shop-00", "2", "2", "0"],
+        ["total", "6", "6", "0"],
+    ]
+
+
+def test_audit_of_a_room_reads_its_shards_only() -> None:
+    service = in_rooms(shop=2, lobby=1, keynote=3)
+    service.put("strange", "1")
+    result = audit(service.visit_table(), lambda rows: None, ["shop"])
+    assert [line.split() for line in result.table()][1:] == [["shop-00", "2", "2", "0"], ["total", "2", "2", "0"]]
+    assert list(result.problems()) == []
+    assert problems(service) == ["partition strange does not belong to the app; uncounted rows in it: 1"]
+
+
+def test_drift_in_a_room_is_found_there() -> None:
+    service = in_rooms(shop=2, lobby=2)
+    service.remove("shop-00", next(service.visit_table().of_room("shop").visits(0)).key)
+    assert next(line.split(",")[0] for line in problems(service)) == "shard shop-00"
+    assert audited(service).needs_repair
+    assert not audit(service.visit_table(), lambda rows: None, [""]).needs_repair
+
+
+def test_gap_in_a_room_hides_no_other_shard() -> None:
+    service = in_rooms(lobby=1, shop=1)
+    table = service.visit_table().of_room("shop")
+    table.commit(2, table.read(2), [Visit.now()])
+    assert problems(service) == [
+        "shard shop-01 has no stats row, so the app does not read further; visits that it does not show: 1 (in shop-02)"
+    ]
+
+
+def test_key_in_two_rooms_is_two_visits() -> None:
+    service = TableService()
+    for room in ("", "shop"):
+        table = service.visit_table().of_room(room)
+        table.commit(0, table.read(0), [Visit.now(idempotency_key="a" * 32)])
+    assert problems(service) == []
+
+
+def test_visit_of_the_sample_may_be_adopted_in_a_room() -> None:
+    service = in_rooms(lobby=1)
+    record_in_the_sample(service, 1, 2)
+    assert adopt(service.visit_table().of_room("shop"), lambda rows: None).adopted == 2
+    assert problems(service) == []
+    assert [line[0] for line in table_of(service)] == ["00", "shop-00", "shop-adopted", "total"]

@@ -10,9 +10,9 @@ import pytest
 
 from signin.counting import clock as clock_module
 from signin.counting import shards as shards_module
+from signin.counting.rows import Partitions
 from signin.live import broadcaster as broadcaster_module
 from signin.live import lease as lease_module
-from signin.live.lease import LEASE_PARTITION
 
 from .broadcasting import Process, Sent
 from .table_service import TableService
@@ -186,7 +186,7 @@ def test_slowed_process_reads_the_lease_once_a_broadcast(
     before = len(sent)
     service.reads.clear()
     visit_until(time, time.now + HOUR, INTERVAL, process)
-    assert 20 < service.reads.count((LEASE_PARTITION, "turn")) <= len(sent) - before + 1
+    assert 20 < service.reads.count((Partitions().lease, "turn")) <= len(sent) - before + 1
 
 
 def test_quiet_visit_costs_no_request_more(
@@ -221,7 +221,7 @@ def test_edited_lease_does_not_reset_the_limit(
     exhaust(time, *processes)
     before, edits = len(sent), 0
     while time.now < 8 * HOUR:
-        service.put(LEASE_PARTITION, "turn", At=time.utc.isoformat(), Seconds=seconds, Told="[Infinity]")
+        service.put(Partitions().lease, "turn", At=time.utc.isoformat(), Seconds=seconds, Told="[Infinity]")
         edits += 1
         visit_until(time, time.now + HOUR / 4, INTERVAL, *processes)
     assert before < len(sent) <= limit(time) + edits

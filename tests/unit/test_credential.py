@@ -176,7 +176,9 @@ def server(service: SignalRService) -> Iterator[WebServer]:
 
 @pytest.fixture
 def hub(server: WebServer, endpoint: IdentityEndpoint) -> Iterator[Hub]:
-    hub = Hub(ConnectionString.parse(f"Endpoint={server.url};AuthType=azure.msi;ClientId=me;Version=1.0;"), "chat")
+    connection = ConnectionString.parse(f"Endpoint={server.url};AuthType=azure.msi;ClientId=me;Version=1.0;")
+    assert connection.identity is not None
+    hub = Hub(connection, "chat", Credential(connection.identity))
     yield hub
     hub._session.close()
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from signin.counting.rows import ShardState
 from signin.counting.table import MAX_VISITS
 from signin.operators.adopt import adopt
-from signin.operators.export import export
+from signin.operators.export import export, header
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
@@ -117,3 +117,24 @@ def test_invalid_rows_are_skipped_and_counted() -> None:
     assert export(service.visit_table(), output, advances.append) == 2
     assert output.getvalue().count("\n") == 2
     assert sum(advances) == 3
+
+
+def test_export_of_rooms_names_the_room() -> None:
+    service = TableService()
+    for number, room in enumerate(["", "shop", "keynote"]):
+        table = service.visit_table().of_room(room)
+        table.commit(0, table.read(0), [visit(number)])
+    output = io.StringIO()
+    assert export(service.visit_table(), output, lambda rows: None) == 0
+    lines = list(csv.reader(output.getvalue().splitlines()))
+    assert lines[0] == [*header(), "room"]
+    assert [(line[0], line[-1]) for line in lines[1:]] == [
+        ("2026-11-23T09:15:00.123Z", ""),
+        ("2026-11-23T09:15:02.123Z", "keynote"),
+        ("2026-11-23T09:15:01.123Z", "shop"),
+    ]
+    output = io.StringIO()
+    assert export(service.visit_table(), output, lambda rows: None, ["shop"]) == 0
+    lines = list(csv.reader(output.getvalue().splitlines()))
+    assert lines[0] == header()
+    assert [line[0] for line in lines[1:]] == ["2026-11-23T09:15:01.123Z"]

@@ -13,6 +13,7 @@ import azure.functions as func
 import pytest
 from azure.functions.decorators.http import HttpTrigger
 
+from local.emulators.functions.routing import RoutingTable
 from signin.visits.dimensions import DIMENSIONS
 from signin.visits.visit import Visit
 from tests.support.function_app import load
@@ -63,11 +64,15 @@ async def call(
     headers: Mapping[str, str] | None = None,
     path: str | None = None,
     params: Mapping[str, str] | None = None,
+    room: str | None = None,
+    url: str = "/",
 ) -> func.HttpResponse:
     """Call a function as the host would."""
     route_params = {} if path is None else {"path": path}
+    if room is not None:
+        route_params["room"] = room
     request = func.HttpRequest(
-        method=method, url="/", headers=headers or {}, params=params or {}, route_params=route_params, body=b""
+        method=method, url=url, headers=headers or {}, params=params or {}, route_params=route_params, body=b""
     )
     response = await FUNCTIONS[name].handler(request)
     assert isinstance(response, func.HttpResponse)
@@ -78,7 +83,7 @@ async def call(
 
 
 @pytest.mark.parametrize("path", ROUTES)
-@pytest.mark.parametrize("prefix", ["", "api/"])
+@pytest.mark.parametrize("prefix", ["", "api/", "{room}/", "api/{room}/"])
 def test_route_is_served_with_and_without_prefix(prefix: str, path: str) -> None:
     [function] = [function for function in FUNCTIONS.values() if function.route == prefix + path]
     assert function.methods == ROUTES[path]
@@ -87,7 +92,7 @@ def test_route_is_served_with_and_without_prefix(prefix: str, path: str) -> None
 def test_every_other_path_is_the_website() -> None:
     assert FUNCTIONS["website"].route == "{*path}"
     assert FUNCTIONS["website"].methods == (), "it also responds to the wrong methods of all others"
-    assert len(FUNCTIONS) == 2 * len(ROUTES) + 1
+    assert len(FUNCTIONS) == 4 * len(ROUTES) + 1
 
 
 def test_catch_all_is_tried_last() -> None:
@@ -358,3 +363,114 @@ async def test_unexpected_error_is_left_to_the_host(name: str, monkeypatch: pyte
     monkeypatch.setattr(MODULE, "current_app", defect)
     with pytest.raises(ZeroDivisionError):
         await call(name)
+
+
+# Rooms
+
+
+@pytest.fixture
+def rooms(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    environment.setenv("Rooms", "keynote=Opening keynote; hall-a")
+    return environment
+
+
+def first_match(method: str, path: str) -> tuple[str, dict[str, str]]:
+    """The function that the host chooses, and its route parameters."""
+    found = RoutingTable.of(load().app, prefix="").match(method, f"/{path}")
+    assert found is not None
+    return found[0].name, found[1]
+
+
+@pytest.mark.parametrize("suffix", ["", "/"])
+@pytest.mark.parametrize("path", ROUTES)
+def test_host_finds_the_function_of_each_counter(path: str, suffix: str) -> None:
+    method, name = ROUTES[path][0], path.removesuffix(".svg")
+    assert first_match(method, f"{path}{suffix}") == (name, {})
+    assert first_match(method, f"api/{path}{suffix}") == (f"api_{name}", {})
+    assert first_match(method, f"hall-a/{path}{suffix}") == (f"room_{name}", {"room": "hall-a"})
+    assert first_match(method, f"api/hall-a/{path}{suffix}") == (f"api_room_{name}", {"room": "hall-a"})
+    assert first_match(method, f"a/b/{path}")[0] == "website"
+
+
+@pytest.mark.parametrize("prefix", ["", "api_"])
+async def test_rooms_count_apart(prefix: str, around: Surroundings, rooms: pytest.MonkeyPatch) -> None:
+    for total, name, room in [(1, "room_signin", "keynote"), (1, "signin", None), (2, "room_signin", "keynote")]:
+        answer = json.loads((await call(f"{prefix}{name}", "POST", room=room)).get_body())
+        assert answer["stats"]["totalNumber"] == total
+        hub = "signinsamplehub_keynote" if room else "signinsamplehub"
+        assert answer["authInfo"]["serviceUrl"] == f"{around.signalr.url}/client/?hub={hub}"
+    for room, total in [("keynote", 2), ("hall-a", 0)]:
+        answer = json.loads((await call(f"{prefix}room_stats", room=room)).get_body())
+        assert answer["totalNumber"] == total
+        assert f"visits: {total}<" in (await call(f"{prefix}room_badge", room=room)).get_body().decode()
+    answer = json.loads((await call(f"{prefix}room_negotiate", "POST", room="hall-a")).get_body())
+    assert answer["url"] == f"{around.signalr.url}/client/?hub=signinsamplehub_hall_a"
+    assert (await call(f"{prefix}room_health", room="hall-a")).status_code == 200
+
+
+async def test_health_of_a_room_is_of_its_table(around: Surroundings, rooms: pytest.MonkeyPatch) -> None:
+    around.table.put("keynote-00", "stats", Total="many")
+    assert [(await call("room_health", room=room)).status_code for room in ("keynote", "hall-a")] == [503, 200]
+    assert (await call("health")).status_code == 200
+
+
+@pytest.mark.parametrize("function", ["room_signin", "room_stats", "room_badge", "room_health"])
+async def test_unknown_room_is_unknown_content(function: str, around: Surroundings, rooms: pytest.MonkeyPatch) -> None:
+    path = FUNCTIONS[function].route.replace("{room}", "nope")
+    response = await call(function, room="nope", url=f"http://host/{path}?visit=x")
+    expected = await call("website", path=path)
+    assert (response.status_code, response.get_body()) == (404, expected.get_body())
+    assert dict(response.headers) == dict(expected.headers)
+    assert not around.table.attempts
+
+
+@pytest.mark.parametrize(
+    ("url", "blob"),
+    [
+        ("http://host/docs/stats?a", "docs/stats"),
+        ("https://host/docs/STATS", "docs/STATS"),
+        ("http://host/docs/stats/", "docs/stats/index.html"),
+        ("http://host/sm%C3%A5/stats", "sm%C3%A5/stats"),
+    ],
+)
+async def test_content_may_have_the_name_of_a_route(
+    url: str, blob: str, around: Surroundings, rooms: pytest.MonkeyPatch
+) -> None:
+    """In a folder that is no room."""
+    around.blobs.handler = lambda request: Response(200 if request.target == f"/content/{blob}" else 404, b"blob")
+    response = await call("room_stats", room="docs", url=url)
+    assert (response.status_code, response.get_body()) == (200, b"blob")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_unknown_room_is_read_only(method: str, rooms: pytest.MonkeyPatch) -> None:
+    for function in ("room_signin", "room_negotiate"):
+        response = await call(function, method, room="nope", url="http://host/nope/signin")
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("prefix", ["", "api/", "API/"])
+@pytest.mark.parametrize("path", ROUTES)
+async def test_wrong_method_in_a_room_is_405(path: str, prefix: str, rooms: pytest.MonkeyPatch) -> None:
+    for spelling in (path, path.upper(), f"{path}/"):
+        response = await call("website", "PUT", path=f"{prefix}hall-a/{spelling}")
+        assert (response.status_code, response.headers["Allow"]) == (405, ", ".join(ROUTES[path]))
+        response = await call("website", "OPTIONS", path=f"{prefix}hall-a/{spelling}")
+        assert (response.status_code, response.headers["Allow"]) == (204, ", ".join(ROUTES[path]))
+        response = await call("website", "PUT", path=f"{prefix}nope/{spelling}")
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+
+
+async def test_room_has_the_page_with_its_title(around: Surroundings, rooms: pytest.MonkeyPatch) -> None:
+    around.blobs.handler = lambda request: Response(200, b"<title>Home</title>", {"Content-Type": "text/html"})
+    titles = {"": b"Home", "keynote/": b"Opening keynote", "hall-a/": b"Home"}
+    for path, title in titles.items():
+        assert (await call("website", path=path)).get_body() == b"<title>%s</title>" % title
+    response = await call("website", path="keynote")
+    assert (response.status_code, response.headers["Location"]) == (301, "/keynote/")
+
+
+async def test_setting_names_the_page(around: Surroundings, rooms: pytest.MonkeyPatch) -> None:
+    rooms.setenv("Title", "Our event")
+    around.blobs.handler = lambda request: Response(200, b"<title>Home</title>", {"Content-Type": "text/html"})
+    assert (await call("website", path="")).get_body() == b"<title>Our event</title>"

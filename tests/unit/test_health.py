@@ -20,12 +20,12 @@ from signin import health as health_module
 from signin import responses
 from signin.app import App
 from signin.counting.errors import PermanentError
+from signin.counting.rows import Partitions
 from signin.counting.table import VisitTable
 from signin.health import Health
 from signin.identity.credential import Credential, Identity
 from signin.live.connection_string import ConnectionString
 from signin.live.hub import Hub
-from signin.live.lease import LEASE_PARTITION
 from signin.visits.dimensions import SignInRequest
 from signin.website.blobs import Container
 from tests.support.web_server import CLOSE, Response, WebServer
@@ -44,13 +44,13 @@ def app(around: Surroundings) -> Iterator[App]:
 
 
 async def test_services_that_answer_have_no_problem(app: App) -> None:
-    assert await app.health.problems() == {"table": None, "blob": None, "signalr": None}
+    assert await app.counter().health.problems() == {"table": None, "blob": None, "signalr": None}
 
 
 async def test_each_service_has_its_own_problem(around: Surroundings, app: App) -> None:
     around.table.read_errors.append(table_service.no_connection())
     around.signalr.handler = lambda request: CLOSE
-    problems = await app.health.problems()
+    problems = await app.counter().health.problems()
     assert "cannot be reached" in (problems["table"] or "")
     assert problems["blob"] is None
     assert "did not answer" in (problems["signalr"] or "")
@@ -58,15 +58,15 @@ async def test_each_service_has_its_own_problem(around: Surroundings, app: App) 
 
 async def test_missing_homepage_is_a_problem(around: Surroundings, app: App) -> None:
     around.blobs.handler = lambda request: Response(404)
-    assert "content/index.html does not exist" in ((await app.health.problems())["blob"] or "")
+    assert "content/index.html does not exist" in ((await app.counter().health.problems())["blob"] or "")
 
 
 async def test_check_changes_nothing(around: Surroundings, app: App) -> None:
-    await app.sign_in(SignInRequest())
+    await app.counter().sign_in(SignInRequest())
     before = app._table.read(0)
-    await app.health.problems()
+    await app.counter().health.problems()
     assert app._table.read(0) == before, "a process relies on the ETag"
-    assert {row["PartitionKey"] for row in around.table.rows()} <= {"00", LEASE_PARTITION}
+    assert {row["PartitionKey"] for row in around.table.rows()} <= {"00", Partitions().lease}
     assert len(around.table.attempts) == 1
     app.close()
     assert len(around.broadcasts()) == 1
@@ -125,7 +125,7 @@ async def test_fifty_who_ask_within_a_second_share_a_check(
 
 async def test_app_sends_five_requests_for_fifty(around: Surroundings, app: App) -> None:
     for _ in range(2):
-        await asyncio.gather(*(app.health.problems() for _ in range(25)))
+        await asyncio.gather(*(app.counter().health.problems() for _ in range(25)))
     assert len(around.table.reads) == 1
     assert around.table.writes == 1
     assert [request.method for request in around.blobs.requests] == ["HEAD"]

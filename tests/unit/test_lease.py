@@ -13,11 +13,11 @@ from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from signin.counting import shards as shards_module
 from signin.counting.errors import EtagMismatch, OutcomeUnknown
-from signin.counting.rows import ADOPTED
+from signin.counting.rows import ADOPTED, Partitions
 from signin.live import broadcaster as broadcaster_module
 from signin.live import lease as lease_module
 from signin.live.hub import SignalRError
-from signin.live.lease import LEASE_PARTITION, BroadcastLease, Lease
+from signin.live.lease import BroadcastLease, Lease
 from signin.visits.visit import Visit
 
 from .broadcasting import INTERVAL, Process, Sent
@@ -143,7 +143,7 @@ def test_wrong_clock_does_not_extend_the_lease(
     ahead: timedelta, service: TableService, time: VirtualTime, lease: BroadcastLease
 ) -> None:
     at = (time.utc + ahead).isoformat()
-    service.put(LEASE_PARTITION, ROW_KEY, At=at, Seconds=5.0, Told="{}")
+    service.put(Partitions().lease, ROW_KEY, At=at, Seconds=5.0, Told="{}")
     assert lease.read().remaining <= 5.0
     time.advance(5.0)
     assert lease.read().remaining <= 0, "the lease has to expire, however often it is read"
@@ -160,7 +160,7 @@ def test_lease_row_is_readable_text(service: TableService, lease: BroadcastLease
 
 def test_deleted_row_is_created_anew(service: TableService, lease: BroadcastLease) -> None:
     lease.acquire(lease.read(), 0.0)
-    service.remove(LEASE_PARTITION, ROW_KEY)
+    service.remove(Partitions().lease, ROW_KEY)
     lease.acquire(lease.read(), 60.0)
     assert read_elsewhere(service).remaining == seconds(60.0)
 
@@ -194,7 +194,7 @@ def test_malformed_row_is_free_and_written_anew(
     properties: dict[str, Any] = {"At": time.utc.isoformat(), "Seconds": 5.0, "Told": '{"0": 1}', name: value}
     if value is MISSING:
         del properties[name]
-    service.put(LEASE_PARTITION, ROW_KEY, **properties)
+    service.put(Partitions().lease, ROW_KEY, **properties)
     last = lease.read()
     assert last.remaining <= 0
     assert last.sent == {}
@@ -489,7 +489,7 @@ def test_lost_record_makes_another_process_send_again(
 def test_claim_beyond_the_shards_stops_no_broadcast(
     claim: dict[int, int], start: Start, time: VirtualTime, sent: list[Sent], service: TableService
 ) -> None:
-    service.put(LEASE_PARTITION, ROW_KEY, At=time.utc.isoformat(), Seconds=0.0, Told=json.dumps(claim))
+    service.put(Partitions().lease, ROW_KEY, At=time.utc.isoformat(), Seconds=0.0, Told=json.dumps(claim))
     [process] = start(1)
     process.count()
     time.advance()
@@ -501,7 +501,7 @@ def test_claim_beyond_the_shards_stops_no_broadcast(
 def test_malformed_row_stops_no_broadcast(
     told: str, start: Start, time: VirtualTime, sent: list[Sent], service: TableService
 ) -> None:
-    service.put(LEASE_PARTITION, ROW_KEY, At="yesterday", Seconds=5.0, Told=told)
+    service.put(Partitions().lease, ROW_KEY, At="yesterday", Seconds=5.0, Told=told)
     [process] = start(1)
     process.count()
     time.advance()

@@ -19,6 +19,7 @@ from signin.counting.errors import PermanentError
 from signin.counting.table import VisitTable
 from signin.operators import commands
 from signin.settings import TableSettings
+from signin.visits.visit import Visit
 
 from .table_service import TableService
 
@@ -48,9 +49,9 @@ def service(monkeypatch: pytest.MonkeyPatch) -> TableService:
     return service
 
 
-def run(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str, str]:
+def run(capsys: pytest.CaptureFixture[str], command: str, *options: str) -> tuple[int, str, str]:
     """A command's exit code, standard output and standard error."""
-    exit_code = commands.main([command])
+    exit_code = commands.main([command, *options])
     output, errors = capsys.readouterr()
     return exit_code, output, errors
 
@@ -201,3 +202,80 @@ def test_export_to_a_terminal_shows_no_progress(monkeypatch: pytest.MonkeyPatch,
     assert commands.main(["export"]) == 0
     assert errors.getvalue() == ""
     assert output.getvalue().startswith("time,os,browser,device")
+
+
+# Rooms
+
+
+@pytest.fixture
+def with_room(service: TableService, monkeypatch: pytest.MonkeyPatch) -> TableService:
+    """The table also has a visit in the room "shop"; the settings have another room."""
+    table = service.visit_table().of_room("shop")
+    table.commit(0, table.read(0), [Visit.now()])
+    monkeypatch.setenv("Rooms", "keynote")
+    service.remove("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-000000000000")
+    service.remove("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-000000000001")
+    return service
+
+
+def shards(output: str) -> list[str]:
+    """The first column of the table that a command prints."""
+    return [line.split()[0] for line in output.partition("\n\n")[0].splitlines()[1:]]
+
+
+def test_commands_work_on_all_rooms(with_room: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code, output, _ = run(capsys, "audit")
+    assert (exit_code, shards(output)) == (0, ["00", "shop-00", "total"])
+    assert "Rooms that the setting Rooms does not list, so that they have no page: shop\n" in output
+    exit_code, output, _ = run(capsys, "repair")
+    assert (exit_code, shards(output)) == (0, ["00", "shop-00"])
+    assert [line.rpartition(",")[2] for line in run(capsys, "export")[1].splitlines()] == ["room", "", "", "", "shop"]
+
+
+def test_commands_work_on_one_room(with_room: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    with_room.remove("shop-00", next(with_room.visit_table().of_room("shop").visits(0)).key)
+    with_room.remove("00", next(with_room.visit_table().visits(0)).key)
+    exit_code, output, _ = run(capsys, "audit", "--room", "shop")
+    assert (exit_code, shards(output)) == (1, ["shop-00", "total"])
+    exit_code, output, _ = run(capsys, "repair", "--room", "shop")
+    assert (exit_code, shards(output)) == (0, ["shop-00"])
+    assert run(capsys, "audit", "--room", "shop")[0] == 0
+    assert run(capsys, "audit")[0] == 1, "the default counter was not repaired"
+    assert len(run(capsys, "export", "--room", "shop")[1].splitlines()) == 1
+
+
+def test_listed_room_needs_no_rows(with_room: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code, output, _ = run(capsys, "audit", "--room", "keynote")
+    assert (exit_code, shards(output)) == (0, ["total"])
+
+
+def test_visits_of_the_sample_are_adopted_in_a_room(
+    with_room: TableService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_room.put("SignIn", "1b0e9ac5-4eb5-4b5f-9e52-000000000000", at=AT, OS="Windows 10", Browser="IE")
+    assert run(capsys, "adopt", "--room", "keynote")[0] == 0
+    assert with_room.visit_table().of_room("keynote").read(-1).statistics.total == 1
+    assert run(capsys, "audit")[0] == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_unknown_room_is_an_error(command: str, with_room: TableService, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code, output, errors = run(capsys, command, "--room", "nope")
+    assert (exit_code, output) == (2, "")
+    assert errors.startswith(f"{command}: Rooms has no room nope, and neither has the table")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_malformed_rooms_are_an_error(
+    command: str, with_room: TableService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("Rooms", "api")
+    exit_code, _, errors = run(capsys, command)
+    assert exit_code == 2
+    assert errors.startswith(f"{command}: Rooms is malformed: ")
+
+
+def test_progress_expects_the_rows_of_all_rooms(with_room: TableService) -> None:
+    table = with_room.visit_table()
+    assert commands._total(table, commands._Rooms(None, set())) == 4
+    assert commands._total(table, commands._Rooms(["shop"], set())) == 1

@@ -13,7 +13,7 @@ import pytest
 from azure.data.tables import TableClient, TableEntity
 
 from signin.counting.errors import PermanentError, StorageError
-from signin.counting.rows import ADOPTED, ShardState, partition
+from signin.counting.rows import ADOPTED, Partitions, ShardState
 from signin.counting.shards import Shards
 from signin.counting.table import VisitTable
 from signin.operators import adopt as adopt_module
@@ -141,16 +141,16 @@ def first_key(service: TableService, shard: int) -> str:
 
 
 def delete_row(service: TableService, shard: int) -> None:
-    service.remove(partition(shard), first_key(service, shard))
+    service.remove(Partitions().of(shard), first_key(service, shard))
 
 
 def insert_rows(service: TableService, shard: int) -> None:
     for _ in range(4):
-        service.put(partition(shard), Visit.now().key, OS="iOS", Browser="Safari", Device="Phone")
+        service.put(Partitions().of(shard), Visit.now().key, OS="iOS", Browser="Safari", Device="Phone")
 
 
 def change_label(service: TableService, shard: int) -> None:
-    service.put(partition(shard), first_key(service, shard), OS="Linux", Browser="Edge", Device="Tablet")
+    service.put(Partitions().of(shard), first_key(service, shard), OS="Linux", Browser="Edge", Device="Tablet")
 
 
 def miscount(service: TableService, shard: int, **changes: Any) -> None:
@@ -177,21 +177,21 @@ def wipe_history(service: TableService, shard: int) -> None:
 
 
 def break_row(service: TableService, shard: int) -> None:
-    service.put(partition(shard), "stats", Total="many")
+    service.put(Partitions().of(shard), "stats", Total="many")
 
 
 def break_json(service: TableService, shard: int) -> None:
-    row = service.get_entity(partition(shard), "stats")
-    service.put(partition(shard), "stats", **{**row, "ByBrowser": "{"})
+    row = service.get_entity(Partitions().of(shard), "stats")
+    service.put(Partitions().of(shard), "stats", **{**row, "ByBrowser": "{"})
 
 
 def delete_stats_row(service: TableService, shard: int) -> None:
-    service.remove(partition(shard), "stats")
+    service.remove(Partitions().of(shard), "stats")
 
 
 def delete_shard(service: TableService, shard: int) -> None:
-    for row in list(service.visit_table().rows(partition(shard))):
-        service.remove(partition(shard), row["RowKey"])
+    for row in list(service.visit_table().rows(Partitions().of(shard))):
+        service.remove(Partitions().of(shard), row["RowKey"])
 
 
 DAMAGE = [

@@ -12,7 +12,7 @@ import azure.functions as func
 import pytest
 
 from signin import responses
-from signin.app import SignIn
+from signin.counter import SignIn
 from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import OutcomeUnknown, PermanentError
 from signin.live.hub import ClientAccess, SignalRError

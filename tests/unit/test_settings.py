@@ -5,8 +5,11 @@ import re
 import pytest
 
 from local import REPOSITORY
+from local.publishing import bundle
+from signin.counting.rows import is_room_name
 from signin.identity.credential import Identity
-from signin.settings import Settings, SettingsError, TableSettings
+from signin.settings import RESERVED_NAMES, Settings, SettingsError, TableSettings
+from tests.support.function_app import load
 
 SECRET = "c2VjcmV0IGtleSBvZiB0aGUgYWNjb3VudA=="
 
@@ -263,3 +266,60 @@ def test_documented_policy_is_accepted() -> None:
     (policy,) = re.findall(r"^ *(default-src .*)$", text, re.MULTILINE)
     settings = Settings.from_environment(COMPLETE | {"ContentSecurityPolicy": policy})
     assert settings.content_security_policy == policy
+
+
+def rooms(**settings: str) -> list[tuple[str, str]]:
+    return [(room.name, room.title) for room in Settings.from_environment(COMPLETE | settings).rooms.values()]
+
+
+def test_without_rooms_there_is_the_default_counter() -> None:
+    assert rooms() == rooms(Rooms=" ; ", Title=" ") == [("", "")]
+    assert rooms(Title=" Our event ") == [("", "Our event")]
+
+
+def test_rooms_have_names_and_titles() -> None:
+    setting = " keynote = Opening = keynote ;hall-a=Hall A; shop;\nblog= ;"
+    assert rooms(Rooms=setting) == [
+        ("", ""),
+        ("keynote", "Opening = keynote"),
+        ("hall-a", "Hall A"),
+        ("shop", ""),
+        ("blog", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["Keynote", "key_note", "a b", "-a", "a-", "a--b", "å", "a/b", "badge.svg", "a" * 33, "=x"]
+)
+def test_malformed_room_is_named(name: str) -> None:
+    shown = name.partition("=")[0]
+    assert f"Rooms is malformed: {shown!r} is not a name of at most 32 lower-case" in problem(Rooms=f"ok; {name}")
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+def test_room_may_not_hide_a_route(name: str) -> None:
+    assert problem(Rooms=name) == f"Rooms is malformed: the app uses the name {name!r} itself"
+
+
+def test_reserved_names_cover_content_and_routes() -> None:
+    folders = {path.name for path in (REPOSITORY / "content").iterdir() if path.is_dir()} | {bundle.FOLDER}
+    segments = {(f.get_trigger().route or "").split("/")[0] for f in load().app.get_functions()}
+    routes = {segment for segment in segments if is_room_name(segment)}
+    assert folders | routes | {"admin", "runtime"} == RESERVED_NAMES
+
+
+def test_room_given_twice_is_refused() -> None:
+    assert problem(Rooms="a=A; b; a=B") == "Rooms is malformed: the room 'a' is given twice"
+
+
+def test_number_of_rooms_is_limited() -> None:
+    names = [f"room-{number}" for number in range(21)]
+    assert len(rooms(Rooms=";".join(names[:20]))) == 21
+    assert problem(Rooms=";".join(names)) == "Rooms is malformed: it has 21 rooms, and 20 are the most"
+
+
+@pytest.mark.parametrize("title", ["x" * 101, "two\nlines", "tab\there", "a\x85b", "a\u2028b", "\udcff"])
+def test_malformed_title_is_refused(title: str) -> None:
+    expected = "is malformed: it is not a title of at most 100 characters on one line"
+    assert problem(Title=title) == f"Title {expected}"
+    assert problem(Rooms=f"a={title}") == f"Rooms {expected}"

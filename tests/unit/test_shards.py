@@ -13,7 +13,7 @@ from azure.data.tables import TableEntity
 
 from signin.counting import shards as shards_module
 from signin.counting.errors import EtagMismatch, OutcomeUnknown, StorageError
-from signin.counting.rows import ABSENT, ADOPTED, MAX_SHARDS, ShardState, partition
+from signin.counting.rows import ABSENT, ADOPTED, MAX_SHARDS, Partitions, ShardState
 from signin.counting.shards import CROWDED, IDLE_SECONDS, Shards
 from signin.counting.table import VisitTable
 from signin.visits.statistics import Statistics
@@ -102,7 +102,7 @@ def commit_elsewhere(service: TableService, *totals: int) -> None:
     """Let other processes commit so many visits to the shards 0, 1, …"""
     for shard, total in enumerate(totals):
         for _ in range(total):
-            service.commit_from_elsewhere(partition(shard))
+            service.commit_from_elsewhere(Partitions().of(shard))
 
 
 # The value
@@ -514,7 +514,7 @@ def test_shard_that_changes_is_not_closed(service: TableService, clock: Clock) -
     close_shard = process.table.close_shard
 
     def close_after_a_commit(shard: int, state: ShardState) -> ShardState:
-        service.commit_from_elsewhere(partition(shard))
+        service.commit_from_elsewhere(Partitions().of(shard))
         return close_shard(shard, state)
 
     process.table.close_shard = close_after_a_commit  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import azure.functions as func
 import pytest
 
+from signin.website import cache
 from signin.website.blobs import MAX_BUFFERED, ContentUnavailable
 from signin.website.cache import MAX_UNKNOWN_LOOKUPS, PART_THREADS, UNKNOWN_THREADS
 from signin.website.names import is_blob_name
@@ -438,3 +439,62 @@ def test_check_fails_without_a_homepage(service: BlobService, site: Site) -> Non
     service.server.handler = lambda request: NOT_FOUND
     with pytest.raises(ContentUnavailable, match=r"content/index\.html does not exist"):
         site.check()
+
+
+# Folders that show the whole website
+
+
+@pytest.fixture
+def rooms(service: BlobService) -> Iterator[Site]:
+    """The website, also in two folders, of which one has a title."""
+    service.blobs["index.html"] = StoredBlob(b"<title>Home</title>")
+    service.blobs["guide/index.html"] = StoredBlob(b"<title>Guide</title>")
+    service.blobs["images/a.svg"] = StoredBlob(b"<svg/>")
+    service.blobs["keynote/images/a.svg"] = StoredBlob(b"hidden")
+    site = Site(service.server.url, titles={"": "", "keynote": "Opening keynote", "hall-a": ""})
+    yield site
+    site.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("", b"<title>Home</title>"),
+        ("keynote/", b"<title>Opening keynote</title>"),
+        ("keynote/index.html", b"<title>Opening keynote</title>"),
+        ("hall-a/", b"<title>Home</title>"),
+        ("keynote/guide/", b"<title>Guide</title>"),
+        ("keynote/images/a.svg", b"<svg/>"),
+    ],
+)
+async def test_folder_has_all_content_and_its_title(rooms: Site, path: str, body: bytes) -> None:
+    page = await rooms.get(path)
+    assert (page.status, page.body) == (200, body)
+
+
+async def test_folders_share_the_cached_content(service: BlobService, rooms: Site) -> None:
+    for folder in ("", "keynote/", "hall-a/"):
+        await rooms.get(folder)
+    assert [request.target for request in service.server.requests] == ["/content/index.html"]
+
+
+@pytest.mark.parametrize(("path", "location"), [("keynote", "/keynote/?a=b"), ("keynote/guide", "/keynote/guide/?a=b")])
+async def test_folder_without_slash_is_redirected(rooms: Site, path: str, location: str) -> None:
+    page = await rooms.get(path, query="a=b")
+    assert (page.status, page.headers["Location"]) == (301, location)
+
+
+@pytest.mark.parametrize(
+    "path", ["nope", "nope/", "Keynote/", "keynote/nope", "keynote//", "keynote/keynote/", "keynote/.."]
+)
+async def test_unknown_folder_is_not_found(rooms: Site, path: str) -> None:
+    assert (await rooms.get(path)).status == 404
+
+
+async def test_title_follows_a_changed_page(service: BlobService, rooms: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "FRESH_SECONDS", 0.0)
+    first = await rooms.get("keynote/")
+    assert (await rooms.get("keynote/", headers={"if-none-match": first.headers["ETag"]})).status == 304
+    service.blobs["index.html"] = StoredBlob(b"<title>Home</title><p>New")
+    second = await rooms.get("keynote/", headers={"if-none-match": first.headers["ETag"]})
+    assert (second.status, second.body) == (200, b"<title>Opening keynote</title><p>New")

@@ -9,7 +9,7 @@ import pytest
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from signin.counting.errors import EtagMismatch, NoEffect, OutcomeUnknown, PermanentError, StorageError
-from signin.counting.rows import ABSENT, ShardState, partition, stats_row
+from signin.counting.rows import ABSENT, Partitions, ShardState, stats_row
 from signin.counting.table import MAX_VISITS, VisitTable
 from signin.telemetry.outage import with_notes
 from signin.visits.dimensions import DIMENSIONS, Dimension
@@ -32,7 +32,7 @@ def some_visits(count: int) -> list[Visit]:
 
 
 def test_partition_key_of_a_shard_has_two_digits() -> None:
-    assert [partition(shard) for shard in (0, 7, 99)] == ["00", "07", "99"]
+    assert [Partitions().of(shard) for shard in (0, 7, 99)] == ["00", "07", "99"]
 
 
 def test_absent_shard_is_empty_without_etag() -> None:
@@ -252,7 +252,7 @@ def test_largest_stats_row_is_within_the_limits_of_the_service() -> None:
     most = 2**63 - 1
     labels = {one.column: dict.fromkeys({*one.labels.values(), "Other"}, most) for one in DIMENSIONS}
     series = {name: dict.fromkeys(range(resolution.stored), most // 10**6) for name, resolution in RESOLUTIONS.items()}
-    row = stats_row(0, Statistics.from_counts(most, labels, History(series)))
+    row = stats_row("00", Statistics.from_counts(most, labels, History(series)))
     sizes = {name: len(text.encode("utf-16-le")) for name, text in row.items() if isinstance(text, str)}
     assert max(sizes.values()) < 64 * 1024, sizes
     assert sum(sizes.values()) < 256 * 1024, sizes

@@ -75,7 +75,8 @@ def running_app(around: Surroundings, **settings: str) -> Iterator[App]:
 
 def close(app: App) -> None:
     app.close()
-    app._hub._session.close()
+    for counter in app._counters.values():
+        counter._hub._session.close()
 
 
 def forget_current() -> App | None:

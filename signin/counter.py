@@ -1,0 +1,149 @@
+"""One counter: its parts put together, when a process is first asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from signin.counting.committer import Committer
+from signin.counting.deduplicator import Deduplicator
+from signin.counting.errors import StorageError
+from signin.counting.shards import Shards
+from signin.counting.single_flight import SingleFlight
+from signin.counting.table import VisitTable
+from signin.health import Health
+from signin.live.broadcaster import Broadcaster
+from signin.live.hub import ClientAccess, Hub, SignalRError
+from signin.live.lease import BroadcastLease
+from signin.live.pace import Pace
+from signin.settings import Settings
+from signin.telemetry.metrics import Metrics
+from signin.telemetry.outage import Outage
+from signin.visits.dimensions import SignInRequest
+from signin.visits.statistics import Statistics
+from signin.visits.visit import Visit
+
+logger = logging.getLogger(__name__)
+
+_REFRESH_SECONDS = 1.0
+_READING_PAUSE = 0.1  # seconds between readings of the statistics for /stats
+_ACCESS_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What a visitor gets: access to the live updates, and the statistics as of `at`.
+
+    The statistics include the visit if it `is_counted`; a request that is no visit is not.
+    """
+
+    access: ClientAccess
+    statistics: Statistics
+    at: datetime
+    is_counted: bool
+
+
+class RoomCounter:
+    """The live visitor counter of a room, or of the default page. Its coroutines are for one event loop.
+
+    It sends nothing until it is used. Counters share the table's connections and threads, and the metrics.
+    """
+
+    def __init__(
+        self, table: VisitTable, hub: Hub, settings: Settings, metrics: Metrics, check_content: Callable[[], None]
+    ) -> None:
+        """`table` is the counter's own view of the table. `check_content` is a check of `/health`."""
+        self._table = table
+        self._hub = hub
+        self._shards = Shards(table, settings.broadcast_interval)
+        pace = Pace(settings.broadcast_interval, settings.maximum_broadcasts, table.now)
+        self.broadcaster = Broadcaster(hub, self._shards, BroadcastLease(table), pace, metrics)
+        self.committer = Committer(table, self._shards, self.broadcaster.changed, metrics)
+        self._deduplicator = Deduplicator(self.committer, self._shards, self._table)
+        self._reading = SingleFlight(self._read, _READING_PAUSE)
+        self._refreshing = SingleFlight(self._shards.refresh_if_stale, pause=0.0)
+        self._reading_outage = Outage(logger, "the statistics cannot be read", "the statistics can be read again")
+        self.health = Health({"table": table.check, "blob": check_content, "signalr": hub.check})
+        self._latest_batch: tuple[Future[None], asyncio.Future[None]] | None = None
+
+    def start(self) -> None:
+        """Start the threads."""
+        for part in (self.broadcaster, self.committer):
+            part.start()
+
+    async def sign_in(
+        self, request: SignInRequest, idempotency_key: str | None = None, *, is_repeated: bool = False
+    ) -> SignIn:
+        """Count the visit that a request is, if it is one, and answer once it is durable.
+
+        Requests with the same idempotency key are attempts at one visit. `is_repeated`: the client has sent it before,
+        perhaps to another process, and does not know the outcome.
+
+        Raises NotAcknowledged, InvalidIdempotencyKey, or StorageError if there was no visit to count.
+        """
+        visit = Visit.from_request(request, idempotency_key, at=self.now())
+        if visit is None:
+            granted = await self._access_in_time(self._hub.client_access())
+            return SignIn(granted, await self.statistics(), self.now(), is_counted=False)
+        if is_repeated:
+            await self._deduplicator.look_up(visit)
+        committed = self._shared_future(self._deduplicator.submit(visit))
+        access = self._hub.client_access()  # during the commit, so that it costs the visitor no time
+        await committed
+        if not self._shards.is_current:
+            await _best_effort(self._refreshing.run(), _REFRESH_SECONDS)
+        return SignIn(await self._access_in_time(access), self._shards.value(), self.now(), is_counted=True)
+
+    async def negotiate(self) -> ClientAccess:
+        """Access to the live updates for a client that connects again. Raises SignalRError."""
+        return await asyncio.wrap_future(self._hub.client_access())
+
+    async def statistics(self) -> Statistics:
+        """The statistics, with every visit that was acknowledged before this call. Raises StorageError.
+
+        A page asks for them because it has missed a broadcast, which is not repeated: older ones would not do.
+        """
+        await self._reading.run()
+        return self._shards.value()
+
+    def now(self) -> datetime:
+        """The time (UTC) up to which the history is shown, see `ServiceClock`."""
+        return self._table.now()
+
+    def _read(self) -> None:
+        """Read the statistics for all requests that wait for them."""
+        try:
+            has_news = self._shards.read_all()
+        except StorageError as error:
+            self._reading_outage.failed(error)
+            raise
+        self._reading_outage.succeeded()
+        if has_news:
+            self.broadcaster.found_others()
+
+    async def _access_in_time(self, access: Future[ClientAccess]) -> ClientAccess:
+        """Access to the live updates; without a token if none comes in time, since the visit counts all the same."""
+        if not access.done():
+            await _best_effort(asyncio.wrap_future(access), _ACCESS_SECONDS)
+        return access.result() if access.done() and access.exception() is None else self._hub.access_without_token
+
+    def _shared_future(self, batch: Future[None]) -> asyncio.Future[None]:
+        """The batch's future for one of its visitors: a commit wakes the event loop once, not once per visitor."""
+        if self._latest_batch is None or self._latest_batch[0] is not batch:
+            self._latest_batch = (batch, asyncio.wrap_future(batch))
+        return asyncio.shield(self._latest_batch[1])  # a visitor who leaves must not cancel it for the others
+
+
+async def _best_effort(extra: Awaitable[Any], seconds: float) -> None:
+    """Wait at most `seconds` and ignore errors: a visit that is durable is acknowledged, whatever else fails."""
+    try:
+        await asyncio.wait_for(extra, seconds)
+    except (SignalRError, StorageError, TimeoutError):
+        pass  # logged once, and not for each visit
+    except Exception:
+        logger.exception("a response to a visitor is incomplete")
