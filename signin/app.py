@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -113,18 +114,23 @@ def current_app() -> App:
             use_console()
             app = App(Settings.from_environment(os.environ))
             app.start()
-            # Not `atexit`: the interpreter stops all thread pools before it runs those handlers, and the SDK has a pool
-            # for each transaction. concurrent.futures stops them by this function; the latest call is the first to run.
-            threading._register_atexit(app.close)  # type: ignore[attr-defined]
+            atexit.register(app.close)
             _app = app
         return _app
 
 
 def exit_on_sigterm() -> None:
-    """Make SIGTERM, by which the host ends a worker, a normal exit, so that the app is closed.
+    """Make SIGTERM, by which the host ends a worker, close the app and exit normally.
 
-    Without a handler Python does not run what is registered for its end. Handlers can be set in the main thread only,
-    in which the worker imports the app.
+    The app is closed before the exit: the interpreter stops all thread pools before it runs `atexit` handlers, and the
+    SDK has a pool for each transaction. Python allows handlers to be set in the main thread only, in which the worker
+    imports the app.
     """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGTERM, _close_and_exit)
+
+
+def _close_and_exit(*_: object) -> None:
+    if _app is not None:
+        _app.close()
+    sys.exit(0)

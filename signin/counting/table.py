@@ -225,7 +225,12 @@ class VisitTable:
         return storage_error(error, TABLE_NAME, has_identity=self._has_identity)
 
     def _parallel(self, request: Callable[[A], R], arguments: Iterable[A]) -> list[R]:
-        return list(self._readers.map(request, arguments))
+        arguments = list(arguments)
+        try:
+            responses = [self._readers.submit(request, argument) for argument in arguments]
+        except RuntimeError:  # the process is ending: the interpreter stops all pools before it runs `atexit` handlers
+            return [request(argument) for argument in arguments]
+        return [response.result() for response in responses]
 
     # Scans, for operators
 

@@ -27,6 +27,8 @@ Event = Literal[
 ]
 Duration = Literal["commit", "broadcast"]
 
+_CLOSE_SECONDS = 1.0
+
 
 class Metrics:
     """The counts and durations of the current period, `period` in seconds. Thread-safe."""
@@ -53,7 +55,7 @@ class Metrics:
         """Log the unfinished period, and stop."""
         self._closing.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_CLOSE_SECONDS)  # a signal handler may have interrupted the holder of the lock
 
     def count(self, event: Event, times: int = 1) -> None:
         with self._lock:

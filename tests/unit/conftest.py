@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import atexit
 import logging
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def environment(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Iterat
     assert forget_current() is None
     for name, value in around.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(threading, "_register_atexit", lambda function: None)
+    monkeypatch.setattr(atexit, "register", lambda function: None)
     yield monkeypatch
     app = forget_current()
     if app is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import logging
 import os
@@ -360,7 +361,7 @@ def test_settings_are_read_until_they_are_complete(environment: pytest.MonkeyPat
 
 def test_app_is_started_and_closed_at_exit(environment: pytest.MonkeyPatch) -> None:
     registered: list[object] = []
-    environment.setattr(threading, "_register_atexit", registered.append)
+    environment.setattr(atexit, "register", registered.append)
     app = current_app()
     assert app._metrics._thread is not None
     assert app._metrics._thread.is_alive()
