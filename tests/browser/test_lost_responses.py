@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -60,13 +61,17 @@ def test_visit_with_lost_responses_counts_once(
         visitor = visitors.enter(Site(proxy.url, signalr.url))
         visitor.tolerate("ERR_EMPTY_RESPONSE", "Server timeout elapsed")  # the latter as the clock is advanced
         visitor.page.clock.install()
-        with visitor.page.expect_request("**/signin?*"):
-            visitor.page.goto(proxy.url)
-        for lost in range(1, losses + 1):
-            proxy.wait_for(lambda lost=lost: len(proxy.sign_ins) == lost)  # type: ignore[misc]
-            visitor.expect_state("live")
-            with visitor.page.expect_request("**/signin?*&repeated=1"):
-                visitor.page.clock.fast_forward(SETTLED_AND_BACKOFF)
+        page = visitor.page
+        send: Callable[[], object] = partial(page.goto, proxy.url)
+        for _ in range(losses):
+            with page.expect_event("requestfailed", lambda request: "/signin?" in request.url):
+                send()
+            page.evaluate(
+                "fetch('robots.txt').then((response) => response.text())"
+            )  # the page knows of the failure now
+            send = partial(page.clock.fast_forward, SETTLED_AND_BACKOFF)
+        with page.expect_request("**/signin?*"):
+            send()
         visitor.expect_total(1)
         visitor.expect_state("live")
 
