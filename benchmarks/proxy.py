@@ -141,7 +141,13 @@ async def _relay(
                 await target.drain()
             target.close()
 
-    await asyncio.gather(pass_on(reader, upstream_writer), pass_on(upstream_reader, writer))
+    try:
+        await asyncio.gather(pass_on(reader, upstream_writer), pass_on(upstream_reader, writer))
+    finally:
+        for end in (writer, upstream_writer):
+            end.close()
+            with suppress(ConnectionError):
+                await end.wait_closed()
 
 
 @contextmanager
