@@ -21,6 +21,8 @@ problems=()
   problems+=("REGION must be a name such as westeurope, not '$region': az account list-locations --output table")
 for parameter in "$@"; do
   [[ $parameter =~ ^[A-Za-z]+= ]] || problems+=("'$parameter' is not of the form PARAMETER=VALUE.")
+  [[ ! $parameter =~ ^(environmentName|location|principalId)= ]] ||
+    problems+=("${parameter%%=*} follows from NAME, REGION and the sign-in: leave it out.")
 done
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
   problems+=("Python 3.11 or newer is needed as python3.")

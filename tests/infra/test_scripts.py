@@ -153,10 +153,10 @@ def test_deploy_stops_at_the_first_failed_step(shell: Shell, step: str) -> None:
 def test_deploy_lists_all_problems_before_it_starts(shell: Shell) -> None:
     shell.remove("az")
     shell.answers["python3 -c"] = ("", 1)
-    result = shell.run("infra/deploy.sh", "No_Name", "West Europe", "Free_F1")
+    result = shell.run("infra/deploy.sh", "No_Name", "West Europe", "Free_F1", "location=westus", "signalRSku=Free_F1")
     assert result.returncode == 1
     complaints = result.stderr.splitlines()
-    expected = ("NAME must be", "REGION must be", "'Free_F1' is not", "Python 3.11", "The Azure CLI is")
+    expected = ("NAME must", "REGION must", "'Free_F1' is not", "location follows", "Python 3.11", "The Azure CLI is")
     assert len(complaints) == len(expected), result.stderr
     for complaint, words in zip(complaints, expected, strict=True):
         assert complaint.startswith(words)
