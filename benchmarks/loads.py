@@ -9,9 +9,10 @@ import asyncio
 import json
 import os
 import re
+import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -29,7 +30,7 @@ from signin.counting.rows import MAX_SHARDS, STATS_KEY, Partitions
 from signin.counting.table import MAX_VISITS, TABLE_NAME, VisitTable
 from signin.live.broadcaster import TARGET
 from signin.live.hub import Hub
-from signin.settings import Settings
+from signin.settings import MAX_ROOMS, Settings
 from signin.visits.dimensions import DIMENSIONS, SignInRequest, labels_of
 from signin.visits.history import RESOLUTIONS
 from signin.visits.statistics import Statistics
@@ -57,20 +58,23 @@ class Timing:
     each: tuple[float, ...]
 
 
-def sign_in(count: int, at_once: int = 1) -> Timing:
-    """Send visits to the app, at most `at_once` concurrently."""
-    return asyncio.run(_sign_in(count, at_once))
+ROOMS = [f"room-{number}" for number in range(MAX_ROOMS)]  # of every measured process
 
 
-async def _sign_in(count: int, at_once: int) -> Timing:
-    visits = iter(range(count))
+def sign_in(count: int, at_once: int = 1, rooms: int = 0) -> Timing:
+    """Send visits to the app, at most `at_once` concurrently: to so many rooms in turn, or to the default counter."""
+    return asyncio.run(_sign_in(count, at_once, ROOMS[:rooms] or [""]))
+
+
+async def _sign_in(count: int, at_once: int, rooms: Sequence[str]) -> Timing:
+    visits = (room for room, _ in zip(cycle(rooms), range(count), strict=False))
     user_agents = cycle(USER_AGENTS)
     each: list[float] = []
 
     async def visitor() -> None:
-        for _ in visits:
+        for room in visits:
             began = time.perf_counter()
-            await _respond(next(user_agents))
+            await _respond(next(user_agents), room)
             each.append(time.perf_counter() - began)
 
     began = time.perf_counter()
@@ -112,8 +116,16 @@ async def _visit(user_agent: str) -> Counted:
     return Counted(json.loads(response.get_body())["stats"]["totalNumber"], acknowledged_at)
 
 
-async def _respond(user_agent: str) -> func.HttpResponse:
-    request = func.HttpRequest("GET", "/signin", headers={"User-Agent": user_agent}, body=b"")
+def thread_count() -> int:
+    """The number of threads of the process."""
+    return threading.active_count()
+
+
+async def _respond(user_agent: str, room: str = "") -> func.HttpResponse:
+    route_params = {"room": room} if room else {}
+    request = func.HttpRequest(
+        "GET", "/signin", headers={"User-Agent": user_agent}, route_params=route_params, body=b""
+    )
     response: func.HttpResponse = await function_app.signin(request)
     if response.status_code != 200:
         raise RuntimeError(f"status {response.status_code} for a visit: {response.get_body().decode()}")

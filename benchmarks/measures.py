@@ -26,6 +26,7 @@ from local.emulators.azurite import Account
 from local.environment.services import functions_host
 from local.processes.child import Child
 from signin.counting.table import MAX_VISITS
+from signin.settings import MAX_ROOMS
 from signin.visits.user_agent import identify
 
 _FORGOTTEN_AFTER = 150.0  # seconds; stricter than Azure, whose network forgets idle connections after 240
@@ -199,6 +200,39 @@ def one_process(bench: Bench, plan: Plan) -> list[Figure]:
         ratio("visits/s, one process / bare transactions", median(our_rates), median(bare_rates), at_least=0.9),
         *(Figure(f"peak memory of a process, {_AT_ONCE:,} visits at once", peak, "MB") for peak in memory),
     ]
+
+
+def rooms(bench: Bench, plan: Plan) -> list[Figure]:
+    """Storage requests per visit and visits per second with 1 and 5 rooms, and what 20 busy ones cost."""
+    figures: list[Figure] = []
+    visits = plan.transactions * MAX_VISITS
+    one_rate = 0.0
+    for count in (1, 5, MAX_ROOMS):
+        account = bench.behind_proxy(bench.account())
+        with bench.process(account, plan.interval) as app:
+            before = app.run(loads.thread_count)
+            for _ in range(4):  # the first four intervals of each counter
+                app.run(loads.sign_in, count, count, count)
+                time.sleep(plan.quiet_seconds)
+            bench.proxy.take(account.name)
+            for _ in range(plan.quiet_visits):
+                app.run(loads.sign_in, count, count, count)
+                time.sleep(plan.quiet_seconds)
+            quiet = bench.proxy.take(account.name).requests / (plan.quiet_visits * count)
+            rates = [visits / app.run(loads.sign_in, visits, _AT_ONCE, count).seconds for _ in range(plan.rounds)]
+            time.sleep(plan.quiet_seconds)
+            busy = bench.proxy.take(account.name).requests / (plan.rounds * visits)
+            threads, memory = app.run(loads.thread_count) - before, app.run(loads.peak_memory)
+        one_rate = one_rate or median(rates)
+        measure = f"{count} rooms" if count > 1 else "1 room"
+        figures += [
+            Figure(f"storage requests per visit, {measure}: quiet", quiet, at_most=2),
+            Figure(f"storage requests per visit, {measure}: {_AT_ONCE:,} at once", busy),
+            ratio(f"visits/s, {measure} / 1 room", median(rates), one_rate),
+            Figure(f"threads of a process that start with the visits, {measure}", threads),
+            *(Figure(f"peak memory of a process, {measure}", peak, "MB") for peak in memory),
+        ]
+    return figures
 
 
 def several_processes(bench: Bench, plan: Plan) -> list[Figure]:
@@ -387,6 +421,7 @@ MEASURES: Mapping[str, Callable[[Bench, Plan], list[Figure]]] = {
     "Static content": static_content,
     "A lone visit": latency,
     "User-Agents": user_agents,
+    "Rooms": rooms,
     "Imports": imports,
     "A cold start": cold_start,
 }

@@ -56,6 +56,7 @@ alternately, and storage requests were counted on the wire.
 - After the *pause* the network between the process and the storage emulator has forgotten the connections, as that of
   Azure does. The conditions are otherwise those of a lone visit.
 - *Process start* includes the start of the interpreter, the imports, and the first read and commit.
+- The visits of several *rooms* go to each in turn. Each room has batches and broadcasts of its own.
 - *Pages* are WebSockets in a process of their own. A visit has arrived when the last of them has received a total that
   includes it. A *bare broadcast* is the request to SignalR alone. The emulator counted broadcasts and messages; Azure
   bills a message for each page and each 2 KB.

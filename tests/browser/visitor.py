@@ -137,8 +137,8 @@ class Visitor:
         self._check_origin(request.url)
 
     def _check_origin(self, url: str) -> None:
-        address = urlsplit(url)
-        if f"http://{address.netloc}" not in (self._site.url, self._site.signalr_url):
+        hosts = {urlsplit(own).netloc for own in (self._site.url, self._site.signalr_url)}
+        if urlsplit(url).netloc not in hosts:
             self.problems.append(f"request to another origin: {url}")
 
     def _on_failed_request(self, request: Request) -> None:

@@ -81,13 +81,13 @@ class Pages:
         """Wait until every page shows at least this."""
         await self.until(lambda page: page.totals[-1:] >= [total], f"at {total}")
 
-    async def assert_final_total(self, account: Account) -> None:
-        """Wait until every page shows the total of the table, to which nothing is being written any more.
+    async def assert_final_total(self, account: Account, room: str = "") -> None:
+        """Wait until every page shows the total of its counter, to which nothing is being written any more.
 
         Fails if a page shows another total in the end, ever showed a smaller number after a larger one, or signed in
         more than once.
         """
-        total = (await asyncio.to_thread(audit, account)).statistics.total
+        total = (await asyncio.to_thread(audit, account, room)).statistics.total
         await self.until_shown(total)
         for number, page in enumerate(self.each):
             assert page.totals[-1] == total, f"page {number} shows {page.totals[-1]}, the table holds {total}"

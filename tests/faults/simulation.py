@@ -215,8 +215,8 @@ class SequentialExecutor(Executor):
 class CountingTable(VisitTable):
     """Counts the shards that are opened and closed."""
 
-    def __init__(self, client: TableClient, events: Counter[Event]) -> None:
-        super().__init__(client, readers=SequentialExecutor())
+    def __init__(self, client: TableClient, events: Counter[Event], room: str) -> None:
+        super().__init__(client, readers=SequentialExecutor(), room=room)
         self._events = events
 
     def open_shard(self, shard: int, state: ShardState) -> ShardState:
@@ -254,8 +254,10 @@ class CountingShards(Shards):
 class Process:
     """The counting part of a process: its deduplicator, its committer and its shards."""
 
-    def __init__(self, number: int, service: TableService, clock: Clock, events: Counter[Event]) -> None:
-        table = CountingTable(cast(TableClient, SteppedClient(service, clock)), events)
+    def __init__(
+        self, number: int, service: TableService, clock: Clock, events: Counter[Event], room: str = ""
+    ) -> None:
+        table = CountingTable(cast(TableClient, SteppedClient(service, clock)), events, room)
         self.number = number
         self.acknowledged: set[str] = set()
         self.has_changes = False  # commits that have not been broadcast

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import ClassVar, NamedTuple, cast, get_args
+from typing import Any, ClassVar, NamedTuple, cast, get_args
 
 from azure.core.exceptions import AzureError
 from azure.data.tables import TableClient
@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import StorageError
-from signin.counting.rows import ABSENT, STATS_KEY, Partitions
+from signin.counting.rows import ABSENT, STATS_KEY, Partitions, room_of
 from signin.counting.table import VisitTable
 from signin.operators.adopt import SAMPLE, adopt
 from signin.visits.visit import Visit
@@ -65,6 +65,7 @@ from .simulation import (
 PROCESSES = 3
 HISTORIES, HISTORIES_OF_SOAK = 600, 20_000
 RECREATIONS = 3  # one history with a recreated table for so many without
+ROOMS = 3  # one history of two rooms for so many of one
 STEPS = 40
 IDLE_SECONDS = 20.0
 BROWSERS = ["Edge", "Firefox", "Safari"]
@@ -75,8 +76,8 @@ def other_process_commits_first(request: Attempt) -> Reply:
     """Another process commits to the same shard just before, if the app would have opened that shard."""
     name = request.commits_to if isinstance(request, Request) else None
     if name is not None:
-        shards = request.service.shards()
-        if name in ("00", "adopted") or shards[: int(name) + 1] == list(range(int(name) + 1)):
+        shards, shard = request.service.shards(room_of(name) or ""), name.rpartition("-")[2]
+        if shard in ("00", "adopted") or shards[: int(shard) + 1] == list(range(int(shard) + 1)):
             request.service.commit_from_elsewhere(name)
     return request.arrive()
 
@@ -152,16 +153,24 @@ class Histories(RuleBasedStateMachine):
         self.service = TableService()
         self.service.clock = lambda: datetime.fromtimestamp(self.clock.now, UTC)
         self.service.reports_last_failure = reports_last_failure
-        for shard in range(shards):
-            self.service.visit_table().open_shard(shard, ABSENT)
         self.simulation = ExitStack()
         self.simulation.enter_context(simulation(self.clock, random.Random(seed), crowded, IDLE_SECONDS))
         self.numbers = itertools.count()
+        self.ticks = itertools.count()
+        self.begin_rooms(shards)
+
+    def begin_rooms(self, shards: int) -> None:
+        self.begin_room("", shards)
+
+    def begin_room(self, room: str, shards: int) -> None:
+        self.room = room
+        self.table = self.service.visit_table().of_room(room)
+        for shard in range(shards):
+            self.table.open_shard(shard, ABSENT)
         self.processes = [self.new_process() for _ in range(PROCESSES)]
         client = cast(TableClient, SteppedClient(self.service, self.clock))
-        self.operator_table = VisitTable(client, readers=SequentialExecutor())
+        self.operator_table = VisitTable(client, readers=SequentialExecutor(), room=room)
         self.adopting: SteppedThread | None = None
-        self.ticks = itertools.count()
         self.history = History()
         self.acknowledged_at: dict[str, float] = {}
         self.attempts: dict[str, list[ClientAttempt]] = {}  # by idempotency key
@@ -172,7 +181,7 @@ class Histories(RuleBasedStateMachine):
         self.shown_without_own_visit: list[str] = []
 
     def new_process(self) -> Process:
-        return Process(next(self.numbers), self.service, self.clock, self.events)
+        return Process(next(self.numbers), self.service, self.clock, self.events, self.room)
 
     @property
     def waiting(self) -> list[SteppedThread]:
@@ -186,7 +195,7 @@ class Histories(RuleBasedStateMachine):
     def submit_visits(self, indexes: Sequence[int], at_once: bool) -> None:
         for index in indexes:
             process, number = self.processes[index], len(self.history.outcomes)
-            key = f"visit{number}"
+            key = f"{self.room}visit{number}"
             self.history.attempt(key)
             began, asked_at = next(self.ticks), self.clock.now
             done = process.submit(self.visit(key, idempotency_key=key))
@@ -337,12 +346,13 @@ class Histories(RuleBasedStateMachine):
         if at_once and self.adopting:
             self.adopting.finish()
 
-    def add_sample_visit(self) -> None:
-        """Add a row of the sample; the visit that `adopt` makes of it has its own key as its operating system."""
-        row_key = f"sample{len(self.history.outcomes):03}"
+    def add_sample_visit(self) -> str:
+        """Add a row of the sample; the visit that `adopt` makes of it has the returned key as its operating system."""
+        row_key = f"{self.room}sample{len(self.history.outcomes):03}"
         key = f"{row_key}-{SAMPLE_TIME:%Y%m%dT%H%M%S.%fZ}"
         self.history.attempt(key)
         self.service.put(SAMPLE, row_key, at=SAMPLE_TIME, OS=key, Browser="Edge")
+        return key
 
     def run_adopt(self) -> None:
         """Run `adopt` in a thread of its own, unless it is running already."""
@@ -409,10 +419,13 @@ class Histories(RuleBasedStateMachine):
                 self.come_to_rest()
                 self.check()
             finally:
-                for process in self.processes:
-                    process.kill()
-                if self.adopting:
-                    self.adopting.kill()
+                self.kill_all()
+
+    def kill_all(self) -> None:
+        for process in self.processes:
+            process.kill()
+        if self.adopting:
+            self.adopting.kill()
 
     def come_to_rest(self) -> None:
         """Finish without faults: broadcast the last changes, deliver the late requests, adopt, and read all shards."""
@@ -440,14 +453,14 @@ class Histories(RuleBasedStateMachine):
     def check_table(self) -> None:
         """The table agrees with the outcome of every visit, and every process with the table."""
         rows = [row for row in self.service.rows() if row["PartitionKey"] != SAMPLE]
-        self.history.check(self.service.visit_table(), rows, others=self.service.from_elsewhere)
+        self.history.check(self.table, rows, others=self.service.from_elsewhere)
         assert not self.defects, "; ".join(self.defects)
         counts = Counter(row["Key"] for row in rows if "Key" in row)
         for key, attempts in self.attempts.items():
             assert self.is_acknowledged(key) <= counts[key] <= 1, (
                 f"{key} has {counts[key]} rows after {len(attempts)} attempts"
             )
-        audited = self.service.audited()
+        audited = self.service.audited(self.room)
         for process in self.processes:
             assert process.shards.value() == audited, "after a reading a process has another value than the table"
 
@@ -461,6 +474,52 @@ class Histories(RuleBasedStateMachine):
         acknowledged = frozenset[str]().union(*(broadcast.acknowledged for broadcast in self.broadcasts))
         missing = [acknowledged - broadcast.visits for broadcast in self.broadcasts]
         assert not missing or frozenset() in missing, "no broadcast counts all visits"
+
+
+class HistoriesOfTwoRooms(Histories):
+    """A room and the default counter have histories at the same time, in one table and at one faulty service.
+
+    The rules are for one of them at a time. In the end, both are as in other histories.
+    """
+
+    OF_A_ROOM = (
+        *("room", "table", "processes", "operator_table", "adopting", "history", "acknowledged_at", "attempts"),
+        *("values", "broadcasts", "defects", "shown_without_own_visit"),
+    )
+
+    def begin_rooms(self, shards: int) -> None:
+        self.begin_room("hall-a", shards)
+        self.other = self.state_of_room()
+        self.begin_room("", shards)
+
+    def state_of_room(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.OF_A_ROOM}
+
+    @rule()
+    def enter_other_room(self) -> None:
+        self.other, present = self.state_of_room(), self.other
+        vars(self).update(present)
+
+    def add_sample_visit(self) -> str:
+        """Both counters may adopt it."""
+        key = super().add_sample_visit()
+        self.other["history"].attempt(key)
+        return key
+
+    def come_to_rest(self) -> None:
+        for _ in range(2):
+            super().come_to_rest()
+            self.enter_other_room()
+
+    def check(self) -> None:
+        for _ in range(2):
+            super().check()
+            self.enter_other_room()
+
+    def kill_all(self) -> None:
+        for _ in range(2):
+            super().kill_all()
+            self.enter_other_room()
 
 
 class HistoriesOfRecreatedTables(Histories):
@@ -584,3 +643,7 @@ def test_late_confirmation_is_no_fresh_reading() -> None:
     history.answer_requests(which=0, faults=[arrives] * 3)
     history.read_shards(index=0, what="statistics", at_once=True)
     history.teardown()
+
+
+def test_histories_of_two_rooms_stay_apart(soak: bool) -> None:
+    run(HistoriesOfTwoRooms, (HISTORIES_OF_SOAK if soak else HISTORIES) // ROOMS, derandomize=not soak)

@@ -103,9 +103,10 @@ class Visitors:
             self.killed.append(process)
 
 
-def check(visitors: Visitors, account: Account, host: RunningHost, report: Report) -> None:
-    """The history check, for a host that has ended."""
-    tally = visitors.history.check(VisitTable.from_connection_string(account.connection_string), rows_of(account))
+def check(visitors: Visitors, account: Account, host: RunningHost, report: Report, room: str = "") -> None:
+    """The history check of a counter, for a host that has ended."""
+    table = VisitTable.from_connection_string(account.connection_string).of_room(room)
+    tally = visitors.history.check(table, rows_of(account))
     report(f"{tally}, processes killed {len(visitors.killed)}, {visitors.seconds:.0f} s")
     assert "Traceback" not in host.text, host.text
 
@@ -119,6 +120,25 @@ def test_killed_processes_lose_no_acknowledged_visit(
     host.close()
     check(visitors, account, host, report)
     assert len(visitors.killed) >= WORKERS
+
+
+def test_killed_processes_lose_no_visit_of_any_room(
+    account: Account, settings: Mapping[str, str], start_app: StartApp, soak: bool, report: Report
+) -> None:
+    """Two rooms and the default counter at the same time."""
+    host = start_app({**settings, "READ_SECONDS": "5", "Rooms": "keynote; hall-a"}, WORKERS, SETUP)
+    folders = {"": host.url, "keynote": f"{host.url}/keynote", "hall-a": f"{host.url}/hall-a"}
+    rooms = {room: Visitors(url, AT_ONCE // 3, kill_every=None if room else 50) for room, url in folders.items()}
+
+    async def visit_all() -> None:
+        count = VISITS_IN_SOAK if soak else 400
+        await asyncio.gather(*(visitors.visit(count // 3 if room else count) for room, visitors in rooms.items()))
+
+    asyncio.run(visit_all())
+    host.close()
+    for room, visitors in rooms.items():
+        check(visitors, account, host, report, room)
+    assert len(rooms[""].killed) >= WORKERS
 
 
 @pytest.mark.parametrize("kill_every", [None, 40], ids=["kept alive", "killed"])

@@ -29,7 +29,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from signin.counting.errors import EtagMismatch
-from signin.counting.rows import ADOPTED, ALL_SHARDS, STATS_KEY, Partitions
+from signin.counting.rows import ADOPTED, ALL_SHARDS, MAX_SHARDS, STATS_KEY, Partitions, room_of
 from signin.counting.table import VisitTable
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
@@ -252,8 +252,9 @@ class TableService:
 
     def commit_from_elsewhere(self, partition: str, visit: Visit | None = None) -> None:
         """Commit a visit to this shard as another process does, by the rules of `signin.counting.shards`."""
-        table, visit = self.to_another_process().visit_table(), visit or Visit.now()
-        shard = ADOPTED if partition == "adopted" else int(partition)
+        table = self.to_another_process().visit_table().of_room(room_of(partition) or "")
+        visit, name = visit or Visit.now(), partition.rpartition("-")[2]
+        shard = ADOPTED if name == "adopted" else int(name)
         while visit.key not in self.from_elsewhere:
             with suppress(EtagMismatch):
                 state = table.read(shard)
@@ -277,19 +278,20 @@ class TableService:
         """The keys of all visits in all shards."""
         return [row_key for _, row_key in self._rows if row_key != STATS_KEY]
 
-    def shards(self) -> list[int]:
-        """The numbers of the shards that the app opened."""
-        return sorted(int(name) for name, key in self._rows if key == STATS_KEY and name != Partitions().of(ADOPTED))
+    def shards(self, room: str = "") -> list[int]:
+        """The numbers of the shards that the app opened for a counter."""
+        partitions = Partitions(room)
+        return [shard for shard in range(MAX_SHARDS) if (partitions.of(shard), STATS_KEY) in self._rows]
 
-    def audited(self) -> Statistics:
-        """The sum of all shards, checked by `audit_rows`; leaves out rows that are not the app's."""
-        partitions = {Partitions().of(shard) for shard in ALL_SHARDS}
+    def audited(self, room: str = "") -> Statistics:
+        """The sum of all shards of a counter, checked by `audit_rows`; leaves out rows that are not the app's."""
+        partitions = {Partitions(room).of(shard) for shard in ALL_SHARDS}
         rows = [
             row
             for row in self.rows()
             if row["PartitionKey"] in partitions and (row["RowKey"] == STATS_KEY or "OS" in row)
         ]
-        return audit_rows(rows, self.visit_table()).statistics
+        return audit_rows(rows, self.visit_table().of_room(room)).statistics
 
 
 # Faults, by their names in tests/support/faults.py

@@ -30,6 +30,7 @@ from signin.settings import Settings, SettingsError
 from signin.visits.dimensions import SignInRequest
 from signin.visits.statistics import Statistics
 from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS, SAFARI_ON_IPHONE, by
+from tests.support.web_server import Request, Response
 
 from . import table_service
 from .table_service import Gate, closed_after, closed_before
@@ -554,6 +555,34 @@ async def test_rooms_are_closed_side_by_side(around: Surroundings, monkeypatch: 
         for gate in gates:
             gate.open()
         assert {(await visitor).statistics.total for visitor in visitors} == {1}
+
+
+async def test_hub_that_hangs_costs_no_other_room_its_broadcast(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first room closes, the others do too."""
+    monkeypatch.setattr(app_module, "_CLOSE_SECONDS", 1.0)
+    has_ended = threading.Event()
+    respond = around.signalr.handler
+
+    def sent() -> list[str]:
+        return [request.target.rpartition("/")[2] for request in around.signalr.requests if request.method == "POST"]
+
+    def hang(request: Request) -> Response | None:
+        if request.target.endswith("keynote"):
+            has_ended.wait(10)
+        return respond(request)
+
+    with running_app(around, Rooms=ROOMS, BroadcastIntervalSeconds="3600") as app:
+        for number in (1, 2):
+            for room in ("keynote", "hall-a"):
+                await app.counter(room).sign_in(SignInRequest())
+            await asyncio.to_thread(wait_until, lambda: len(sent()) == 2)
+            if number == 1:
+                around.signalr.handler = hang
+        await asyncio.to_thread(app.close)
+        assert sent().count("signinsamplehub_hall_a") == 2
+        has_ended.set()
 
 
 def test_rooms_share_one_credential(around: Surroundings) -> None:
