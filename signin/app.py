@@ -132,5 +132,6 @@ def exit_on_sigterm() -> None:
 
 def _close_and_exit(*_: object) -> None:
     if _app is not None:
+        atexit.unregister(_app.close)  # it would wait a second time for what hangs
         _app.close()
     sys.exit(0)

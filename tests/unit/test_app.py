@@ -431,7 +431,14 @@ def commit_at_the_end(*arguments):
     print(state.statistics.total, flush=True)
     return state
 
+close = signin.app.App.close
+
+def close_and_report(app):
+    close(app)
+    print("closed", flush=True)
+
 VisitTable.commit = commit_at_the_end
+signin.app.App.close = close_and_report
 signin.app.exit_on_sigterm()
 app = signin.app.current_app()
 app.counter().committer.submit(Visit.from_request(SignInRequest(), None, at=app.counter().now()))
@@ -441,7 +448,7 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
-def test_sigterm_commits_waiting_visits(around: Surroundings) -> None:
+def test_sigterm_commits_waiting_visits_and_closes_once(around: Surroundings) -> None:
     """The SDK sends a transaction by a thread pool, which the interpreter stops before its `atexit` handlers run."""
     worker = subprocess.run(
         [sys.executable, "-W", "error", "-c", ENDING],
@@ -451,7 +458,7 @@ def test_sigterm_commits_waiting_visits(around: Surroundings) -> None:
         text=True,
         timeout=60,
     )
-    assert (worker.returncode, worker.stdout, worker.stderr) == (0, "1\n", "")
+    assert (worker.returncode, worker.stdout, worker.stderr) == (0, "1\nclosed\n", "")
     assert [arguments[0] for arguments in around.broadcasts()] == [1]
 
 
