@@ -11,6 +11,7 @@ from local.emulators.azurite import Account
 from tests.support.audit import audit
 from tests.support.proxy import Proxy
 from tests.support.running_host import RunningHost
+from tests.support.user_agents import CHROME_ON_LINUX
 from tests.support.web_server import Request, Response, WebServer
 
 # Each sends a sign-in. A script of another origin cannot read the response, so most reject or report an error.
@@ -73,7 +74,7 @@ def other_site() -> Iterator[WebServer]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
+    context = browser.new_context(user_agent=CHROME_ON_LINUX)  # a headless browser is never counted
     yield context.new_page()
     context.close()
 
