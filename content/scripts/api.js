@@ -7,9 +7,10 @@ import { parseEndpoint, parseFailure, parseRetryAfter, parseSignIn, parseStats }
  * @typedef {import("./wire.js").Endpoint} Endpoint
  *
  * @typedef {{ recorded: "yes", endpoint: Endpoint, snapshot: Snapshot }} Counted
+ * @typedef {{ recorded: "never", endpoint: Endpoint, snapshot: Snapshot }} Ignored to the app it is no visit: a bot's
  * @typedef {{ recorded: "no", error: string, retryAfter: number }} Refused retryAfter: seconds, 0 if the app sent none
  * @typedef {{ recorded: "unknown" }} Unconfirmed
- * @typedef {Counted | Refused | Unconfirmed} SignInAnswer
+ * @typedef {Counted | Ignored | Refused | Unconfirmed} SignInAnswer
  */
 
 const REQUEST_TIMEOUT = 60_000; // ms; the first request to an idle app waits until an instance has started
@@ -19,18 +20,19 @@ const REQUEST_TIMEOUT = 60_000; // ms; the first request to an idle app waits un
  * clear "yes" or "no" of the app is "unknown", because the app may have counted a request whose response was lost.
  *
  * @param {string} key the same for all attempts at one visit
+ * @param {"new" | "returning"} visitor also the same
  * @param {boolean} isRepeated whether the outcome of an earlier attempt is unknown
  * @returns {Promise<SignInAnswer>}
  */
-export async function postSignIn(key, isRepeated) {
+export async function postSignIn(key, visitor, isRepeated) {
   try {
     const { timeZone: zone = "" } = Intl.DateTimeFormat().resolvedOptions(); // none if the browser does not know it
-    const parameters = new URLSearchParams({ visit: key, zone, ...(isRepeated && { repeated: "1" }) });
+    const parameters = new URLSearchParams({ visit: key, visitor, zone, ...(isRepeated && { repeated: "1" }) });
     // Chromium repeats a request by itself, a POST too, if a connection that was used before closes before the first
     // byte of the response. Requests without credentials have other connections: as a rule this is the first on its own.
     const response = await request(`signin?${parameters}`, "POST", "omit");
     const body = await response.json();
-    if (response.ok) return { recorded: "yes", ...parseSignIn(body) };
+    if (response.ok) return parseSignIn(body);
     const { error, recorded } = parseFailure(body, response.status);
     if (recorded === "unknown") return { recorded };
     return { recorded, error, retryAfter: parseRetryAfter(response.headers.get("Retry-After")) };

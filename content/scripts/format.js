@@ -19,6 +19,23 @@ export function formatCheckIns(count, locale) {
 }
 
 /**
+ * The line below the total: how many people the check-ins are by, if that is known. A browser that was not here before is
+ * a person. Of clients that do not report it, and of visits from before it was counted, it is unknown.
+ *
+ * @param {number} total
+ * @param {import("./snapshot.js").Counts} [visitors] by label
+ * @param {string} [locale]
+ */
+export function formatCaption(total, visitors = {}, locale) {
+  if (total === 0) return "check-ins: be the first";
+  if (total === 1) return "check-in, the very first";
+  const { New: people = 0, Other: unknown = 0 } = visitors;
+  if (people === 0) return "check-ins and counting";
+  const noun = people === 1 ? "person" : "people";
+  return `check-ins by ${unknown > 0 ? "at least " : ""}${formatCount(people, locale)} ${noun}`;
+}
+
+/**
  * A whole percentage. Only 0 is shown as 0 % and only 1 as 100 %; values near them are <1 % and >99 %.
  *
  * @param {number} ratio 0 to 1

@@ -7,8 +7,11 @@ import { startPage } from "./page.js";
 import { setUpPresentation } from "./presentation.js";
 import { shareAddress, shareMethod } from "./share.js";
 import * as view from "./view.js";
+import { isVisit, Memory } from "./visitor.js";
 
-void startPage({ view, openHub, window, document, navigator });
+const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+const memory = isVisit(location.search, navigation?.type) ? new Memory(() => localStorage, location.pathname) : null;
+void startPage({ view, openHub, memory, window, document, navigator });
 
 const address = location.origin + location.pathname;
 const code = makeCode(0, "M");

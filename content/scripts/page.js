@@ -19,8 +19,10 @@ const TICK = 5_000; // ms between updates of the chart and the age
  *
  * @typedef {object} Options
  * @property {Pick<typeof import("./view.js"),
- *   "announce" | "showAge" | "showProblem" | "showSnapshot" | "showState" | "tryNowButton">} view
+ *   "announce" | "showAge" | "showCounted" | "showProblem" | "showSnapshot" | "showState" | "tryNowButton">} view
  * @property {typeof import("./hub.js").openHub} openHub
+ * @property {Pick<import("./visitor.js").Memory, "visitor" | "remember"> | null} memory null for a load that is no visit:
+ *   that page reads and listens
  * @property {EventTarget} window
  * @property {EventTarget & { visibilityState: string, prerendering?: boolean }} document
  * @property {{ onLine: boolean }} navigator
@@ -31,7 +33,7 @@ const TICK = 5_000; // ms between updates of the chart and the age
  *
  * @param {Options} options
  */
-export async function startPage({ view, openHub, window, document, navigator }) {
+export async function startPage({ view, openHub, memory, window, document, navigator }) {
   /** @type {Snapshot | null} */
   let latest = null;
   let updatedAt = 0;
@@ -90,12 +92,16 @@ export async function startPage({ view, openHub, window, document, navigator }) 
       answer.recorded === "no"
         ? { headline: "Your visit is not counted yet. We keep trying.", detail: answer.error }
         : null;
-    if (answer.recorded === "yes") accept(answer.snapshot);
+    if (answer.recorded === "yes") {
+      memory?.remember();
+      view.showCounted();
+    }
+    if ("snapshot" in answer) accept(answer.snapshot);
     else void catchUp();
     showProblems();
     if (isConnecting) return;
     isConnecting = true;
-    void connection.run(answer.recorded === "yes" ? answer.endpoint : undefined);
+    void connection.run("endpoint" in answer ? answer.endpoint : undefined);
   }
 
   // A prerendered page waits until it is shown, because it may never be.
@@ -126,6 +132,12 @@ export async function startPage({ view, openHub, window, document, navigator }) 
     if (latest !== null && document.visibilityState === "visible") void catchUp();
   }, REREAD * (0.8 + 0.4 * Math.random())); // jitter, so that the pages do not all read at once
 
+  if (memory === null) {
+    void catchUp();
+    void connection.run();
+    return;
+  }
+  const { visitor } = memory; // read once: all attempts at the visit send the same
   const late = setTimeout(onAnswer, PATIENCE, { recorded: "unknown" });
-  await signIn({ post: postSignIn, onAnswer, wait: waitOrWake });
+  await signIn({ post: (key, isRepeated) => postSignIn(key, visitor, isRepeated), onAnswer, wait: waitOrWake });
 }

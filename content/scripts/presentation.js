@@ -7,7 +7,7 @@ const PARAMETER = "present";
  * @param {(presenting: boolean) => void} show
  */
 export function setUpPresentation(button, show) {
-  let presenting = new URLSearchParams(location.search).has(PARAMETER);
+  let presenting = isPresented(location.search);
   show(presenting);
 
   /** @param {boolean} wanted */
@@ -28,6 +28,11 @@ export function setUpPresentation(button, show) {
   addEventListener("keydown", ({ key }) => {
     if (key === "Escape" && presenting) setPresenting(false);
   });
+}
+
+/** @param {string} search of the URL */
+export function isPresented(search) {
+  return new URLSearchParams(search).has(PARAMETER);
 }
 
 /**

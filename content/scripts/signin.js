@@ -33,7 +33,7 @@ export async function signIn({ post, onAnswer, wait = sleep, settle = sleep, del
     const sentAt = now();
     const answer = await post(key, unknownSince !== Infinity);
     onAnswer(answer);
-    if (answer.recorded === "yes") return;
+    if (answer.recorded === "yes" || answer.recorded === "never") return;
     if (answer.recorded === "no") {
       // Backoff in addition to Retry-After, so that pages that the app rejected together do not return together.
       await wait(answer.retryAfter * 1_000 + delay(failures));

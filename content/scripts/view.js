@@ -3,7 +3,7 @@
 import { HistoryChart } from "./chart.js";
 import { Counter } from "./counter.js";
 import { find, write } from "./dom.js";
-import { formatAge, formatCount } from "./format.js";
+import { formatAge, formatCaption, formatCount } from "./format.js";
 import { prefersReducedMotion } from "./motion.js";
 import { addPanels } from "./panels.js";
 import { drawCode } from "./qr.js";
@@ -46,7 +46,7 @@ export function showSnapshot({ total, counts, history }) {
   if (history) chart.show(history);
   if (total === shownTotal) return;
   document.title = `(${formatCount(total)}) ${TITLE}`;
-  write(find("[data-testid=caption]"), captionOf(total));
+  write(find("[data-testid=caption]"), formatCaption(total, counts.byVisitor));
   counter.show(total);
   for (const [key, bars] of panels) bars.show(shares(counts[key] ?? { Other: total }));
   if (!prefersReducedMotion()) celebrate(shownTotal === null ? 0 : total - shownTotal);
@@ -56,6 +56,12 @@ export function showSnapshot({ total, counts, history }) {
 /** @param {number} ms since the last update */
 export function showAge(ms) {
   write(find("[data-testid=age]"), `updated ${formatAge(ms)}`);
+}
+
+/** The visitor of this page is counted: the QR code is for others. */
+export function showCounted() {
+  document.body.classList.add("counted");
+  write(find("[data-testid=counted]"), "You are in");
 }
 
 /** @param {State} state */
@@ -111,12 +117,6 @@ export function showAddress(address, code) {
   qr.setAttribute("viewBox", `0 0 ${size} ${size}`);
   find("[data-testid=qr] path").setAttribute("d", path);
   write(find(".address"), address.replace(/^https:\/\/|\/$/g, ""));
-}
-
-/** @param {number} total */
-function captionOf(total) {
-  if (total === 0) return "check-ins: be the first";
-  return total === 1 ? "check-in, the very first" : "check-ins and counting";
 }
 
 /** @param {number} more visits since the last update */

@@ -24,15 +24,20 @@ const DIMENSION = /^by[A-Z]/; // the members that count visits by label: "byOS",
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 /**
- * The response to a counted sign-in.
+ * The response to a sign-in that succeeded. It has a member `recorded`, "no", only if it is not counted as a visit.
  *
  * @param {unknown} body
- * @returns {{ endpoint: Endpoint, snapshot: Snapshot }}
+ * @returns {{ recorded: "yes" | "never", endpoint: Endpoint, snapshot: Snapshot }}
  */
 export function parseSignIn(body) {
-  const { authInfo, stats } = asObject(body, "answer");
+  const { authInfo, stats, recorded } = asObject(body, "answer");
   const { serviceUrl, accessToken } = asObject(authInfo, "authInfo");
-  return { endpoint: parseEndpoint({ url: serviceUrl, accessToken }), snapshot: parseStats(stats) };
+  check(recorded === undefined || recorded === "no", "recorded");
+  return {
+    recorded: recorded === "no" ? "never" : "yes",
+    endpoint: parseEndpoint({ url: serviceUrl, accessToken }),
+    snapshot: parseStats(stats),
+  };
 }
 
 /**

@@ -60,6 +60,7 @@ DIMENSIONS = (
     Dimension("Device", DEVICES, lambda request: request.client.device),
     Dimension("Country", COUNTRIES, lambda request: request.params.get("zone", "")),
     Dimension("Language", LANGUAGES, lambda request: preferred_language(request.headers.get("accept-language", ""))),
+    Dimension("Visitor", {"new": "New", "returning": "Returning"}, lambda request: request.params.get("visitor", "")),
 )
 IN_SAMPLE = 2
 

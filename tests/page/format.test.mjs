@@ -2,13 +2,40 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { between, smallestOfSameLength } from "../../content/scripts/counter.js";
-import { formatAge, formatCheckIns, formatCount, formatName, formatShare, formatTime } from "../../content/scripts/format.js";
+import {
+  formatAge,
+  formatCaption,
+  formatCheckIns,
+  formatCount,
+  formatName,
+  formatShare,
+  formatTime,
+} from "../../content/scripts/format.js";
 
 test("counts have the thousands separators of the locale", () => {
   assert.equal(formatCount(1234567, "en-US"), "1,234,567");
   assert.equal(formatCount(1234567, "de-DE"), "1.234.567");
   assert.equal(formatCount(0, "en-US"), "0");
 });
+
+const CAPTIONS = [
+  [0, {}, "check-ins: be the first"],
+  [1, { New: 1 }, "check-in, the very first"],
+  [2, { New: 2 }, "check-ins by 2 people"],
+  [2, { New: 1, Returning: 1 }, "check-ins by 1 person"],
+  [1_500, { New: 1_234, Returning: 266 }, "check-ins by 1,234 people"],
+  [10, { New: 4, Returning: 1, Other: 5 }, "check-ins by at least 4 people"],
+  [10, { New: 1, Other: 9 }, "check-ins by at least 1 person"],
+  [10, { Other: 10 }, "check-ins and counting"],
+  [10, { Returning: 10 }, "check-ins and counting"],
+  [10, undefined, "check-ins and counting"],
+];
+
+for (const [total, visitors, caption] of CAPTIONS) {
+  test(`the caption of ${total} by ${JSON.stringify(visitors)} is "${caption}"`, () => {
+    assert.equal(formatCaption(total, visitors, "en-US"), caption);
+  });
+}
 
 test("shares are whole percentages", () => {
   assert.equal(formatShare(0, "en-US"), "0%");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { startPage } from "../../content/scripts/page.js";
+import { Memory } from "../../content/scripts/visitor.js";
 import { parseUpdate } from "../../content/scripts/wire.js";
 
 const START = Date.parse("2026-11-23T11:35:20Z");
@@ -29,7 +30,7 @@ const settled = () => new Promise(setImmediate);
  * A page with mocked time. The test answers its requests: `answers` has a list for each path, and the last answer of a
  * list is repeated. An answer is a body, a Response, or a promise, for example NEVER.
  */
-async function open(t, answers = {}, { random = 0.5 } = {}) {
+async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit = true } = {}) {
   let time = 0;
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: START });
   t.mock.method(performance, "now", () => time);
@@ -37,6 +38,8 @@ async function open(t, answers = {}, { random = 0.5 } = {}) {
 
   const page = {
     requests: [],
+    visitors: [],
+    counted: 0,
     hubs: [],
     shown: [],
     ages: [],
@@ -65,6 +68,8 @@ async function open(t, answers = {}, { random = 0.5 } = {}) {
   t.mock.method(globalThis, "fetch", async (address) => {
     const path = address.split("?")[0];
     page.requests.push(path);
+    const visitor = /visitor=([^&]+)/.exec(address)?.[1];
+    if (visitor) page.visitors.push(visitor);
     const list = page.answers[path];
     const answer = await (list.length > 1 ? list.shift() : list[0]);
     return answer instanceof Response ? answer : Response.json(answer);
@@ -84,13 +89,16 @@ async function open(t, answers = {}, { random = 0.5 } = {}) {
 
   const view = {
     announce() {},
+    showCounted: () => page.counted++,
     showAge: (ms) => page.ages.push(ms),
     showProblem: (problem) => (page.problem = problem),
     showSnapshot: (snapshot) => page.shown.push(snapshot),
     showState: (state) => page.states.at(-1) !== state && page.states.push(state),
     tryNowButton: page.tryNowButton,
   };
-  void startPage({ view, openHub, window: page.window, document: page.document, navigator: page.navigator });
+  const storage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
+  const memory = isVisit ? new Memory(() => storage, "/") : null;
+  void startPage({ view, openHub, memory, window: page.window, document: page.document, navigator: page.navigator });
   await settled();
   return page;
 }
@@ -166,13 +174,72 @@ test("a prerendered page does nothing until it is shown", async (t) => {
   const requests = t.mock.method(globalThis, "fetch", async () => NEVER);
   const view = { tryNowButton: new EventTarget() };
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  void startPage({ view, document, window: new EventTarget(), navigator: { onLine: true } });
+  const memory = { visitor: "new", remember() {} };
+  void startPage({ view, memory, document, window: new EventTarget(), navigator: { onLine: true } });
   t.mock.timers.tick(REREAD * 2);
   await settled();
   assert.equal(requests.mock.callCount(), 0);
   document.dispatchEvent(new Event("prerenderingchange"));
   await settled();
   assert.equal(requests.mock.callCount(), 1);
+});
+
+// Visitors
+
+test("a visitor is new until a visit was counted", async (t) => {
+  const stored = new Map();
+  const first = await open(t, {}, { stored });
+  assert.deepEqual([first.visitors, first.counted, stored.size], [["new"], 1, 1]);
+  t.mock.reset();
+  const second = await open(t, {}, { stored });
+  assert.deepEqual([second.visitors, second.counted, stored.size], [["returning"], 1, 1]);
+});
+
+const NOT_COUNTED = {
+  "hangs": () => NEVER,
+  "is refused": refusal,
+  "has an unknown outcome": () => Response.json({}, { status: 500 }),
+  "is to the app no visit": () => ({ ...signedIn(1), recorded: "no" }),
+};
+
+for (const [reason, answer] of Object.entries(NOT_COUNTED)) {
+  test(`a visitor is still new if the sign-in ${reason}`, async (t) => {
+    const stored = new Map();
+    const page = await open(t, { signin: [answer()] }, { stored });
+    assert.deepEqual([page.visitors, page.counted, stored.size], [["new"], 0, 0]);
+  });
+}
+
+test("all attempts at a visit send the same visitor", async (t) => {
+  const stored = new Map();
+  const page = await open(t, { signin: [refusal(), refusal(), signedIn(1)] }, { stored });
+  stored.set("visit /", "counted"); // by another tab meanwhile
+  await page.pass(LONGEST_BACKOFF);
+  await page.pass(LONGEST_BACKOFF);
+  assert.deepEqual([page.visitors, page.counted], [["new", "new", "new"], 1]);
+});
+
+test("a visit that the app does not count is live and not repeated", async (t) => {
+  const page = await open(t, { signin: [{ ...signedIn(5), recorded: "no" }] });
+  await page.hub.succeed();
+  await page.hub.send(6);
+  await page.pass(120_000);
+  assert.deepEqual(totals(page), [5, 6]);
+  assert.deepEqual([page.count("signin"), page.problem], [1, null]);
+  assert.equal(page.hub.endpoint.accessToken, "of-sign-in");
+});
+
+test("a load that is no visit reads and listens, and remembers nothing", async (t) => {
+  const stored = new Map();
+  const page = await open(t, { stats: [statsOf(7)] }, { stored, isVisit: false });
+  assert.deepEqual(totals(page), [7]);
+  await page.hub.succeed();
+  await page.hub.send(8);
+  await page.pass(REREAD);
+  await page.dispatch(page.window, "pageshow");
+  assert.deepEqual(totals(page), [7, 8]);
+  assert.deepEqual([page.count("signin"), page.counted, stored.size, page.hubs.length], [0, 0, 0, 1]);
+  assert.equal(page.hub.endpoint.accessToken, "negotiated");
 });
 
 // The tick and the reads

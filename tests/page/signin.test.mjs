@@ -26,8 +26,8 @@ function serve(t, ...answers) {
 }
 
 process.env.TZ = "Asia/Tokyo";
-const SIGN_IN = "POST signin?visit=KEY&zone=Asia%2FTokyo credentials: omit";
-const REPEATED = "POST signin?visit=KEY&zone=Asia%2FTokyo&repeated=1 credentials: omit";
+const SIGN_IN = "POST signin?visit=KEY&visitor=new&zone=Asia%2FTokyo credentials: omit";
+const REPEATED = "POST signin?visit=KEY&visitor=new&zone=Asia%2FTokyo&repeated=1 credentials: omit";
 
 /** Signs in without waiting; returns the answers, and the waits in ms by kind. Every wait takes `slower` ms longer. */
 async function run({ slower = 0 } = {}) {
@@ -40,7 +40,7 @@ async function run({ slower = 0 } = {}) {
     now += ms + slower;
   };
   await signIn({
-    post: postSignIn,
+    post: (key, isRepeated) => postSignIn(key, "new", isRepeated),
     onAnswer: (answer) => answers.push(answer),
     wait: record(waits),
     settle: record(settlings),
@@ -73,7 +73,7 @@ test("a browser that does not know its time zone signs in without", async (t) =>
   const requests = serve(t, counted);
   t.mock.method(Intl.DateTimeFormat.prototype, "resolvedOptions", () => ({}));
   await run();
-  assert.deepEqual(requests, ["POST signin?visit=KEY&zone= credentials: omit"]);
+  assert.deepEqual(requests, ["POST signin?visit=KEY&visitor=new&zone= credentials: omit"]);
 });
 
 test("a visit that was not recorded is posted again until it is", async (t) => {
@@ -210,7 +210,7 @@ test("every request is abandoned after a minute without an answer", async (t) =>
   });
   const results = [];
   const record = (result) => results.push(result.message ?? result.recorded);
-  for (const request of [postSignIn("KEY", false), fetchStats(), negotiate()]) void request.then(record, record);
+  for (const request of [postSignIn("KEY", "new", false), fetchStats(), negotiate()]) void request.then(record, record);
   t.mock.timers.tick(REQUEST_TIMEOUT - 1);
   await new Promise(setImmediate);
   assert.deepEqual(results, []);

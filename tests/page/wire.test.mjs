@@ -86,6 +86,13 @@ test("a sign-in with malformed statistics or endpoint is refused", () => {
   }
 });
 
+test("a sign-in is a visit unless the app reports that none was recorded", () => {
+  const body = { authInfo: { serviceUrl: ENDPOINT.url, accessToken: "t" }, stats: STATS };
+  assert.equal(parseSignIn(body).recorded, "yes");
+  assert.equal(parseSignIn({ ...body, recorded: "no" }).recorded, "never");
+  for (const recorded of WRONG) refuses(() => parseSignIn({ ...body, recorded }), JSON.stringify(recorded));
+});
+
 test("a malformed update is refused", () => {
   const updateOf = ({ totalNumber, byOS, byBrowser, ...more }) => [totalNumber, byOS, byBrowser, more];
   for (const one of malformed) refuses(() => parseUpdate(updateOf(one.stats)), describe(one));

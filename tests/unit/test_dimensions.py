@@ -69,6 +69,13 @@ def test_labels_are_short_and_none_is_other(dimension: Dimension) -> None:
     assert all(re.fullmatch(r"[A-Za-z][A-Za-z -]{0,19}", label) for label in labels)
 
 
+@pytest.mark.parametrize(
+    ("sent", "label"), [("new", "New"), ("returning", "Returning"), ("New", OTHER), ("no", OTHER), ("", OTHER)]
+)
+def test_visitor_is_read_from_its_parameter(sent: str, label: str) -> None:
+    assert labels_of(SignInRequest({}, {"visitor": sent}))["Visitor"] == label
+
+
 # One more entry
 
 
