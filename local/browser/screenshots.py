@@ -49,6 +49,8 @@ _VISITS = {
     f"{_IPAD}) {_WEBKIT} Version/18.6 Mobile/15E148 Safari/604.1": 7,
     "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36": 3,
 }
+_LANGUAGES = ["en"] * 6 + ["de", "de", "fr", "es", "pt", "pl"]
+_ZONES = ["Europe/Berlin"] * 6 + ["Europe/London", "Europe/Paris", "Europe/Madrid", "America/New_York", "Asia/Tokyo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,13 @@ def visits(now: datetime) -> Iterator[Visit]:
     """A few early visits, then most within minutes after the code is shown; the same with every call."""
     chance = random.Random(2026)
     for user_agent, count in _VISITS.items():
-        labels = labels_of(SignInRequest({"user-agent": user_agent}))
         for number in range(count):
+            labels = labels_of(
+                SignInRequest(
+                    {"user-agent": user_agent, "accept-language": chance.choice(_LANGUAGES)},
+                    {"zone": chance.choice(_ZONES), "visitor": "returning" if chance.random() < 0.1 else "new"},
+                )
+            )
             minutes_ago = chance.uniform(0, 60) if chance.random() < 0.25 else chance.gammavariate(4, 5)
             at = now - timedelta(minutes=min(minutes_ago, 59))
             key = f"{at:%Y%m%dT%H%M%S.%fZ}-{'-'.join(labels.values())}-{number}"
