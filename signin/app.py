@@ -68,7 +68,7 @@ class App:
         """The counter of a room in `rooms`."""
         counter = self._counters.get(room)
         if counter is None:
-            name = "_".join(filter(None, [HUB, room.replace("-", "_")]))  # the name of a hub may have no hyphen
+            name = f"{HUB}_{room.replace('-', '_')}" if room else HUB  # the name of a hub may have no hyphen
             hub = Hub(self._settings.signalr, name, self._signalr_credential)
             counter = self._counters[room] = RoomCounter(
                 self._table.of_room(room), hub, self._settings, self._metrics, self._site.check
@@ -82,9 +82,9 @@ class App:
 
 
 def _close(parts: Sequence[Committer | Broadcaster]) -> None:
-    """Close threads side by side."""
+    """Close threads side by side, in at most _CLOSE_SECONDS."""
     for part in parts:
-        part.close(timeout=0.0)
+        part.close(timeout=0.0)  # all of them end what they do before any is waited for
     until = time.monotonic() + _CLOSE_SECONDS
     for part in parts:
         part.close(timeout=max(0.0, until - time.monotonic()))
