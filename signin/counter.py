@@ -39,7 +39,7 @@ _ACCESS_SECONDS = 1.0
 class SignIn:
     """What a visitor gets: access to the live updates, and the statistics as of `at`.
 
-    The statistics include the visit if it `is_counted`; a request that is no visit is not.
+    `is_counted` is False if the request was no visit; otherwise the statistics include the visit.
     """
 
     access: ClientAccess
@@ -79,12 +79,12 @@ class RoomCounter:
     async def sign_in(
         self, request: SignInRequest, idempotency_key: str | None = None, *, is_repeated: bool = False
     ) -> SignIn:
-        """Count the visit that a request is, if it is one, and answer once it is durable.
+        """Count a request if it is a visit, and answer once the visit is durable.
 
-        Requests with the same idempotency key are attempts at one visit. `is_repeated`: the client has sent it before,
-        perhaps to another process, and does not know the outcome.
+        Requests with the same idempotency key are attempts at one visit. `is_repeated`: the client has sent the visit
+        before, perhaps to another process, and does not know the outcome.
 
-        Raises NotAcknowledged, InvalidIdempotencyKey, or StorageError if there was no visit to count.
+        Raises NotAcknowledged or InvalidIdempotencyKey; for a request that is no visit StorageError.
         """
         visit = Visit.from_request(request, idempotency_key, at=self.now())
         if visit is None:
@@ -106,7 +106,7 @@ class RoomCounter:
     async def statistics(self) -> Statistics:
         """The statistics, with every visit that was acknowledged before this call. Raises StorageError.
 
-        A page asks for them because it has missed a broadcast, which is not repeated: older ones would not do.
+        Older ones would not do: a page that has missed a broadcast asks for them, and that broadcast is not repeated.
         """
         await self._reading.run()
         return self._shards.value()

@@ -1,5 +1,6 @@
-"""Live updates: broadcast the newest statistics to every open page, at most once per interval for the whole app.
+"""Live updates: broadcast the newest statistics of a counter to every open page of it, at most once per interval.
 
-`broadcaster` decides when to send, `lease` lets one process at a time send, `hub` calls Azure SignalR Service and
-`connection_string` parses its address and key. May import counting, visits, identity, network and telemetry.
+`broadcaster` decides when to send, `pace` how long the interval is, and `lease` lets one process at a time send. `hub`
+calls Azure SignalR Service, and `connection_string` parses its address and key. May import counting, visits, identity,
+network and telemetry.
 """

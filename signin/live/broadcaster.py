@@ -124,7 +124,7 @@ class Broadcaster:
             if has_changed:
                 return "changed"
             watch, self._watch = self._watch, None
-            return watch if watch is not None and watch.found is not None else None  # a peer looks for the other kind
+            return watch if watch is not None and watch.found is not None else None  # else a peer looks
 
     def _look(self, watch: _Watch) -> float:
         """Read the other shards and broadcast what no process has; the seconds until the next round."""

@@ -49,9 +49,9 @@ class ClientAccess:
 
 
 class SignalRError(Exception):
-    """A request to the service failed. The message has the reason and what to do, in the app's own words.
+    """A request to the service failed.
 
-    A note has the reason in those of the service.
+    The message has the reason and what to do in the app's own words. A note has the reason in those of the service.
 
     `retry_after` is the number of seconds to wait before the next request, 0 if the service specified none.
     """

@@ -1,4 +1,4 @@
-"""The broadcast lease: for the app as a whole one broadcast per interval, however many processes there are.
+"""The broadcast lease: for a counter one broadcast per interval, however many processes there are.
 
 The processes agree through one row, written by If-Match: it records when the lease expires and which totals the last
 broadcast covered. A process with something to send reads it, and then waits, acquires the lease, or finds that the

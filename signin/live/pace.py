@@ -26,7 +26,7 @@ _BROADCASTS_OF_A_VISIT = 2
 
 
 class Pace:
-    """The interval between broadcasts of the app as a whole, in seconds.
+    """The interval between the broadcasts of a counter by all processes together, in seconds.
 
     Half of the day's broadcasts may be sent at any time, the other half becomes available evenly over the day. The
     interval is the shortest one as long as more than an eighth of the day's broadcasts is available. From then on it

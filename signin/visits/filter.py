@@ -21,7 +21,7 @@ _OF_OWN_SCRIPTS = {
 def is_visit(request: SignInRequest) -> bool:
     """Whether a request counts. It does unless its headers show one of three reasons against it.
 
-    - A known bot sent it.
+    - A bot that names itself sent it.
     - A browser sent it ahead of time: the visitor may never see the page.
     - A browser sent it, and not for a script of the app's own page. Otherwise any website could have its visitors
       counted here, by a script, an image, a form or a frame, and an address that is typed, followed or reloaded would

@@ -21,7 +21,7 @@ class Resolution(NamedTuple):
 
     @property
     def stored(self) -> int:
-        """How many are stored: those that a believable visit may lie ahead push none out that is shown."""
+        """How many are stored: enough that visits ahead of now, within CLOCK_TOLERANCE, push out none that is shown."""
         return self.kept + math.ceil(CLOCK_TOLERANCE.total_seconds() / self.seconds)
 
 

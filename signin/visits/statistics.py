@@ -64,7 +64,7 @@ class Statistics:
     def summary(self) -> tuple[Any, ...]:
         """The arguments of a broadcast: the total, the counts of the first two dimensions, and one object.
 
-        The object has the other dimensions; the pages of Microsoft's C# sample ignore it. They take 2 KB at most.
+        The object has the other dimensions; the pages of Microsoft's C# sample ignore it. All take 2 KB at most.
         """
         shown = self._shown()
         in_sample = [shown.pop(dimension.key) for dimension in DIMENSIONS[:IN_SAMPLE]]

@@ -140,7 +140,7 @@ class Hints(NamedTuple):
 
 
 class Client(NamedTuple):
-    """What a request's headers identify, by names that may contain text of them, and whether they name a bot.
+    """What a request's headers identify, and whether they name a bot. The names may contain text of the headers.
 
     The operating system and the browser are families of ua-parser, but iPads have the system "iPadOS", and an embedded
     view has the family of its engine. The device is a key of DEVICES, or empty.

@@ -57,8 +57,7 @@ Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 class ContentUnavailable(Exception):
     """Blob Storage gave no usable response, or has too many requests of this process already.
 
-    The message has the reason and what to do in the app's own words. A note has the reason in those
-    of the service.
+    The message has the reason and what to do in the app's own words. A note has the reason in those of the service.
     """
 
 
