@@ -30,6 +30,7 @@ MILLIONS = Statistics.from_counts(
         "Device": dict.fromkeys(LABELS_OF_DEVICES, 3_500_000),
         "Country": dict.fromkeys(sorted(set(COUNTRIES.values())), 56_000),
         "Language": dict.fromkeys(sorted(set(LANGUAGES.values())), 70_000),
+        "Visitor": {"New": 12_345_678, "Returning": 1_000_000, "Other": 654_322},
     },
 )
 WIDTHS = (320, 390, 768, 1280, 1920)  # CSS pixels: the smallest phone, a phone, a tablet, a laptop, a projector
@@ -46,10 +47,34 @@ def assert_fits_every_width(page: Page) -> None:
         assert overflow(page) <= 0, f"At {width} px the page scrolls sideways."
 
 
+def is_one_line(page: Page, test_id: str) -> bool:
+    return bool(
+        page.get_by_test_id(test_id).evaluate(
+            """element => {
+              const text = document.createRange();
+              text.selectNodeContents(element);
+              return new Set([...text.getClientRects()].map(({ top }) => top)).size === 1;
+            }"""
+        )
+    )
+
+
 def brightness(page: Page, selector: str, color: str) -> float:
     """The brightness of a colour of an element, 0 to 1; `color` is a CSS property."""
     rgb = page.locator(selector).evaluate(f"element => getComputedStyle(element)['{color}'].match(/\\d+/g).map(Number)")
     return float(sum(rgb[:3]) / 3 / 255)
+
+
+@pytest.mark.parametrize("path", ["", "?present"], ids=["page", "presentation"])
+def test_longest_caption_is_one_line(shared_site: Site, visitors: Visitors, path: str) -> None:
+    visitor = visitors.enter(shared_site)
+    visitor.page.goto(f"{visitor.url}{path}")
+    visitor.expect_state("live")
+    shared_site.broadcast(*MILLIONS.summary())
+    expect(visitor.page.get_by_test_id("caption")).to_have_text("check-ins by at least 12,345,678 people")
+    for width in WIDTHS:
+        visitor.page.set_viewport_size(ViewportSize(width=width, height=800))
+        assert is_one_line(visitor.page, "caption"), f"At {width} px the caption has several lines."
 
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
