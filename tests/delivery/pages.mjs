@@ -30,6 +30,7 @@ function openPage() {
   const view = {
     announce() {},
     showAge() {},
+    showCounted() {},
     showProblem() {},
     showSnapshot({ total }) {
       if (total !== shown) report("total", total);
@@ -39,7 +40,8 @@ function openPage() {
     tryNowButton: new EventTarget(),
   };
   const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
-  void startPage({ view, openHub, window: new EventTarget(), document, navigator: { onLine: true } });
+  const memory = { visitor: "new", remember() {} };
+  void startPage({ view, openHub, memory, window: new EventTarget(), document, navigator: { onLine: true } });
 }
 
 process.stdin.resume();
