@@ -98,9 +98,11 @@ _APPS = {
     "LINE",
     "Pinterest",
     "Snapchat",
+    "Telegram",
     "TikTok",
+    "Twitter",
+    "WeChat Browser",
 }
-_APPS |= {"Telegram", "Twitter", "WeChat Browser"}
 
 # Televisions, consoles, headsets and cars. An NVIDIA SHIELD may also be a tablet.
 _NO_DEVICE = re.compile(
