@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 from signin.counting.errors import EtagMismatch
@@ -148,3 +149,21 @@ class Process:
         if self.errors:
             raise self.errors.pop(0)
         self._sent.append(Sent(began, arguments[0]))
+
+
+Start = Callable[[int], list[Process]]
+
+
+@contextmanager
+def starting(create: Callable[[], Process]) -> Iterator[Start]:
+    """A function that starts so many processes. They are closed at the end."""
+    started: list[Process] = []
+
+    def start(processes: int) -> list[Process]:
+        new = [create() for _ in range(processes)]
+        started.extend(new)
+        return new
+
+    yield start
+    for process in started:
+        process.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -14,7 +14,7 @@ from signin.counting.rows import Partitions
 from signin.live import broadcaster as broadcaster_module
 from signin.live import lease as lease_module
 
-from .broadcasting import Process, Sent
+from .broadcasting import Process, Sent, Start, starting
 from .table_service import TableService
 from .virtual_time import VirtualTime
 
@@ -42,22 +42,11 @@ def sent() -> list[Sent]:
     return []
 
 
-Start = Callable[[int], list[Process]]
-
-
 @pytest.fixture
 def start(service: TableService, time: VirtualTime, sent: list[Sent]) -> Iterator[Start]:
     """Start so many processes with the limit."""
-    started: list[Process] = []
-
-    def start(processes: int) -> list[Process]:
-        new = [Process(service, time, sent, INTERVAL, PER_DAY) for _ in range(processes)]
-        started.extend(new)
-        return new
-
-    yield start
-    for process in started:
-        process.close()
+    with starting(lambda: Process(service, time, sent, INTERVAL, PER_DAY)) as start:
+        yield start
 
 
 def visit_until(time: VirtualTime, end: float, pause: float, *processes: Process) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from signin.live.hub import SignalRError
 from signin.live.lease import BroadcastLease, Lease
 from signin.visits.visit import Visit
 
-from .broadcasting import INTERVAL, Process, Sent
+from .broadcasting import INTERVAL, Process, Sent, Start, starting
 from .table_service import TableService
 from .virtual_time import VirtualTime
 
@@ -212,21 +212,11 @@ def sent() -> list[Sent]:
     return []
 
 
-Start = Callable[[int], list[Process]]
-
-
 @pytest.fixture
 def start(service: TableService, time: VirtualTime, sent: list[Sent]) -> Iterator[Start]:
     """Start so many processes."""
-    started: list[Process] = []
-
-    def start(processes: int) -> list[Process]:
-        started.extend(Process(service, time, sent) for _ in range(processes))
-        return started
-
-    yield start
-    for process in started:
-        process.close()
+    with starting(lambda: Process(service, time, sent)) as start:
+        yield start
 
 
 def totals(sent: list[Sent]) -> list[int]:
