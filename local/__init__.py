@@ -1,7 +1,7 @@
 """The local environment: stands in for Azure on a laptop, so that the app runs and is tested without an account.
 
     commands.py   the commands of dev.py; it may import everything below
-    browser/      a headless Chromium, and what the project does with one: audit and pictures of the homepage
+    browser/      headless browsers, and what the project does with them: audit and pictures of the homepage
     environment/  Azurite, the SignalR emulator and the app, started together
     emulators/    the three stand-ins: Azurite (Azure Storage), the SignalR service, the Functions host
     publishing/   the content into Blob Storage, and the package that is deployed

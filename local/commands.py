@@ -126,10 +126,11 @@ def test(arguments: Sequence[str]) -> NoReturn:
 
     In this process `--cov` would miss what is imported already.
     """
-    from local.browser import chromium
+    from local.browser import chromium, firefox
 
     install_packages()
     chromium.install()
+    firefox.install()
     _continue_as("pytest", *(arguments or ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")))
 
 

@@ -1,7 +1,7 @@
-"""A headless Chromium, and what the project does with one.
+"""Headless browsers, and what the project does with them.
 
-`chromium` finds or installs it, `headless` starts it; `page_audit` scores the homepage with Lighthouse (its npm
-packages are in `lighthouse/`, apart from the others for their size), `screenshots` draws the pictures in `docs/`
-and `content/images/`.
+`chromium` and `firefox` find or install one, with `installation` for both; `headless` starts it; `page_audit` scores
+the homepage with Lighthouse (its npm packages are in `lighthouse/`, apart from the others for their size),
+`screenshots` draws the pictures in `docs/` and `content/images/`.
 Imports `environment` and what is below it.
 """

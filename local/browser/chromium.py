@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Playwright, sync_playwright
 
+from local.browser import installation
 from local.progress import StepFailed, run, step
 
 _COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -23,17 +21,16 @@ _HELP = "Install Chromium or Google Chrome, so that `chromium` or `google-chrome
 
 
 def find() -> Path | None:
-    """The executable of a Chromium, or None."""
-    return next((path for path in _candidates() if path.is_file()), None)
-
-
-def _candidates() -> Iterator[Path]:
-    for command in _COMMANDS:
-        if path := shutil.which(command):
-            yield Path(path)
-    yield from map(Path, _PATHS)
+    """The executable of a Chromium, or None. While Playwright runs, call `find_with`: it cannot be started twice."""
+    if path := installation.find(_COMMANDS, _PATHS):
+        return path
     with sync_playwright() as playwright:
-        yield Path(playwright.chromium.executable_path)
+        return find_with(playwright)
+
+
+def find_with(playwright: Playwright) -> Path | None:
+    """The executable of a Chromium, or None."""
+    return installation.find(_COMMANDS, (*_PATHS, playwright.chromium.executable_path))
 
 
 def install() -> None:
@@ -44,10 +41,8 @@ def install() -> None:
         try:
             run([sys.executable, "-m", "playwright", "install", "chromium"], note, _HELP)
         except StepFailed:
-            if not shutil.which("apt-get") or os.geteuid() != 0:
+            if not installation.can_install_packages():
                 raise
-            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-            run(["apt-get", "update"], note, _HELP, environment)
-            run(["apt-get", "install", "--yes", "--no-install-recommends", "chromium"], note, _HELP, environment)
+            installation.install_packages(["chromium"], note, _HELP)
         if find() is None:
             raise StepFailed(f"No Chromium was found on this machine, and none could be installed. {_HELP}")

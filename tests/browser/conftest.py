@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from local import REPOSITORY
-from local.browser.headless import running_browser
+from local.browser.firefox import HELP as FIREFOX_HELP
+from local.browser.firefox import find as find_firefox
+from local.browser.headless import running_chromium, running_firefox
 from local.emulators.azurite import Account, Azurite
 from local.environment.services import settings_for, signalr_emulator
 from tests.conftest import SignalR
@@ -22,10 +24,25 @@ from .visitor import Visitors
 
 # Not for the whole session: while it runs, Playwright's event loop prevents those of asynchronous tests.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """One browser, with a context for each visitor."""
+def playwright() -> Iterator[Playwright]:
     expect.set_options(timeout=30_000)  # ms
-    with running_browser() as browser:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """One Chromium, with a context for each visitor."""
+    with running_chromium(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def firefox(playwright: Playwright) -> Iterator[Browser]:
+    """One Firefox, with a context for each visitor. It takes three seconds to start."""
+    if find_firefox() is None:
+        pytest.skip(f"There is no Firefox on this machine. {FIREFOX_HELP}")
+    with running_firefox(playwright) as browser:
         yield browser
 
 
@@ -70,16 +87,24 @@ def visitors(browser: Browser, tmp_path: Path) -> Iterator[Visitors]:
     visitors.leave()
 
 
+@pytest.fixture
+def firefox_visitors(firefox: Browser, tmp_path: Path) -> Iterator[Visitors]:
+    """Visitors in Firefox."""
+    visitors = Visitors(firefox, pictures=tmp_path)
+    yield visitors
+    visitors.leave()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object]:
     """Check the pages at the end of a test, and take screenshots if it has failed."""
-    visitors = item.funcargs.get("visitors")
-    if not isinstance(visitors, Visitors):
-        return (yield)
+    groups = [value for value in item.funcargs.values() if isinstance(value, Visitors)]
     try:
         result = yield
-        visitors.check()
+        for visitors in groups:
+            visitors.check()
     except Exception as error:
-        error.add_note(visitors.describe())
+        for visitors in groups:
+            error.add_note(visitors.describe())
         raise
     return result

@@ -51,10 +51,10 @@ def test_back_and_forward_count_nothing(site: Site, account: Account, visitors: 
     if not is_kept:
         page.evaluate("addEventListener('unload', () => {})")  # keeps a page out of the cache
     page.goto(f"{site.url}/404.html")
-    page.go_back(wait_until="commit")
+    visitor.go(-1)
     visitor.expect_state("live")
-    page.go_forward(wait_until="commit")
-    page.go_back(wait_until="commit")
+    visitor.go(+1)
+    visitor.go(-1)
     visitor.expect_state("live")
     visitor.expect_total(1)
     visitor.came_back = visitor.loads - 1

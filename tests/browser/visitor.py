@@ -86,6 +86,12 @@ class Visitor:
         requests = [request for request in self._requests_for("/") if urlsplit(request.url).query != "present"]
         return sum(request.is_navigation_request() for request in requests)
 
+    def go(self, steps: int) -> None:
+        """Go back or forward in the history. Playwright's own functions do not end in Firefox."""
+        before = self.page.evaluate("location.href")
+        self.page.evaluate("steps => history.go(steps)", steps)
+        self.page.wait_for_function("before => location.href !== before", arg=before)
+
     def bars(self, by: str) -> list[tuple[str, int]]:
         """The bars of a distribution, for example "by-os", from top to bottom."""
         bars: list[tuple[str, int]] = self.page.get_by_test_id(by).evaluate(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import REPOSITORY, commands
-from local.browser import chromium
+from local.browser import chromium, firefox
 from signin.website.blobs import MB
 
 
@@ -28,7 +28,8 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ProcessReplaced(*command)
 
     monkeypatch.setattr(commands, "install_packages", lambda: None)
-    monkeypatch.setattr(chromium, "install", lambda: None)
+    for browser in (chromium, firefox):
+        monkeypatch.setattr(browser, "install", lambda: None)
     monkeypatch.setattr(os, "execv", execv)
 
 

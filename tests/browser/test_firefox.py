@@ -1,0 +1,33 @@
+"""The main flow in Firefox, which never keeps a page with an open WebSocket: the same tests as in Chromium.
+
+They are in one file, so that one worker starts Firefox.
+"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser
+
+from .test_live import (
+    test_pages_follow_a_burst_to_its_exact_total,
+    test_reload_is_another_visit,
+    test_two_pages_show_each_others_visit,
+)
+from .test_outages import test_page_reconnects_and_catches_up
+from .test_people import test_back_and_forward_count_nothing
+from .test_presentation import test_button_presents_the_page_in_full_screen
+
+__all__ = (
+    "test_back_and_forward_count_nothing",
+    "test_button_presents_the_page_in_full_screen",
+    "test_page_reconnects_and_catches_up",
+    "test_pages_follow_a_burst_to_its_exact_total",
+    "test_reload_is_another_visit",
+    "test_two_pages_show_each_others_visit",
+)
+
+
+@pytest.fixture
+def browser(firefox: Browser) -> Browser:
+    """The browser of the imported tests."""
+    return firefox
