@@ -30,8 +30,7 @@ export async function postSignIn(key, visitor, isRepeated) {
     const parameters = new URLSearchParams({ visit: key, visitor, zone, ...(isRepeated && { repeated: "1" }) });
     // Chromium repeats a request by itself, a POST too, if a connection that was used before closes before the first
     // byte of the response. Requests without credentials have other connections: as a rule this is the first on its own.
-    const response = await request(`signin?${parameters}`, "POST", "omit");
-    const body = await response.json();
+    const { response, body } = await request(`signin?${parameters}`, "POST", "omit");
     if (response.ok) return parseSignIn(body);
     const { error, recorded } = parseFailure(body, response.status);
     if (recorded === "unknown") return { recorded };
@@ -47,36 +46,43 @@ export async function postSignIn(key, visitor, isRepeated) {
  * @returns {Promise<Endpoint>}
  */
 export async function negotiate() {
-  return parseEndpoint(await json(await request("negotiate", "POST")));
+  return parseEndpoint(bodyOf(await request("negotiate", "POST")));
 }
 
 /** Reads the statistics, without being counted. */
 export async function fetchStats() {
-  return parseStats(await json(await request("stats", "GET")));
+  return parseStats(bodyOf(await request("stats", "GET")));
 }
 
 /**
+ * A response and its body, which is undefined if it is no JSON.
+ *
+ * @typedef {{ response: Response, body: unknown }} Answer
+ *
  * @param {string} path
  * @param {"GET" | "POST"} method
  * @param {RequestCredentials} [credentials]
+ * @returns {Promise<Answer>}
  */
 async function request(path, method, credentials) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), REQUEST_TIMEOUT);
   try {
-    const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
-    return await fetch(path, { method, credentials, cache: "no-store", signal });
+    const response = await fetch(path, { method, credentials, cache: "no-store", signal: controller.signal });
+    return { response, body: await response.json().catch(() => undefined) };
   } catch (cause) {
     throw new Error("The app did not answer.", { cause }); // the messages of browsers differ and are less clear
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 /**
- * The body of a response; undefined if it is no JSON.
+ * The body of a successful response; throws the error of any other.
  *
- * @param {Response} response
- * @returns {Promise<unknown>}
+ * @param {Answer} answer
  */
-async function json(response) {
-  const body = await response.json().catch(() => undefined);
+function bodyOf({ response, body }) {
   if (response.ok) return body;
   throw new Error(parseFailure(body, response.status).error);
 }

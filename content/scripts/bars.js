@@ -90,6 +90,6 @@ function slide(places) {
   for (const [row, before] of places) {
     const after = row.getBoundingClientRect();
     const [x, y] = [before.x - after.x, before.y - after.y];
-    if (x || y) row.animate({ translate: [`${x}px ${y}px`, "0 0"] }, SLIDE);
+    if (x || y) row.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, SLIDE);
   }
 }

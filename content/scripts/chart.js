@@ -152,7 +152,7 @@ export class HistoryChart {
    */
   #tabulate(series) {
     const { rows } = this.#parts;
-    const visited = [...series.counts.keys()].filter((index) => series.counts[index] > 0).toReversed();
+    const visited = [...series.counts.keys()].filter((index) => series.counts[index] > 0).reverse();
     while (rows.children.length > visited.length) rows.lastElementChild?.remove();
     while (rows.children.length < visited.length) rows.append(emptyRow());
     visited.forEach((index, position) => {

@@ -7,10 +7,9 @@ import { startPage } from "./page.js";
 import { setUpPresentation } from "./presentation.js";
 import { shareAddress, shareMethod } from "./share.js";
 import * as view from "./view.js";
-import { isVisit, Memory } from "./visitor.js";
+import { isVisit, Memory, navigationType } from "./visitor.js";
 
-const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
-const memory = isVisit(location.search, navigation?.type) ? new Memory(() => localStorage, location.pathname) : null;
+const memory = isVisit(location.search, navigationType(performance)) ? new Memory(() => localStorage, location.pathname) : null;
 void startPage({ view, openHub, memory, window, document, navigator });
 
 const address = location.origin + location.pathname;

@@ -45,5 +45,5 @@ export function shares(counts) {
   const sum = entries.reduce((subtotal, [, count]) => subtotal + count, 0);
   return entries
     .map(([label, count]) => ({ label, count, ratio: count / sum }))
-    .toSorted((a, b) => b.count - a.count || a.label.localeCompare(b.label));
+    .sort((a, b) => b.count - a.count || a.label.localeCompare(b.label));
 }

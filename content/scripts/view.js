@@ -121,8 +121,9 @@ export function showAddress(address, code) {
 
 /** @param {number} more visits since the last update */
 function celebrate(more) {
-  find(".ripple").animate({ scale: [0.3, 3.5], opacity: [0.6, 0] }, RIPPLE);
+  find(".ripple").animate({ transform: ["scale(0.3)", "scale(3.5)"], opacity: [0.6, 0] }, RIPPLE);
   if (more === 0) return;
   write(gain, `+${formatCount(more)}`);
-  gain.animate({ opacity: [0, 1, 1, 0], translate: ["0 0.3em", "0 0", "0 0", "0 -0.3em"] }, RIPPLE);
+  const transform = ["0.3em", "0", "0", "-0.3em"].map((y) => `translateY(${y})`);
+  gain.animate({ opacity: [0, 1, 1, 0], transform }, RIPPLE);
 }

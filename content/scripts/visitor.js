@@ -4,16 +4,29 @@
 import { isPresented } from "./presentation.js";
 
 const WORD = "counted";
+const TYPE_BACK_FORWARD = 2; // of the older interface PerformanceNavigation
 
 /**
  * Whether a load of the page is a visit. A presentation that is opened as such is a wall, and no visitor. A page to which
  * the browser goes back or forward was loaded before.
  *
  * @param {string} search of the page's URL
- * @param {string | undefined} navigationType of PerformanceNavigationTiming
+ * @param {string | undefined} type of the navigation
  */
-export function isVisit(search, navigationType) {
-  return !isPresented(search) && navigationType !== "back_forward";
+export function isVisit(search, type) {
+  return !isPresented(search) && type !== "back_forward";
+}
+
+/**
+ * How the browser came to the page: "navigate", "reload", "back_forward" or "prerender".
+ *
+ * @param {Pick<Performance, "getEntriesByType"> & { navigation?: { type: number } }} performance
+ * @returns {string | undefined}
+ */
+export function navigationType(performance) {
+  const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  if (entry) return entry.type;
+  return performance.navigation?.type === TYPE_BACK_FORWARD ? "back_forward" : undefined; // Safari before 15
 }
 
 /** Remembers that a visit of this browser was counted. Several rooms share one origin, so each folder has an entry. */

@@ -68,7 +68,7 @@ export function parseStats(body, now = Date.now()) {
     .filter(([name]) => DIMENSION.test(name))
     .map(([name, map]) => [name, parseCounts(map, name)]);
   const counts = Object.fromEntries(maps);
-  for (const name of ["byOS", "byBrowser"]) check(Object.hasOwn(counts, name), name);
+  for (const name of ["byOS", "byBrowser"]) check(counts[name] !== undefined, name);
   for (const map of Object.values(counts)) {
     const sum = Object.values(map).reduce((subtotal, count) => subtotal + count, 0);
     check(total <= Math.max(sum, 1) * CONTRADICTION && sum <= total * CONTRADICTION, "totalNumber");

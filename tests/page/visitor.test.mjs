@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isVisit, Memory } from "../../content/scripts/visitor.js";
+import { isVisit, Memory, navigationType } from "../../content/scripts/visitor.js";
 
 const storageOf = (map) => ({ getItem: (key) => map.get(key) ?? null, setItem: (key, value) => map.set(key, value) });
 const forbidden = () => {
@@ -22,6 +22,19 @@ for (const search of ["?present", "?present=", "?campaign=poster&present"]) {
 }
 
 test("another parameter makes no wall", () => assert.equal(isVisit("?presents&a=present", "navigate"), true));
+
+test("the browser reports how it came to the page", () => {
+  const performance = (entries, type) => ({ getEntriesByType: () => entries, navigation: { type } });
+  assert.equal(navigationType(performance([{ type: "reload" }], 1)), "reload");
+  assert.equal(navigationType(performance([{ type: "back_forward" }], 2)), "back_forward");
+});
+
+test("Safari 14 reports Back and Forward by a number", () => {
+  const performance = (type) => ({ getEntriesByType: () => [], navigation: { type } });
+  assert.equal(navigationType(performance(2)), "back_forward");
+  for (const type of [0, 1, 255]) assert.equal(navigationType(performance(type)), undefined);
+  assert.equal(navigationType({ getEntriesByType: () => [] }), undefined);
+});
 
 test("a visitor returns to each folder separately", () => {
   const map = new Map();
