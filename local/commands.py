@@ -29,6 +29,7 @@ from local.processes.child import Child
 from local.processes.program import main_program
 from local.progress import StepFailed, step
 from local.publishing import azure, dependencies, package
+from local.publishing.content import read_folder
 from local.publishing.publisher import assets
 from signin.website.blobs import MB
 from signin.website.representation import DEFAULT_MAX_FILE_MB
@@ -101,6 +102,7 @@ def run(ports: Ports, workers: int, *, fresh: bool) -> None:
             stack.callback(host.stop)
             (url,) = host.wait_until_ready()
         print(f"Ready: {url}/", flush=True)
+        _report_hidden_folders()
         _supervise(running, ended)
     print("\nStopped.", flush=True)
 
@@ -162,6 +164,8 @@ def publish(blob_url: str | None, site: str) -> None:
     with step("Content") as note:
         changed = azure.publish(blob_url, site, note if sys.stdout.isatty() else print)
     _report(changed)
+    for line in read_folder(REPOSITORY / "content").refused:
+        print(line)
 
 
 def build_package(output: Path, python: str | None) -> None:
@@ -192,9 +196,11 @@ def _ports(options: argparse.Namespace) -> Ports:
 def _supervise(running: Services, ended: queue.SimpleQueue[Child]) -> None:
     """Publish changes of `content/` until stopped. A change that cannot be bundled is reported and skipped.
 
-    Reports it once if Azurite cannot save its data. Raises StepFailed when one of the servers ends.
+    Reports each file that cannot be published, and once if Azurite cannot save its data. Raises StepFailed when one of
+    the servers ends.
     """
     reported: str | None = None
+    refused: Sequence[str] = ()
     with suppress(KeyboardInterrupt):
         while True:
             try:
@@ -202,6 +208,10 @@ def _supervise(running: Services, ended: queue.SimpleQueue[Child]) -> None:
                 raise StepFailed(f"{child.name} has ended, so everything is stopped. Its last output is above.")
             except queue.Empty:
                 pass
+            refused, before = running.publisher.refused, refused
+            for line in refused:
+                if line not in before:
+                    print(line, flush=True)
             if (save_error := running.data.save_error()) != reported:
                 reported = save_error
                 print(save_error or "The latest visits are saved again.", flush=True)
@@ -222,6 +232,16 @@ def _report(changed: Sequence[str]) -> None:
         path = REPOSITORY / "content" / name
         if path.is_file() and path.stat().st_size > DEFAULT_MAX_FILE_MB * MB:
             print(f"  It is served in parts only, unless the app's setting MaxFileMB is above {DEFAULT_MAX_FILE_MB}.")
+
+
+def _report_hidden_folders() -> None:
+    """Print the folders of `content/` that a room of the app hides."""
+    from signin.settings import SettingsError, rooms_from
+
+    with suppress(SettingsError):  # the app has logged it
+        for room in rooms_from(os.environ):
+            if room and (REPOSITORY / "content" / room).is_dir():
+                print(f"content/{room}/ cannot be reached: the setting Rooms has a room of this name.", flush=True)
 
 
 def _bypass_proxy() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local import REPOSITORY
 from local.publishing.dependencies import FOLDER, installed
+from signin.website.names import is_hidden
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can store
 _UNIX, _FILE = 3, 0o100644 << 16  # a regular file with read permission for all
@@ -18,7 +19,7 @@ def files() -> Iterator[Path]:
     yield from sorted(
         [
             *(REPOSITORY / name for name in ("function_app.py", "host.json", "requirements.txt")),
-            *(REPOSITORY / "signin").rglob("*.py"),
+            *(path for path in (REPOSITORY / "signin").rglob("*.py") if not is_hidden(name_of(path))),
         ],
         key=name_of,
     )

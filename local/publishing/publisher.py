@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from azure.storage.blob import ContainerClient, ContentSettings, LinearRetry, Pu
 from local import REPOSITORY
 from local.progress import StepFailed
 from local.publishing.bundle import FOLDER, bundle, sources
+from local.publishing.content import Content, read_folder
+from signin.website.media_types import media_type
 from signin.website.site import CONTAINER
 
 _SOURCES = ("scripts", "styles")  # folders of files that are published in bundles only
@@ -36,20 +37,18 @@ class Asset:
     @property
     def content_type(self) -> str:
         """The media type, with a charset for text; the same on every machine."""
-        suffix = Path(self.name).suffix
-        return _TYPES.get(suffix) or mimetypes.guess_type(self.name)[0] or "application/octet-stream"
+        return media_type(self.name)
 
 
 def assets(site: str = "") -> list[Asset]:
     """All files to publish. Pages come last, so that the files they load are there before them.
 
     `site` is the app's public address, without a trailing slash: social networks load a page's picture from an absolute
-    address only. Raises StepFailed if a script or a style sheet cannot be bundled.
+    address only. Raises StepFailed if a script or a style sheet cannot be bundled, or a page is not in UTF-8.
     """
-    content = REPOSITORY / "content"
-    files = {path.relative_to(content).as_posix(): path for path in _files(content)}
-    pages = {name: files.pop(name).read_text(encoding="utf-8") for name in list(files) if name.endswith(".html")}
-    bundles = bundle(content, set().union(*map(sources, pages.values())))
+    files = dict(_content().files)
+    pages = {name: _text(name, files.pop(name)) for name in list(files) if name.endswith(".html")}
+    bundles = bundle(REPOSITORY / "content", set().union(*map(sources, pages.values())))
     return [
         *(Asset(name, data, _IMMUTABLE) for name, data in bundles.files.items()),
         *(
@@ -62,7 +61,10 @@ def assets(site: str = "") -> list[Asset]:
 
 
 class Publisher:
-    """Keeps the container equal to the files in `content/`."""
+    """Keeps the container equal to the files in `content/`.
+
+    `refused` has one line for each file that could not be published the last time.
+    """
 
     def __init__(self, storage: str, site: str = "", credential: TokenCredential | None = None) -> None:
         """Create the container if it does not exist. `site`: see `assets`.
@@ -80,6 +82,7 @@ class Publisher:
             public_access = None
         self._published: dict[str, bytes] = {}  # blob name: MD5 of its content
         self._seen: object = None
+        self.refused: Sequence[str] = ()
         try:  # first, since the right to publish does not include the right to create containers
             for blob in self._container.list_blobs():
                 self._published[blob.name] = bytes(blob.content_settings.content_md5 or b"")
@@ -95,8 +98,10 @@ class Publisher:
 
         Makes no request if no file has changed. Raises StepFailed, once, for a change that cannot be bundled.
         """
-        if (state := _state()) == self._seen:
+        content = _content()
+        if (state := _state(content)) == self._seen:
             return []
+        self.refused = content.refused
         try:
             changed = self._synchronize()
         except StepFailed:
@@ -137,31 +142,23 @@ class Publisher:
         self._container.upload_blob(asset.name, asset.data, overwrite=True, content_settings=settings)
 
 
-def _files(content: Path) -> Iterator[Path]:
-    """All files but hidden ones, which belong to editors and file managers."""
-    return (path for path in sorted(content.rglob("[!.]*")) if path.is_file())
+def _content() -> Content:
+    return read_folder(REPOSITORY / "content")
 
 
-def _state() -> object:
-    """A value that changes whenever a file is saved."""
-    return [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(REPOSITORY / "content")]
+def _state(content: Content) -> object:
+    """A value that changes whenever a file is saved or its permissions change."""
+    files = [(path, path.stat()) for path in content.files.values()]
+    return content.refused, [(path, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size) for path, stat in files]
+
+
+def _text(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StepFailed(f"{name} is not in UTF-8, so the page stays as it was published. Save it as UTF-8.") from error
 
 
 def _with_site(site: str, page: str) -> str:
     """Make the address of a page's picture for social networks absolute."""
     return re.sub(r'(?<="og:image" content=")(?=/)', site, page)
-
-
-# The results of mimetypes differ from machine to machine, and have no charset.
-_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-    ".webmanifest": "application/manifest+json",
-    ".woff2": "font/woff2",
-}

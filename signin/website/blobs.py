@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import mimetypes
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import urllib3
 from signin.identity.credential import IdentityError
 from signin.network.failures import no_response_reason
 from signin.network.sessions import session
+from signin.website.media_types import DEFAULT_TYPE, media_type, with_charset
 from signin.website.names import links
 
 MB = 1024 * 1024  # bytes
@@ -44,8 +44,6 @@ _MISSING = {  # by error code
 _OTHER_MISSING = "does not exist, or the container is private: publish the content, or set BlobHost__credential"
 
 _KEPT_HEADERS = ("Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Last-Modified")
-_DEFAULT_TYPE = "application/octet-stream"  # which Blob Storage gives to a blob uploaded without a type
-_WITH_CHARSET = re.compile(r"text/[^;]+|[^;]+/javascript")
 _LINKING = re.compile(r"text/(html|css|javascript)\b|application/(javascript|xhtml\+xml)\b")
 _COMPRESSIBLE = re.compile(r"text/|font/[ot]tf|[^;]+[/+](javascript|json|xml|wasm)\b")
 _MIN_COMPRESSED = 1024  # bytes; a smaller body fits into one packet without compression
@@ -182,7 +180,7 @@ def _is_not_found(response: requests.Response) -> bool:
 
 def _blob(name: str, response: requests.Response, body: bytes | None) -> Blob:
     headers = {header: response.headers[header] for header in _KEPT_HEADERS if header in response.headers}
-    headers["Content-Type"] = _content_type(name, response.headers.get("Content-Type", _DEFAULT_TYPE))
+    headers["Content-Type"] = _content_type(name, response.headers.get("Content-Type", DEFAULT_TYPE))
     immutable = "public, max-age=31536000, immutable"
     headers.setdefault("Cache-Control", immutable if _HASHED_NAME.fullmatch(name) else "no-cache")
     etag = response.headers.get("ETag", "")
@@ -197,10 +195,9 @@ def _blob(name: str, response: requests.Response, body: bytes | None) -> Blob:
 
 
 def _content_type(name: str, content_type: str) -> str:
-    """The blob's own type, or one guessed from its name if it was uploaded without; with a charset if it is text."""
-    if content_type == _DEFAULT_TYPE:
-        content_type = mimetypes.guess_type(name)[0] or _DEFAULT_TYPE
-    return f"{content_type}; charset=utf-8" if _WITH_CHARSET.fullmatch(content_type) else content_type
+    """The blob's own type, or that of its name if it was uploaded without one; with a charset if it is text."""
+    # Blob Storage gives DEFAULT_TYPE to a blob that is uploaded without a type.
+    return media_type(name) if content_type == DEFAULT_TYPE else with_charset(content_type)
 
 
 def gzipped(headers: Mapping[str, str], body: bytes) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The names of blobs: which are valid, and which belong to the website as far as this process knows."""
+"""The names of blobs: which are valid or hidden, and which belong to the website as far as this process knows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ MAX_KNOWN_NAMES = 10_000
 MAX_LINKS = 1000  # of one page, style sheet or script
 
 _MAX_NAME_LENGTH = 1024  # characters, the limit of Blob Storage
+# A "%" that could be decoded again: also as UTF-16, which old servers of Microsoft decode (%u002e).
+_ENCODED = re.compile("%([0-9a-f]{2}|u)", re.IGNORECASE)
+_WELL_KNOWN = ".well-known"  # RFC 8615: what other programs look for, such as security.txt
+_OF_FILE_MANAGERS = ("desktop.ini", "thumbs.db")  # of Windows, in lower case; those of other systems begin with a dot
 _LINK = re.compile(
     r"""
     (?: \b(?:href|src|poster)\s*=\s*["']?  # HTML
@@ -29,14 +33,30 @@ _LINK = re.compile(
 def is_blob_name(name: str) -> bool:
     """Whether the name can only mean a blob in the container, however it is decoded or normalised on the way there.
 
-    Names arrive here percent-decoded once. A remaining "%" could be decoded again; a dot segment or a backslash could
-    lead out of the container.
+    Names arrive here percent-decoded once. A remaining "%" before two hexadecimal digits could be decoded again; a dot
+    segment or a backslash could lead out of the container. The app serves no blob whose name is hidden.
     """
     return (
         len(name) <= _MAX_NAME_LENGTH
         and name.isprintable()
-        and not any(character in name for character in "%\\?#")
+        and not any(character in name for character in "\\?#")
+        and not _ENCODED.search(name)
         and all(segment.strip(".") for segment in name.split("/"))
+        and not is_hidden(name)
+    )
+
+
+def is_hidden(name: str) -> bool:
+    """Whether the name is that of a file of an editor, a file manager or a version control system, at any depth.
+
+    Such files can contain secrets, as `.git/config` and `.env` do.
+    """
+    *_, last = segments = name.split("/")
+    return (
+        any(segment.startswith(".") and segment != _WELL_KNOWN for segment in segments)
+        or last.lower() in _OF_FILE_MANAGERS
+        or last.endswith("~")  # the previous version of a file, by most editors
+        or (last.startswith("#") and last.endswith("#"))  # an unsaved file of Emacs
     )
 
 

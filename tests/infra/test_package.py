@@ -52,6 +52,8 @@ LEFT_BEHIND = [
     *("node_modules/azurite/package.json", "__pycache__/x.pyc", "signin/__pycache__/x.pyc"),
     *("signin/live/__pycache__/x.pyc", "realtime-signin_env/pyvenv.cfg", ".DS_Store", "signin/.DS_Store"),
 ]
+# Hidden files within the app's package, as editors write them.
+HIDDEN = ["signin/.idea/workspace.xml", "signin/live/.ipynb_checkpoints/hub-checkpoint.py", "signin/.#app.py"]
 
 
 def lines(name: str) -> list[str]:
@@ -117,9 +119,19 @@ def test_folder_of_signin_is_deployed_whatever_its_name(
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("name", LEFT_BEHIND)
+@pytest.mark.parametrize("name", [*LEFT_BEHIND, *HIDDEN])
 def test_leftovers_of_work_are_not_deployed(reader: Callable[[str], Ignores], name: str) -> None:
     assert reader(".funcignore")(name)
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_package_has_no_hidden_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for path in ("signin/app.py", name):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    monkeypatch.setattr(package, "REPOSITORY", tmp_path)
+    names = [path.relative_to(tmp_path).as_posix() for path in package.files()]
+    assert names == ["function_app.py", "host.json", "requirements.txt", "signin/app.py"]
 
 
 @pytest.mark.parametrize("name", LEFT_BEHIND)

@@ -33,6 +33,28 @@ def upload(site: Site, name: str, data: bytes, content_type: str = "text/html; c
         blob.upload_blob(data, overwrite=True, content_settings=ContentSettings(content_type))
 
 
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("100%.txt", "/100%25.txt"),
+        ("a b&c=d;e+f.txt", "/a%20b&c=d;e+f.txt"),
+        ("Café/é.txt", "/Caf%C3%A9/%C3%A9.txt"),
+        ("INDEX.html", "/INDEX.html"),
+        (".well-known/security.txt", "/.well-known/security.txt"),
+    ],
+)
+def test_unusual_name_is_served(site: Site, name: str, target: str) -> None:
+    upload(site, name, b"found")
+    reply = site.request(target)
+    assert (reply.status, reply.body) == (200, b"found")
+
+
+@pytest.mark.parametrize("name", [".git/config", "a/.env", "index.html~"])
+def test_hidden_file_of_another_program_is_not_served(site: Site, name: str) -> None:
+    upload(site, name, b"secret")
+    assert site.request(f"/{name}").status == 404
+
+
 @pytest.fixture
 def down(site: Site) -> Iterator[None]:
     """Blob Storage responds to every request with 503."""

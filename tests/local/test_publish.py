@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from azure.storage.blob import BlobClient
 
 from local import REPOSITORY
 from local.emulators.azurite import Account
@@ -149,6 +150,12 @@ def test_bundling_error_leaves_published_content(
     publisher.publish()
 
 
+def test_page_in_another_encoding_is_one_line(content: Path) -> None:
+    (content / "404.html").write_bytes("<p>Café".encode("latin-1"))
+    with pytest.raises(StepFailed, match=r"^404\.html is not in UTF-8, .*\.$"):
+        assets()
+
+
 def test_removed_files_are_deleted(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
     (content / "robots.txt").unlink()
@@ -169,7 +176,27 @@ def test_restarted_publisher_publishes_only_changes(publisher: Publisher, accoun
 def test_hidden_files_are_not_published(publisher: Publisher, content: Path) -> None:
     (content / ".DS_Store").write_bytes(b"")
     (content / "images" / ".favicon.svg.swp").write_bytes(b"")
+    (content / ".idea").mkdir()
+    (content / ".idea" / "workspace.xml").write_bytes(b"")
     assert [name for name in publisher.publish() if "/." in f"/{name}"] == []
+
+
+def test_file_that_cannot_be_published_is_reported(publisher: Publisher, content: Path) -> None:
+    publisher.publish()
+    assert publisher.refused == []
+    (content / "a#b.txt").write_text("text")
+    assert publisher.publish() == []
+    assert publisher.refused == ["a#b.txt is not published: the app serves no name with '#'."]
+
+
+def test_hidden_file_that_was_published_is_deleted(publisher: Publisher, account: Account) -> None:
+    """An earlier version, or another program, has published it."""
+    with BlobClient.from_connection_string(account.connection_string, CONTAINER, ".idea/workspace.xml") as blob:
+        blob.upload_blob(b"secret")
+    assert read(account, ".idea/workspace.xml").status_code == 200
+    with closing(Publisher(account.connection_string)) as restarted:
+        assert ".idea/workspace.xml" in restarted.publish()
+    assert read(account, ".idea/workspace.xml").status_code == 404
 
 
 def test_app_serves_all_asset_names() -> None:

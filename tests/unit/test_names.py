@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from signin.website.names import MAX_KNOWN_NAMES, MAX_LINKS, KnownNames, links
+from signin.website.names import MAX_KNOWN_NAMES, MAX_LINKS, KnownNames, is_hidden, links
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,25 @@ def test_number_of_links_is_bounded() -> None:
     text = "".join(f'<a href="{number}.html"><a href="{number}.html">' for number in range(2 * MAX_LINKS))
     found = links("index.html", text)
     assert len(found) == len(set(found)) == MAX_LINKS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".env", ".idea/workspace.xml", "a/.git/config", "a/b/.DS_Store", "._photo.jpg", "images/.favicon.svg.swp"),
+        *("Thumbs.db", "a/desktop.ini", "a/Desktop.ini", "index.html~", "a/#index.html#", ".#index.html"),
+        *(".well-known/.git/config", ".well-known.txt"),
+    ],
+)
+def test_files_of_tools_are_hidden(name: str) -> None:
+    assert is_hidden(name)
+
+
+@pytest.mark.parametrize(
+    "name", [".well-known/security.txt", "a.b/c.d", "~user/index.html", "a~b", "thumbs.db/index.html"]
+)
+def test_files_of_websites_are_not_hidden(name: str) -> None:
+    assert not is_hidden(name)
 
 
 def test_homepage_and_404_page_are_always_known() -> None:
