@@ -100,46 +100,39 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read and validate all settings. Raises one SettingsError that names every problem."""
-        problems: list[str] = []
+        problems: dict[str, None] = {}  # in order; one may be met twice
 
-        def read(setting: Callable[[], T]) -> T | None:
+        def read(setting: Callable[[], T]) -> Callable[[], T]:
+            """A function that returns the setting. It may be called while there are no problems."""
             try:
-                return setting()
+                value = setting()
             except SettingsError as error:
-                problems.append(str(error))
-                return None
+                problems[str(error)] = None
+                return setting
+            return lambda: value
 
         table = read(lambda: TableSettings.from_environment(environment))
         blob_url = read(lambda: _read(environment, "BlobHost", _blob_url))
         blob_identity = read(lambda: _identity(environment, "BlobHost"))
+        read(lambda: _check_confidential("BlobHost", blob_url(), blob_identity()))
         signalr = read(lambda: _read(environment, "AzureSignalRConnectionString", ConnectionString.parse))
         broadcast_interval = read(lambda: _read(environment, "BroadcastIntervalSeconds", _seconds, default="1"))
         maximum_broadcasts = read(lambda: _read_optional(environment, "MaximumBroadcastsPerDay", _broadcasts))
         policy = read(lambda: _read_optional(environment, "ContentSecurityPolicy", _policy))
         max_file_mb = read(lambda: _read(environment, "MaxFileMB", _megabytes, default=str(DEFAULT_MAX_FILE_MB)))
         rooms = read(lambda: rooms_from(environment))
-        if blob_identity is not None and blob_url is not None and not is_https_or_loopback(blob_url):
-            problems.append("BlobHost is malformed: an identity's tokens are sent by https only")
-        if (
-            problems
-            or table is None
-            or blob_url is None
-            or signalr is None
-            or broadcast_interval is None
-            or max_file_mb is None
-            or rooms is None
-        ):
+        if problems:
             raise SettingsError("; ".join(problems))
         return cls(
-            table,
-            blob_url,
-            blob_identity,
-            signalr,
-            broadcast_interval,
-            maximum_broadcasts,
-            policy,
-            max_file_mb,
-            rooms,
+            table(),
+            blob_url(),
+            blob_identity(),
+            signalr(),
+            broadcast_interval(),
+            maximum_broadcasts(),
+            policy(),
+            max_file_mb(),
+            rooms(),
         )
 
 
@@ -181,6 +174,11 @@ def _identity(environment: Mapping[str, str], name: str) -> Identity | None:
     if not credential and not client_id:
         return None
     return Identity(is_managed=bool(credential), client_id=client_id or None)
+
+
+def _check_confidential(name: str, url: str, identity: Identity | None) -> None:
+    if identity is not None and not is_https_or_loopback(url):
+        raise SettingsError(f"{name} is malformed: an identity's tokens are sent by https only")
 
 
 def _table_connection_string(text: str) -> str:

@@ -261,6 +261,13 @@ def test_identity_requires_https_blob_host() -> None:
         Settings.from_environment(COMPLETE | settings)
 
 
+def test_problem_of_a_setting_is_named_once() -> None:
+    settings = COMPLETE | {"BlobHost": "ftp://x", "BlobHost__credential": "x"}
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environment(settings)
+    assert [text.split(" is ")[0] for text in str(raised.value).split("; ")] == ["BlobHost", "BlobHost__credential"]
+
+
 def test_documented_policy_is_accepted() -> None:
     text = (REPOSITORY / "docs/from-the-csharp-sample.md").read_text(encoding="utf-8")
     (policy,) = re.findall(r"^ *(default-src .*)$", text, re.MULTILINE)
