@@ -27,16 +27,20 @@ FOLDERS = {"": "", "api_": "api/", "room_": "{room}/", "api_room_": "api/{room}/
 CounterHandler = Callable[[func.HttpRequest, RoomCounter], Awaitable[func.HttpResponse]]
 
 
-def route(path: str, *methods: str) -> Callable[[CounterHandler], Handler]:
-    """Serve a handler at `/path` and `/api/path`, and in the folder of each room, as functions of its name."""
+def route(path: str, *methods: str, is_shared: bool = False) -> Callable[[CounterHandler], Handler]:
+    """Serve a handler at `/path` and `/api/path`, and in the folder of each room, as functions of its name.
+
+    `is_shared`: pages of the allowed origins may read its responses.
+    """
 
     def register(handler: CounterHandler) -> Handler:
         @responses.errors_as_responses
         async def serve(req: func.HttpRequest) -> func.HttpResponse:
-            room = req.route_params.get("room", "")
-            if room not in current_app().rooms:
+            app, room = current_app(), req.route_params.get("room", "")
+            if room not in app.rooms:
                 return await content(unquote(req.url.partition("?")[0].split("/", 3)[-1]), req)
-            return await handler(req, current_app().counter(room))
+            answer = handler(req, app.counter(room))
+            return await (responses.readable_by(app.allowed_origins, req, answer) if is_shared else answer)
 
         for prefix, folder in FOLDERS.items():
             app.function_name(f"{prefix}{handler.__name__}")(app.route(f"{folder}{path}", methods=methods)(serve))
@@ -46,7 +50,7 @@ def route(path: str, *methods: str) -> Callable[[CounterHandler], Handler]:
     return register
 
 
-@route("signin", "GET", "POST")
+@route("signin", "GET", "POST", is_shared=True)
 async def signin(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """Count the visit, and return access to the live updates and the statistics."""
     key, is_repeated = req.params.get("visit"), req.params.get("repeated") == "1"
@@ -54,13 +58,13 @@ async def signin(req: func.HttpRequest, counter: RoomCounter) -> func.HttpRespon
     return responses.sign_in(await counter.sign_in(request, key, is_repeated=is_repeated))
 
 
-@route("negotiate", "POST")
+@route("negotiate", "POST", is_shared=True)
 async def negotiate(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """Return access to the live updates to a client that connects again; counts nothing."""
     return responses.negotiation(await counter.negotiate())
 
 
-@route("stats", "GET", "HEAD")
+@route("stats", "GET", "HEAD", is_shared=True)
 async def stats(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """The statistics; counts nothing."""
     return responses.statistics(await counter.statistics(), counter.now())

@@ -57,7 +57,7 @@ param signalRSku string = 'Free_F1'
 @allowed([1, 2, 5, 10, 20, 50, 100])
 param signalRUnits int = 1
 
-@description('Origins, besides the app itself, of pages that may connect to SignalR, e.g. https://www.example.com.')
+@description('Origins of other pages that may show the count, as browsers send them, e.g. https://www.example.com; * alone for all.')
 param allowedOrigins array = []
 
 @description('Redundancy of visits and content: three copies in one data centre, or in three zones.')
@@ -201,7 +201,7 @@ module signalR 'signalr.bicep' = {
     tags: tags
     sku: signalRSku
     units: signalRUnits
-    allowedOrigins: union([app.outputs.url], allowedOrigins)
+    allowedOrigins: contains(allowedOrigins, '*') ? ['*'] : union([app.outputs.url], allowedOrigins)
     appPrincipalId: identity.outputs.principalId
   }
 }
@@ -227,6 +227,7 @@ module settings 'settings.bicep' = {
       MaxFileMB: maxFileMB
       Title: title
       Rooms: rooms
+      AllowedOrigins: join(allowedOrigins, ' ')
       // Settings of the Functions host. It needs the name of its account besides the URL: at its start some of its parts
       // look for the name only (Azure/azure-functions-host #11782, #11787).
       AzureWebJobsStorage__accountName: hostStorage.outputs.name

@@ -37,7 +37,10 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self.rooms = settings.rooms
         self.broadcast_interval = settings.broadcast_interval
-        self.page_headers = page_headers(settings.signalr.client_endpoint, settings.content_security_policy)
+        self.allowed_origins = settings.allowed_origins
+        self.page_headers = page_headers(
+            settings.signalr.client_endpoint, settings.content_security_policy, settings.allowed_origins
+        )
         self._settings = settings
         self._table = settings.table.connect()
         identity = settings.signalr.identity

@@ -60,6 +60,7 @@ class RoomCounter:
         """`table` is the counter's own view of the table. `check_content` is a check of `/health`."""
         self._table = table
         self._hub = hub
+        self._allowed_origins = settings.allowed_origins
         self._shards = Shards(table, settings.broadcast_interval)
         pace = Pace(settings.broadcast_interval, settings.maximum_broadcasts, table.now)
         self.broadcaster = Broadcaster(hub, self._shards, BroadcastLease(table), pace, metrics)
@@ -86,7 +87,7 @@ class RoomCounter:
 
         Raises NotAcknowledged or InvalidIdempotencyKey; for a request that is no visit StorageError.
         """
-        visit = Visit.from_request(request, idempotency_key, at=self.now())
+        visit = Visit.from_request(request, idempotency_key, self._allowed_origins, at=self.now())
         if visit is None:
             granted = await self._access_in_time(self._hub.client_access())
             return SignIn(granted, await self.statistics(), self.now(), is_counted=False)

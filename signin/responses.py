@@ -18,12 +18,13 @@ from signin.counting.errors import StorageError
 from signin.live.hub import ClientAccess, SignalRError
 from signin.settings import SettingsError
 from signin.telemetry.console import request_scope
+from signin.visits.origins import Origins
 from signin.visits.statistics import Statistics
 from signin.visits.visit import InvalidIdempotencyKey
 from signin.website.badge import badge as draw
 from signin.website.blobs import ContentUnavailable
 from signin.website.representation import Page
-from signin.website.security import NO_SNIFFING, STRICT_TRANSPORT
+from signin.website.security import NO_SNIFFING, STRICT_TRANSPORT, cors_headers
 
 logger = logging.getLogger(__name__)
 
@@ -122,15 +123,28 @@ def errors_as_responses(handler: Handler) -> Handler:
     @functools.wraps(handler)
     async def respond(req: func.HttpRequest) -> func.HttpResponse:
         with request_scope():
-            try:
-                response = await handler(req)
-            except Exception as problem:
-                response = error(problem)
+            response = await _outcome(handler(req))
         if response.status_code not in (204, 304):  # without it the host sends the body in chunks
             response.headers.setdefault("Content-Length", str(len(response.get_body())))
         return response
 
     return respond
+
+
+async def readable_by(
+    allowed_origins: Origins, req: func.HttpRequest, answer: Awaitable[func.HttpResponse]
+) -> func.HttpResponse:
+    """The answer to a request, also an expected error, as a response that pages of the allowed origins may read."""
+    response = await _outcome(answer)
+    response.headers.update(cors_headers(req.headers.get("origin", ""), allowed_origins))
+    return response
+
+
+async def _outcome(answer: Awaitable[func.HttpResponse]) -> func.HttpResponse:
+    try:
+        return await answer
+    except Exception as problem:
+        return error(problem)
 
 
 def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:

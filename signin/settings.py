@@ -13,6 +13,7 @@ from signin.identity.credential import Credential, Identity, is_https_or_loopbac
 from signin.live.connection_string import ConnectionString
 from signin.live.lease import LONGEST_INTERVAL
 from signin.live.pace import FEWEST_A_DAY, MOST_A_DAY
+from signin.visits.origins import NO_ORIGINS, Origins
 from signin.website.blobs import MAX_BUFFERED, MB
 from signin.website.representation import DEFAULT_MAX_FILE_MB
 from signin.website.security import is_policy
@@ -84,7 +85,8 @@ class Settings:
     `blob_url` is a base url without a trailing slash. `blob_identity` is None for anonymous access.
     `broadcast_interval` is in seconds. `maximum_broadcasts` is for a day; None if there is no limit.
     `content_security_policy` is None for the app's own policy and "" for none. A file of more than `max_file_mb` MB is
-    served in parts only. `rooms` has the rooms by name, and the default counter as "".
+    served in parts only. `allowed_origins` are those of other websites whose pages may show the count. `rooms` has the
+    rooms by name, and the default counter as "".
     """
 
     table: TableSettings
@@ -95,6 +97,7 @@ class Settings:
     maximum_broadcasts: int | None
     content_security_policy: str | None
     max_file_mb: int
+    allowed_origins: Origins
     rooms: Mapping[str, Room]
 
     @classmethod
@@ -120,6 +123,7 @@ class Settings:
         maximum_broadcasts = read(lambda: _read_optional(environment, "MaximumBroadcastsPerDay", _broadcasts))
         policy = read(lambda: _read_optional(environment, "ContentSecurityPolicy", _policy))
         max_file_mb = read(lambda: _read(environment, "MaxFileMB", _megabytes, default=str(DEFAULT_MAX_FILE_MB)))
+        allowed_origins = read(lambda: _read_optional(environment, "AllowedOrigins", Origins.parse) or NO_ORIGINS)
         rooms = read(lambda: rooms_from(environment))
         if problems:
             raise SettingsError("; ".join(problems))
@@ -132,6 +136,7 @@ class Settings:
             maximum_broadcasts(),
             policy(),
             max_file_mb(),
+            allowed_origins(),
             rooms(),
         )
 

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from signin.visits.dimensions import SignInRequest
+from signin.visits.origins import NO_ORIGINS, Origins
 
 # Headers by which a browser marks a request that it sends ahead of time, and how their values begin. The last three are
 # old names: of Chromium and Safari, of Firefox, and of Safari's previews ("Top Sites").
 _AHEAD_OF_TIME = {"sec-purpose": "prefetch", "purpose": "prefetch", "x-moz": "prefetch", "x-purpose": "preview"}
 
-# Fetch Metadata (https://www.w3.org/TR/fetch-metadata/): what the headers of a request contain that a script of the
-# app's own page sends by `fetch` or XMLHttpRequest. No script can set or change these headers. Browsers send them by
-# HTTPS and on localhost only; Safari does since version 16.4.
-_OF_OWN_SCRIPTS = {
-    "sec-fetch-site": {"same-origin"},
-    "sec-fetch-mode": {"cors", "same-origin"},
-    "sec-fetch-dest": {"empty"},
-}
 
-
-def is_visit(request: SignInRequest) -> bool:
+def is_visit(request: SignInRequest, allowed_origins: Origins = NO_ORIGINS) -> bool:
     """Whether a request counts. It does unless its headers show one of three reasons against it.
 
     - A bot that names itself sent it.
     - A browser sent it ahead of time: the visitor may never see the page.
-    - A browser sent it, and not for a script of the app's own page. Otherwise any website could have its visitors
-      counted here, by a script, an image, a form or a frame, and an address that is typed, followed or reloaded would
-      count without the page.
+    - A browser sent it, and not for a script of the app's own page or of a page of an allowed origin. Otherwise any
+      website could have its visitors counted here, by a script, an image, a form or a frame, and an address that is
+      typed, followed or reloaded would count without the page.
     """
-    return not request.client.is_bot and not _is_ahead_of_time(request) and _is_of_own_script(request)
+    return not request.client.is_bot and not _is_ahead_of_time(request) and _is_of_script(request, allowed_origins)
 
 
 def _is_ahead_of_time(request: SignInRequest) -> bool:
     return any(request.headers.get(name, "").lower().startswith(value) for name, value in _AHEAD_OF_TIME.items())
 
 
-def _is_of_own_script(request: SignInRequest) -> bool:
-    """Whether each header of Fetch Metadata that the request has is one of such a script; other clients have none."""
-    headers = ((request.headers.get(name), accepted) for name, accepted in _OF_OWN_SCRIPTS.items())
-    return all(value is None or value in accepted for value, accepted in headers)
+def _is_of_script(request: SignInRequest, allowed_origins: Origins) -> bool:
+    """Whether a script of the app's own page, or of an allowed origin, sent a request by `fetch` or XMLHttpRequest.
+
+    Fetch Metadata (https://www.w3.org/TR/fetch-metadata/) shows it: no script can set or change these headers. Browsers
+    send all three, by HTTPS and on localhost only; Safari does since version 16.4. Other clients send none, or the mode
+    alone, as Node.js does.
+
+    Without them, an `Origin` of another host proves nothing: behind a front door that changes `Host`, the app's own
+    page has one too, and the visits of its people would be lost.
+    """
+    site, mode, dest = (request.headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest"))
+    if site in ("same-site", "cross-site"):  # such a request has an Origin if its mode is cors
+        return (mode, dest) == ("cors", "empty") and allowed_origins.allows(request.headers.get("origin", ""))
+    return site in (None, "same-origin") and mode in (None, "cors", "same-origin") and dest in (None, "empty")

@@ -10,6 +10,7 @@ from random import getrandbits
 
 from signin.visits.dimensions import SignInRequest, labels_of
 from signin.visits.filter import is_visit
+from signin.visits.origins import NO_ORIGINS, Origins
 
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -47,14 +48,21 @@ class Visit:
         return cls(new_key(at), labels_of(request or SignInRequest()), at, idempotency_key)
 
     @classmethod
-    def from_request(cls, request: SignInRequest, idempotency_key: str | None = None, *, at: datetime) -> Visit | None:
+    def from_request(
+        cls,
+        request: SignInRequest,
+        idempotency_key: str | None = None,
+        allowed_origins: Origins = NO_ORIGINS,
+        *,
+        at: datetime,
+    ) -> Visit | None:
         """The visit of a request at this time, or None if it is not a visit, see `is_visit`.
 
         Raises InvalidIdempotencyKey.
         """
         if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
             raise InvalidIdempotencyKey
-        return cls.now(request, idempotency_key, at=at) if is_visit(request) else None
+        return cls.now(request, idempotency_key, at=at) if is_visit(request, allowed_origins) else None
 
 
 def new_key(at: datetime) -> str:

@@ -13,13 +13,25 @@ from .test_live import (
     test_reload_is_another_visit,
     test_two_pages_show_each_others_visit,
 )
+from .test_other_sites import (
+    other_site,
+    page,
+    recorder,
+    test_page_of_an_allowed_origin_is_counted_by_script_only,
+    test_page_of_another_origin_is_never_counted,
+)
 from .test_outages import test_page_reconnects_and_catches_up
 from .test_people import test_back_and_forward_count_nothing
 from .test_presentation import test_button_presents_the_page_in_full_screen
 
 __all__ = (
+    "other_site",
+    "page",
+    "recorder",
     "test_back_and_forward_count_nothing",
     "test_button_presents_the_page_in_full_screen",
+    "test_page_of_an_allowed_origin_is_counted_by_script_only",
+    "test_page_of_another_origin_is_never_counted",
     "test_page_reconnects_and_catches_up",
     "test_pages_follow_a_burst_to_its_exact_total",
     "test_reload_is_another_visit",

@@ -1,13 +1,17 @@
-"""Other websites cannot have their visitors counted, and neither does an address that is typed count."""
+"""Other websites cannot have their visitors counted unless they are allowed to, and a typed address does not count."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-from local.emulators.azurite import Account
+from local import REPOSITORY
+from local.emulators.azurite import Account, Azurite
+from local.environment.services import settings_for, signalr_emulator
 from tests.support.audit import audit
 from tests.support.proxy import Proxy
 from tests.support.running_host import RunningHost
@@ -45,10 +49,15 @@ HELPERS = """
 class Recorder(Proxy):
     """The app at another port, with the sign-ins that it has answered."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, account: Account) -> None:
         super().__init__(upstream)
+        self._account = account
         self.handler = self._record
         self.sign_ins: list[tuple[Request, Response]] = []
+
+    @property
+    def total(self) -> int:
+        return audit(self._account).statistics.total
 
     def _record(self, request: Request) -> Response:
         response = self.forward(request)
@@ -57,19 +66,37 @@ class Recorder(Proxy):
         return response
 
 
-@pytest.fixture
-def recorder(app: RunningHost) -> Iterator[Recorder]:
-    with Recorder(app.url) as recorder:
-        yield recorder
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def other_site() -> Iterator[WebServer]:
+    """A website of two origins. That of `localhost` is allowed, and that of 127.0.0.1 is not."""
+
     def page(_: object) -> Response:
         return Response(body=b"<!doctype html><title>Elsewhere</title>", headers={"Content-Type": "text/html"})
 
     with WebServer(page) as server:
         yield server
+
+
+def allowed_origin(site: WebServer) -> str:
+    return site.url.replace("127.0.0.1", "localhost")
+
+
+@pytest.fixture(scope="module")
+def recorder(
+    azurite: Azurite, unused_accounts: Iterator[str], content: Account, other_site: WebServer
+) -> Iterator[Recorder]:
+    """One app for all tests here: they compare the totals before and after."""
+    account = azurite.account(next(unused_accounts))
+    account.create_table()
+    with ExitStack() as stack:
+        signalr = signalr_emulator()
+        stack.callback(signalr.stop)
+        (signalr_url,) = signalr.wait_until_ready()
+        settings = settings_for(account, signalr_url) | {"BlobHost": content.blob_url}
+        settings["AllowedOrigins"] = allowed_origin(other_site)
+        host = RunningHost(REPOSITORY, "--port", "0", environment=settings)
+        stack.callback(host.close)
+        yield stack.enter_context(Recorder(host.url, account))
 
 
 @pytest.fixture
@@ -79,41 +106,89 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def attempt(page: Page, way: str, recorder: Recorder) -> Request:
-    """Send a sign-in in one of the ways, and return it as the app got it."""
+def attempt(page: Page, way: str, recorder: Recorder) -> tuple[str, bool]:
+    """Send a sign-in in one of the ways. Returns its Sec-Fetch-Site, and whether the app counts it by its response."""
     before = len(recorder.sign_ins)
     page.evaluate(f"(address) => {{ {HELPERS} {ATTEMPTS[way]}; }}", f"{recorder.url}/signin?number={before}")
     recorder.wait_for(lambda: len(recorder.sign_ins) > before)
     request, response = recorder.sign_ins[before]
     assert response.status == 200, way
-    return request
+    return request.headers["sec-fetch-site"], "recorded" not in json.loads(response.body)
 
 
-@pytest.mark.parametrize(("host", "relation"), [("localhost", "cross-site"), ("127.0.0.1", "same-site")])
+def counted_ways(page: Page, recorder: Recorder, address: str, relation: str) -> list[str]:
+    """The ways in which a page at this address, of this relation to the app, is counted."""
+    before, counted = recorder.total, []
+    for way in ATTEMPTS:
+        page.goto(address)
+        site, is_counted = attempt(page, way, recorder)
+        assert site == relation, way
+        counted += [way] * is_counted
+    assert recorder.total == before + len(counted)
+    return counted
+
+
+SCRIPTS = ["fetch", "fetch by POST", "XMLHttpRequest"]
+
+
+@pytest.mark.parametrize("relation", ["cross-site", "same-site"])
 def test_page_of_another_origin_is_never_counted(
-    account: Account, page: Page, recorder: Recorder, other_site: WebServer, host: str, relation: str
+    page: Page, recorder: Recorder, other_site: WebServer, relation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for way in ATTEMPTS:
-        page.goto(other_site.url.replace("127.0.0.1", host))
-        assert attempt(page, way, recorder).headers["sec-fetch-site"] == relation, way
-    assert audit(account).statistics.total == 0
+    """Of the pages, one is another site than the app, and one is on another port of its host."""
+    host = {"cross-site": "localhost", "same-site": "127.0.0.1"}[relation]
+    monkeypatch.setattr(recorder, "url", recorder.url.replace("127.0.0.1", host))
+    assert counted_ways(page, recorder, other_site.url, relation) == []
 
 
-def test_own_page_is_counted_by_script_only(account: Account, page: Page, recorder: Recorder) -> None:
-    counted = []
-    for way in ATTEMPTS:
-        page.goto(f"{recorder.url}/404.html")
-        before = audit(account).statistics.total
-        attempt(page, way, recorder)
-        if audit(account).statistics.total > before:
-            counted.append(way)
-    assert counted == ["fetch", "fetch by POST", "XMLHttpRequest"]
+def test_page_of_an_allowed_origin_is_counted_by_script_only(
+    page: Page, recorder: Recorder, other_site: WebServer
+) -> None:
+    assert counted_ways(page, recorder, allowed_origin(other_site), "cross-site") == SCRIPTS
 
 
-def test_typed_address_is_answered_and_not_counted(account: Account, page: Page, recorder: Recorder) -> None:
+def test_own_page_is_counted_by_script_only(page: Page, recorder: Recorder) -> None:
+    assert counted_ways(page, recorder, f"{recorder.url}/404.html", "same-origin") == SCRIPTS
+
+
+def test_page_of_an_allowed_origin_reads_responses(page: Page, recorder: Recorder, other_site: WebServer) -> None:
+    """Also that of an error. A request that needs a preflight fails."""
+    read = """async ([address, headers]) => {
+        const response = await fetch(address, { method: "POST", headers }).catch(() => null);
+        return response && [response.status, (await response.json()).recorded ?? "yes"];
+    }"""
+    before = len(recorder.sign_ins)
+    page.goto(allowed_origin(other_site))
+    assert page.evaluate(read, [f"{recorder.url}/signin", {}]) == [200, "yes"]
+    assert page.evaluate(read, [f"{recorder.url}/signin?visit=short", {}]) == [400, "no"]
+    assert page.evaluate(read, [f"{recorder.url}/signin", {"X-Own": "1"}]) is None
+    page.goto(other_site.url)
+    assert page.evaluate(read, [f"{recorder.url}/signin", {}]) is None
+    assert [request.method for request, _ in recorder.sign_ins[before:]] == ["POST", "POST", "OPTIONS", "POST"]
+
+
+def test_only_allowed_origins_show_the_wall_in_a_frame(page: Page, recorder: Recorder, other_site: WebServer) -> None:
+    """It shows the number and counts nothing."""
+    frame = """(src) => new Promise((resolve) => {
+        const frame = Object.assign(document.createElement("iframe"), { src });
+        frame.onload = resolve;
+        document.body.append(frame);
+    }).then(() => {})"""
+    before = recorder.total
+    page.goto(other_site.url)
+    page.evaluate(frame, f"{recorder.url}/?present")
+    assert not page.frame_locator("iframe").get_by_test_id("total").count()
+    page.goto(allowed_origin(other_site))
+    page.evaluate(frame, f"{recorder.url}/?present")
+    expect(page.frame_locator("iframe").get_by_test_id("total")).to_have_attribute("data-value", f"{before}")
+    assert recorder.total == before
+
+
+def test_typed_address_is_answered_and_not_counted(page: Page, recorder: Recorder) -> None:
+    before, total = len(recorder.sign_ins), recorder.total
     response = page.goto(f"{recorder.url}/signin")
     assert response is not None
-    assert response.json()["stats"]["totalNumber"] == 0
+    assert response.json()["stats"]["totalNumber"] == total
     page.reload()
-    assert [request.headers["sec-fetch-site"] for request, _ in recorder.sign_ins] == ["none", "none"]
-    assert audit(account).statistics.total == 0
+    assert [request.headers["sec-fetch-site"] for request, _ in recorder.sign_ins[before:]] == ["none", "none"]
+    assert recorder.total == total

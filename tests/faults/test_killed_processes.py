@@ -46,7 +46,7 @@ from signin.visits.visit import Visit
 from_request = Visit.from_request
 
 
-def with_chosen_key(request, _, at):
+def with_chosen_key(request, _, allowed_origins, at):
     return dataclasses.replace(from_request(request, at=at), key=request.headers["visit-key"])
 
 

@@ -136,8 +136,16 @@ def test_only_pages_of_the_app_and_of_named_origins_connect() -> None:
     assert of_type("Microsoft.SignalRService/signalR")["properties"]["cors"] == {
         "allowedOrigins": Expression("allowedOrigins")
     }
-    assert MAIN.modules["signalR"].params["allowedOrigins"] == "union([app.outputs.url], allowedOrigins)"
+    assert MAIN.modules["signalR"].params["allowedOrigins"] == (
+        "contains(allowedOrigins, '*') ? ['*'] : union([app.outputs.url], allowedOrigins)"
+    )
     assert "output url string = 'https://${app.properties.defaultHostName}'" in (INFRA / "app.bicep").read_text()
+
+
+def test_front_end_adds_no_cors_headers_to_those_of_the_app() -> None:
+    """It would also answer preflights, and to pages that the app refuses."""
+    assert MAIN.modules["settings"].params["settings"]["AllowedOrigins"] == "join(allowedOrigins, ' ')"
+    assert of_type("Microsoft.Web/sites")["properties"]["siteConfig"].keys() == {"minTlsVersion"}
 
 
 @pytest.mark.parametrize("path", sorted(INFRA.iterdir()), ids=lambda path: path.name)

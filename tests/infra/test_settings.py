@@ -92,6 +92,7 @@ def deployed_values() -> dict[str, str]:
         "maxFileMB": "100",
         "title": "",
         "rooms": "",
+        "join(allowedOrigins, ' ')": "https://www.example.com https://blog.example.com",
     }
     evaluated = {}
     for name, text in DEPLOYED.items():
@@ -125,6 +126,7 @@ def test_app_accepts_the_deployed_settings() -> None:
     assert settings.signalr.endpoint == "https://signalr-abc.service.signalr.net"
     assert settings.maximum_broadcasts is None
     assert settings.content_security_policy is None
+    assert settings.allowed_origins.listed == ("https://www.example.com", "https://blog.example.com")
 
 
 def test_parameters_are_documented_with_defaults() -> None:

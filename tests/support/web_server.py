@@ -138,7 +138,7 @@ def _protocol(owner: WebServer) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(response.body)
             self.close_connection |= owner.close_after_response
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_MERGE = respond  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_MERGE = do_OPTIONS = respond  # noqa: N815
 
     return Protocol
 

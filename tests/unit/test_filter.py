@@ -5,13 +5,18 @@ import pytest
 
 from signin.visits.dimensions import SignInRequest
 from signin.visits.filter import is_visit
+from signin.visits.origins import NO_ORIGINS, Origins
 from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS
 
+ALLOWED = "https://www.example.com"
+OTHER = "https://elsewhere.example"
 
-def counts(**headers: str) -> bool:
+
+def counts(allowed_origins: Origins = NO_ORIGINS, /, **headers: str) -> bool:
     """Whether the app counts a browser's request with these further headers, `_` in place of `-`."""
     sent = {"User-Agent": FIREFOX_ON_WINDOWS} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return is_visit(SignInRequest(func.HttpRequest(method="GET", url="/signin", headers=sent, body=b"").headers))
+    request = func.HttpRequest(method="GET", url="/signin", headers=sent, body=b"")
+    return is_visit(SignInRequest(request.headers), allowed_origins)
 
 
 def by_browser(site: str, mode: str, dest: str) -> dict[str, str]:
@@ -80,6 +85,8 @@ def test_own_scripts_and_other_clients_are_counted(headers: dict[str, str]) -> N
 )
 def test_request_of_no_script_is_not_counted(site: str, mode: str, dest: str) -> None:
     assert not counts(**by_browser(site, mode, dest))
+    for origins in (Origins.parse(ALLOWED), Origins.parse("*")):
+        assert not counts(origins, Origin=ALLOWED, **by_browser(site, mode, dest))
 
 
 @pytest.mark.parametrize("site", ["same-site", "cross-site", "none", "", "same-origin, cross-site", "Same-Origin"])
@@ -92,3 +99,37 @@ def test_script_of_another_origin_is_not_counted(site: str, mode: str) -> None:
 @pytest.mark.parametrize("header", [*by_browser("cross-site", "navigate", "image").items()], ids=lambda pair: pair[0])
 def test_one_header_alone_suffices(header: tuple[str, str]) -> None:
     assert not counts(**dict([header]))
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+@pytest.mark.parametrize(
+    ("origins", "origin", "is_counted"),
+    [
+        (ALLOWED, ALLOWED, True),
+        (f"{OTHER} {ALLOWED}", ALLOWED, True),
+        ("*", ALLOWED, True),
+        (ALLOWED, OTHER, False),
+        (ALLOWED, "null", False),
+        ("*", "null", False),
+        ("", ALLOWED, False),
+    ],
+)
+def test_script_of_an_allowed_origin_is_counted(site: str, origins: str, origin: str, is_counted: bool) -> None:
+    assert counts(Origins.parse(origins), Origin=origin, **by_browser(site, "cors", "empty")) == is_counted
+    assert not counts(Origins.parse(origins), **by_browser(site, "cors", "empty"))
+    assert not counts(Origins.parse(origins), Origin=origin, **by_browser(site, "same-origin", "empty"))
+
+
+def test_allowed_origin_needs_all_headers_of_a_script() -> None:
+    headers = by_browser("cross-site", "cors", "empty") | {"Origin": ALLOWED}
+    assert counts(Origins.parse(ALLOWED), **headers)
+    for name in ("Sec_Fetch_Mode", "Sec_Fetch_Dest", "Origin"):
+        assert not counts(Origins.parse(ALLOWED), **{key: value for key, value in headers.items() if key != name})
+
+
+@pytest.mark.parametrize("origin", [ALLOWED, OTHER, "null"])
+def test_origin_alone_shows_no_other_site(origin: str) -> None:
+    """The app's own page may have another origin than the app: a front door may change the header `Host`."""
+    assert counts(Origin=origin)
+    assert counts(Origins.parse(ALLOWED), Origin=origin)
+    assert counts(Origins.parse(ALLOWED), Origin=origin, **by_browser("same-origin", "cors", "empty"))

@@ -474,3 +474,93 @@ async def test_setting_names_the_page(around: Surroundings, rooms: pytest.Monkey
     rooms.setenv("Title", "Our event")
     around.blobs.handler = lambda request: Response(200, b"<title>Home</title>", {"Content-Type": "text/html"})
     assert (await call("website", path="")).get_body() == b"<title>Our event</title>"
+
+
+# Pages of other origins
+
+SHARED = {"signin": "POST", "negotiate": "POST", "stats": "GET"}
+ALLOWED_ORIGIN = "https://www.example.com"
+FROM_ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+
+
+@pytest.fixture
+def origins(rooms: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    rooms.setenv("AllowedOrigins", f"{ALLOWED_ORIGIN}, https://b.example")
+    return rooms
+
+
+def cors(response: func.HttpResponse) -> tuple[str | None, str | None, str | None]:
+    names = ("Vary", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
+    assert not {"Access-Control-Allow-Credentials", "Access-Control-Allow-Methods"} & set(response.headers)
+    vary, allow_origin, expose = (response.headers.get(name) for name in names)
+    return vary, allow_origin, expose
+
+
+READABLE = ("Origin", ALLOWED_ORIGIN, "Retry-After")
+NOT_READABLE = ("Origin", None, None)
+
+
+@pytest.mark.parametrize("room", [None, "keynote"])
+@pytest.mark.parametrize("prefix", ["", "api_"])
+@pytest.mark.parametrize("route", SHARED)
+async def test_allowed_origin_may_read_the_routes_of_a_counter(
+    route: str, prefix: str, room: str | None, origins: pytest.MonkeyPatch
+) -> None:
+    name = f"{prefix}{'room_' if room else ''}{route}"
+    for headers, expected in [
+        ({"Origin": ALLOWED_ORIGIN}, READABLE),
+        ({"Origin": "https://elsewhere.example"}, NOT_READABLE),
+        ({"Origin": "null"}, NOT_READABLE),
+        ({}, NOT_READABLE),
+    ]:
+        response = await call(name, SHARED[route], headers, room=room)
+        assert (response.status_code, cors(response)) == (200, expected)
+
+
+async def test_without_allowed_origins_no_response_has_their_headers(rooms: pytest.MonkeyPatch) -> None:
+    for route, method in SHARED.items():
+        assert cors(await call(route, method, {"Origin": ALLOWED_ORIGIN})) == (None, None, None)
+
+
+async def test_allowed_origin_may_read_errors(around: Surroundings, origins: pytest.MonkeyPatch) -> None:
+    headers = {"Origin": ALLOWED_ORIGIN}
+    response = await call("signin", "POST", headers, params={"visit": "short"})
+    assert (response.status_code, cors(response)) == (400, READABLE)
+    around.table.faults.append(table_service.raising(table_service.wrong_key))
+    response = await call("signin", "POST", headers)
+    assert (response.status_code, cors(response)) == (503, READABLE)
+    assert response.headers["Retry-After"]
+    around.table.read_errors.append(table_service.no_answer())
+    response = await call("stats", headers=headers | {"Origin": "https://elsewhere.example"})
+    assert (response.status_code, cors(response)) == (503, NOT_READABLE)
+
+
+@pytest.mark.parametrize("path", ["signin", "negotiate", "api/stats", "keynote/signin"])
+async def test_preflight_gets_no_permission(path: str, origins: pytest.MonkeyPatch) -> None:
+    origins.setenv("AllowedOrigins", "*")
+    headers = {"Origin": ALLOWED_ORIGIN, "Access-Control-Request-Method": "POST"}
+    response = await call("website", "OPTIONS", headers, path=path)
+    assert (response.status_code, response.headers["Allow"]) == (204, ", ".join(ROUTES[path.rpartition("/")[2]]))
+    assert cors(response) == (None, None, None)
+
+
+async def test_other_routes_have_no_cors_headers(origins: pytest.MonkeyPatch) -> None:
+    for name, path in {"health": None, "website": "", "room_stats": "nope/stats"}.items():
+        response = await call(
+            name, headers={"Origin": ALLOWED_ORIGIN}, path=path, room="nope", url=f"http://host/{path}"
+        )
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize(("origin", "total"), [(ALLOWED_ORIGIN, 1), ("https://elsewhere.example", 0), ("null", 0)])
+async def test_scripts_of_allowed_origins_only_are_counted(
+    origin: str, total: int, around: Surroundings, origins: pytest.MonkeyPatch
+) -> None:
+    answer = json.loads((await call("signin", "POST", FROM_ELSEWHERE | {"Origin": origin})).get_body())
+    assert answer["stats"]["totalNumber"] == around.table.audited().total == total
+    assert answer.get("recorded") == (None if total else "no")
+
+
+async def test_allowed_origin_may_show_the_page_in_a_frame(origins: pytest.MonkeyPatch) -> None:
+    policy = (await call("website", path="")).headers["Content-Security-Policy"]
+    assert policy.endswith(f"; frame-ancestors {ALLOWED_ORIGIN} https://b.example")

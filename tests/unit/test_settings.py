@@ -180,8 +180,30 @@ def test_malformed_content_security_policy_is_refused(setting: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("setting", "origins"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("*", ("*",)),
+        ("https://a.example, http://b.example:8000\n", ("https://a.example", "http://b.example:8000")),
+    ],
+)
+def test_allowed_origins_are_a_list_or_all(setting: str, origins: tuple[str, ...]) -> None:
+    assert Settings.from_environment(COMPLETE | {"AllowedOrigins": setting}).allowed_origins.listed == origins
+
+
+def test_malformed_origin_is_refused() -> None:
+    expected = "AllowedOrigins is malformed: entry 2 has to be https://b.example, as browsers send it"
+    assert problem(AllowedOrigins="https://a.example https://b.example/") == expected
+
+
+@pytest.mark.parametrize(
     "changes",
     [
+        {"AllowedOrigins": SECRET},
+        {"AllowedOrigins": COMPLETE["TableConnectionString"]},
+        {"AllowedOrigins": f"https://me:{SECRET}@www.example.com"},
+        {"AllowedOrigins": f"https://www.example.com/?sig={SECRET}"},
         {"TableConnectionString": f"AccountKey={SECRET}"},
         {"TableConnectionString": f"AccountName=a;AccountName=b;AccountKey={SECRET}"},
         {"TableConnectionString": f"TableEndpoint=http://[x;AccountName=a;AccountKey={SECRET}"},
