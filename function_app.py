@@ -13,6 +13,7 @@ import azure.functions as func
 
 from signin import responses
 from signin.app import current_app, exit_on_sigterm
+from signin.badges import badge_of
 from signin.counter import RoomCounter
 from signin.responses import Handler
 from signin.visits.dimensions import SignInRequest
@@ -78,8 +79,14 @@ async def health(req: func.HttpRequest, counter: RoomCounter) -> func.HttpRespon
 
 @route("badge.svg", "GET", "HEAD")
 async def badge(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
-    """The total as a picture; counts nothing."""
-    return responses.badge(await counter.statistics(), max_age=current_app().broadcast_interval)
+    """A number as a picture; counts nothing."""
+    return responses.badge(await badge_of(counter, req.params), max_age=current_app().broadcast_interval)
+
+
+@route("badge.json", "GET", "HEAD")
+async def badge_json(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
+    """The same for shields.io; counts nothing."""
+    return responses.badge_json(await badge_of(counter, req.params), max_age=current_app().broadcast_interval)
 
 
 # It takes all methods, since a request whose method its own route does not have arrives here too.

@@ -21,7 +21,7 @@ from signin.telemetry.console import request_scope
 from signin.visits.origins import Origins
 from signin.visits.statistics import Statistics
 from signin.visits.visit import InvalidIdempotencyKey
-from signin.website.badge import badge as draw
+from signin.website.badge import Badge, InvalidBadge
 from signin.website.blobs import ContentUnavailable
 from signin.website.representation import Page
 from signin.website.security import NO_SNIFFING, STRICT_TRANSPORT, cors_headers
@@ -74,16 +74,27 @@ def _is_secure(req: func.HttpRequest) -> bool:
     return protocol.startswith("https")
 
 
-def badge(value: Statistics, max_age: float) -> func.HttpResponse:
-    """The total as an SVG that any site may show and cache for `max_age` seconds."""
+def badge(value: Badge, max_age: float) -> func.HttpResponse:
+    """An SVG that any site may show and cache for `max_age` seconds."""
     headers = {
         "Content-Type": "image/svg+xml",
-        "Cache-Control": f"public, max-age={math.ceil(max_age)}",
+        "Cache-Control": _public(max_age),
         "Content-Security-Policy": "default-src 'none'",
         "Cross-Origin-Resource-Policy": "cross-origin",
         **NO_SNIFFING,
     }
-    return func.HttpResponse(draw(value.total), headers=headers)
+    return func.HttpResponse(value.svg(), headers=headers)
+
+
+def badge_json(value: Badge, max_age: float) -> func.HttpResponse:
+    """The same for shields.io, see `Badge.to_json`."""
+    response = _json(value.to_json())
+    response.headers["Cache-Control"] = _public(max_age)
+    return response
+
+
+def _public(max_age: float) -> str:
+    return f"public, max-age={math.ceil(max_age)}"
 
 
 def method_not_allowed(method: str, allowed: Iterable[str]) -> func.HttpResponse:
@@ -100,7 +111,7 @@ def error(problem: Exception) -> func.HttpResponse:
     `recorded`: the request certainly was not counted as a visit, or may have been.
     """
     match problem:
-        case InvalidIdempotencyKey():
+        case InvalidIdempotencyKey() | InvalidBadge():
             return _json({"error": str(problem), "recorded": "no"}, 400)
         case SettingsError():
             logger.error("the app cannot work: %s", problem)

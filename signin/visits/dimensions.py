@@ -52,6 +52,8 @@ class Dimension:
         return f"By{self.column}"
 
 
+_NEW, _RETURNING = "New", "Returning"
+
 # In the order of the JSON and of the columns of the export. A broadcast has the first two, those of the C# sample, as
 # arguments of their own.
 DIMENSIONS = (
@@ -60,7 +62,7 @@ DIMENSIONS = (
     Dimension("Device", DEVICES, lambda request: request.client.device),
     Dimension("Country", COUNTRIES, lambda request: request.params.get("zone", "")),
     Dimension("Language", LANGUAGES, lambda request: preferred_language(request.headers.get("accept-language", ""))),
-    Dimension("Visitor", {"new": "New", "returning": "Returning"}, lambda request: request.params.get("visitor", "")),
+    Dimension("Visitor", {"new": _NEW, "returning": _RETURNING}, lambda request: request.params.get("visitor", "")),
 )
 IN_SAMPLE = 2
 
@@ -68,3 +70,20 @@ IN_SAMPLE = 2
 def labels_of(request: SignInRequest) -> dict[str, str]:
     """The labels of a request by column."""
     return {dimension.column: dimension.labels.get(dimension.value(request), OTHER) for dimension in DIMENSIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """How many people visits are by, as far as a browser is a person.
+
+    There are more than `least` if there are new ones among the visits whose client did not report it.
+    """
+
+    least: int
+    is_exact: bool
+
+    @classmethod
+    def of(cls, counts: Mapping[str, Mapping[str, int]]) -> People:
+        """The people of the counts of each dimension by its column."""
+        visitors = counts["Visitor"]
+        return cls(visitors.get(_NEW, 0), not visitors.get(OTHER))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from signin.visits.dimensions import DIMENSIONS, IN_SAMPLE, OTHER
+from signin.visits.dimensions import DIMENSIONS, IN_SAMPLE, OTHER, People
 from signin.visits.history import History
 from signin.visits.visit import Visit
 
@@ -56,6 +56,11 @@ class Statistics:
     def __add__(self, other: Statistics) -> Statistics:
         counts = {column: _sum(by_label, other.counts[column]) for column, by_label in self.counts.items()}
         return Statistics(self.total + other.total, counts, self.history + other.history)
+
+    @property
+    def people(self) -> People:
+        """How many people the visits are by."""
+        return People.of(self.counts)
 
     def pruned(self, now: datetime) -> Statistics:
         """The same with the part of the history that is stored, see `History.pruned`."""

@@ -75,7 +75,7 @@ def test_stats_returns_what_signin_does(site: Site, prefix: str) -> None:
 
 
 @PREFIXES
-@pytest.mark.parametrize("route", ["stats", "health"])
+@pytest.mark.parametrize("route", ["stats", "health", "badge.json"])
 def test_head_is_get_without_body(site: Site, prefix: str, route: str) -> None:
     got, head = (site.request(f"{prefix}/{route}", method) for method in ("GET", "HEAD"))
     assert head.status == got.status == 200
@@ -127,6 +127,26 @@ def test_badge_shows_the_total_on_any_site(site: Site, prefix: str) -> None:
         assert reply.headers["Cache-Control"] == "public, max-age=1"
         assert (f"visits: {before:,}<".encode() in reply.body) == (method == "GET")
     assert site.total() == before
+
+
+@PREFIXES
+def test_badge_for_shields_has_label_and_count_of_its_query(site: Site, prefix: str) -> None:
+    """The host decodes the query: `+` is a space, and repeated parameters are joined by a comma."""
+    site.request("/signin?visitor=new", "POST")
+    people = site.statistics()["byVisitor"]
+    for query, label, message in [
+        ("", "visits", f"{site.total():,}"),
+        ("?count=people", "people", f"{people['New']:,}{'+' if 'Other' in people else ''}"),
+        ("?label=Caf%C3%A9+%3Cb%3E%26&style=flat", "Caf\u00e9 <b>&", f"{site.total():,}"),
+        ("?label=a&label=b", "a,b", f"{site.total():,}"),
+        ("?label=&count=", "visits", f"{site.total():,}"),
+    ]:
+        reply = site.request(f"{prefix}/badge.json{query}")
+        assert (reply.status, reply.headers["Content-Type"]) == (200, "application/json")
+        assert reply.headers["Cache-Control"] == "public, max-age=1"
+        assert json.loads(reply.body) == {"schemaVersion": 1, "label": label, "message": message, "color": "0b6e69"}
+    reply = site.request(f"{prefix}/badge.json?count=nobody")
+    assert (reply.status, reply.headers["Cache-Control"]) == (400, "no-store")
 
 
 def test_all_assets_of_the_homepage_are_served(site: Site) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -55,6 +56,7 @@ ROUTES = {
     "stats": ("GET", "HEAD"),
     "health": ("GET", "HEAD"),
     "badge.svg": ("GET", "HEAD"),
+    "badge.json": ("GET", "HEAD"),
 }
 
 
@@ -280,12 +282,52 @@ async def test_redirect_to_directory_keeps_the_query(around: Surroundings, envir
     assert (response.status_code, response.headers["Location"]) == (301, "/guide/?a=b?c")
 
 
+async def badge_texts(params: Mapping[str, str], name: str = "badge", room: str | None = None) -> tuple[str, str]:
+    """The label and the number of a badge, equal as a picture and for shields.io."""
+    response = await call(name, params=params, room=room)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "image/svg+xml")
+    _, label, number = re.findall(r">([^<>\n]*)</", response.get_body().decode())
+    badge = json.loads((await call(f"{name}_json", params=params, room=room)).get_body())
+    assert (badge["label"], badge["message"]) == (label, number)
+    return label, number
+
+
 async def test_badge_shows_total_and_counts_nothing(around: Surroundings, environment: pytest.MonkeyPatch) -> None:
     around.table.commit_from_elsewhere("00")
-    response = await call("badge", headers={"User-Agent": SAFARI_ON_IPHONE})
-    assert (response.status_code, response.headers["Content-Type"]) == (200, "image/svg+xml")
-    assert b"visits: 1<" in response.get_body()
+    assert await badge_texts({}) == await badge_texts({"count": "visits", "label": " "}) == ("visits", "1")
     assert not around.table.attempts
+
+
+async def test_badge_has_the_label_of_its_query(environment: pytest.MonkeyPatch) -> None:
+    assert await badge_texts({"label": "im Saal \u00fc"}) == ("im Saal \u00fc", "0")
+    assert await badge_texts({"label": "in", "count": "people"}) == ("in", "0")
+
+
+async def test_badge_of_people_shows_whether_there_may_be_more(
+    around: Surroundings, environment: pytest.MonkeyPatch
+) -> None:
+    for visitor, number in [("new", "1"), ("new", "2"), ("returning", "2"), ("", "2+"), ("new", "3+")]:
+        assert (await call("signin", "POST", params={"visitor": visitor})).status_code == 200
+        assert await badge_texts({"count": "people"}) == ("people", number)
+    assert await badge_texts({}) == ("visits", "5")
+
+
+@pytest.mark.parametrize("name", ["badge", "badge_json"])
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        ({"count": "nobody"}, "count has to be one of visits, people"),
+        ({"count": "People"}, "count has to be one of visits, people"),
+        ({"count": "people,visits"}, "count has to be one of visits, people"),
+        ({"label": "x" * 41}, "label has to have at most 40 characters, without control characters"),
+    ],
+)
+async def test_unknown_badge_is_a_bad_request(
+    name: str, params: Mapping[str, str], error: str, environment: pytest.MonkeyPatch
+) -> None:
+    response = await call(name, params=params)
+    assert response.status_code == 400
+    assert json.loads(response.get_body()) == {"error": error, "recorded": "no"}
 
 
 @pytest.mark.parametrize("suffix", ["", "/"])
@@ -384,7 +426,7 @@ def first_match(method: str, path: str) -> tuple[str, dict[str, str]]:
 @pytest.mark.parametrize("suffix", ["", "/"])
 @pytest.mark.parametrize("path", ROUTES)
 def test_host_finds_the_function_of_each_counter(path: str, suffix: str) -> None:
-    method, name = ROUTES[path][0], path.removesuffix(".svg")
+    method, name = ROUTES[path][0], path.removesuffix(".svg").replace(".", "_")
     assert first_match(method, f"{path}{suffix}") == (name, {})
     assert first_match(method, f"api/{path}{suffix}") == (f"api_{name}", {})
     assert first_match(method, f"hall-a/{path}{suffix}") == (f"room_{name}", {"room": "hall-a"})
@@ -402,7 +444,7 @@ async def test_rooms_count_apart(prefix: str, around: Surroundings, rooms: pytes
     for room, total in [("keynote", 2), ("hall-a", 0)]:
         answer = json.loads((await call(f"{prefix}room_stats", room=room)).get_body())
         assert answer["totalNumber"] == total
-        assert f"visits: {total}<" in (await call(f"{prefix}room_badge", room=room)).get_body().decode()
+        assert await badge_texts({}, f"{prefix}room_badge", room) == ("visits", f"{total}")
     answer = json.loads((await call(f"{prefix}room_negotiate", "POST", room="hall-a")).get_body())
     assert answer["url"] == f"{around.signalr.url}/client/?hub=signinsamplehub_hall_a"
     assert (await call(f"{prefix}room_health", room="hall-a")).status_code == 200

@@ -19,6 +19,7 @@ from signin.live.hub import ClientAccess, SignalRError
 from signin.settings import SettingsError
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
+from signin.website.badge import Badge
 from signin.website.blobs import ContentUnavailable
 from signin.website.representation import Page
 
@@ -184,7 +185,7 @@ def test_only_https_pages_have_strict_transport(req: func.HttpRequest, is_secure
 
 @pytest.mark.parametrize(("interval", "max_age"), [(0.1, 1), (1, 1), (1.5, 2), (3600, 3600)])
 def test_badge_is_public_and_cached_for_an_interval(interval: float, max_age: int) -> None:
-    response = responses.badge(STATISTICS, interval)
+    response = responses.badge(Badge("visits", "3"), interval)
     assert response.status_code == 200
     assert b"visits: 3" in response.get_body()
     assert dict(response.headers) == {
@@ -192,6 +193,18 @@ def test_badge_is_public_and_cached_for_an_interval(interval: float, max_age: in
         "Cache-Control": f"public, max-age={max_age}",
         "Content-Security-Policy": "default-src 'none'",
         "Cross-Origin-Resource-Policy": "cross-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+@pytest.mark.parametrize(("interval", "max_age"), [(0.1, 1), (3600, 3600)])
+def test_badge_for_shields_is_cached_like_the_picture(interval: float, max_age: int) -> None:
+    response = responses.badge_json(Badge("\u00e9", "3+"), interval)
+    assert response.status_code == 200
+    assert json.loads(response.get_body()) == Badge("\u00e9", "3+").to_json()
+    assert dict(response.headers) == {
+        "Content-Type": "application/json",
+        "Cache-Control": f"public, max-age={max_age}",
         "X-Content-Type-Options": "nosniff",
     }
 
