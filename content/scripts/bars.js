@@ -10,6 +10,7 @@ const GLOW = { duration: 1_500, easing: "ease-in" };
 
 export class Bars {
   #rows;
+  #empty;
   #template;
   #nameOf;
   /** @type {Map<string, HTMLElement>} */
@@ -17,11 +18,13 @@ export class Bars {
 
   /**
    * @param {HTMLElement} rows the table body
+   * @param {HTMLElement} empty the text in place of rows
    * @param {HTMLTemplateElement} template one row
    * @param {(label: string) => string} [nameOf] the name that is shown
    */
-  constructor(rows, template, nameOf = (label) => label) {
+  constructor(rows, empty, template, nameOf = (label) => label) {
     this.#rows = rows;
+    this.#empty = empty;
     this.#template = template;
     this.#nameOf = nameOf;
   }
@@ -29,6 +32,7 @@ export class Bars {
   /** @param {Share[]} shares in the order to show */
   show(shares) {
     const moving = !prefersReducedMotion();
+    this.#empty.hidden = shares.length > 0;
     this.#keep(new Set(shares.map(({ label }) => label)));
     const places = new Map([...this.#rowOf.values()].map((row) => [row, row.getBoundingClientRect()]));
     shares.forEach((share, position) => {

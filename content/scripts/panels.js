@@ -44,8 +44,9 @@ export function addPanels(parent, template, barTemplate) {
       find("th", panel).textContent = heading;
       const rows = find("tbody", panel);
       rows.dataset.testid = id;
+      const empty = find(".empty", panel);
       parent.append(panel);
-      return [key, new Bars(rows, barTemplate, codes && ((label) => nameOf(label, codes)))];
+      return [key, new Bars(rows, empty, barTemplate, codes && ((label) => nameOf(label, codes)))];
     }),
   );
 }

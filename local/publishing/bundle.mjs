@@ -5,6 +5,8 @@ import process from "node:process";
 
 import { build } from "esbuild";
 
+import { TARGET } from "../compatibility/browsers.mjs";
+
 const [outdir, modules, ...entryPoints] = process.argv.slice(2);
 
 try {
@@ -15,7 +17,9 @@ try {
     bundle: true,
     minify: true,
     format: "esm",
-    target: "es2022",
+    target: TARGET,
+    // In Safari since 8. esbuild, which cannot translate it, expects it since 14.1, for the sake of some rare forms.
+    supported: { destructuring: true },
     sourcemap: true,
     metafile: true,
     entryNames: "[name]-[hash]",
