@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import ipaddress
 import logging
 import os
 import queue
@@ -18,12 +19,13 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
+from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError
 
 from local import REPOSITORY, health, lint
-from local.environment.ports import FLAGS, Ports, check_ports
+from local.environment.ports import FLAGS, LOOPBACK, Ports, check_ports
 from local.node import install_packages, install_publishing_packages
 from local.processes.child import Child
 from local.processes.program import main_program
@@ -65,9 +67,9 @@ def main() -> None:
             case "package":
                 build_package(options.output, options.python)
             case "run":
-                run(_ports(options), options.workers, fresh=options.fresh)
+                run(_ports(options), options.workers, fresh=options.fresh, lan=options.lan)
             case "services":
-                run_services(_ports(options), fresh=options.fresh)
+                run_services(_ports(options), fresh=options.fresh, lan=options.lan)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -88,36 +90,45 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def run(ports: Ports, workers: int, *, fresh: bool) -> None:
-    """Run the services and the app until stopped."""
+def run(ports: Ports, workers: int, *, fresh: bool, lan: str | Literal[True] | None) -> None:
+    """Run the services and the app until stopped. With `lan`, phones in the network reach them."""
     from local.environment.services import functions_host, services
 
-    check_ports(dataclasses.asdict(ports))
+    address = _lan_address(lan)
+    check_ports(dataclasses.asdict(ports), address)
     install_packages()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
     with ExitStack() as stack:
-        running = stack.enter_context(services(ports, fresh=fresh, on_end=ended.put))
+        running = stack.enter_context(services(ports, fresh=fresh, lan=address, on_end=ended.put))
         with step("Functions app"):
-            host = functions_host(running.settings, ports.app, workers, on_end=ended.put)
+            host = functions_host(running.settings, ports.app, workers, on_end=ended.put, lan=address)
             stack.callback(host.stop)
             (url,) = host.wait_until_ready()
-        print(f"Ready: {url}/", flush=True)
+        if address:
+            print(f"Ready: http://{address}:{urlsplit(url).port}/")
+            print(f"On this machine also {url}/, whose QR code is of no use to phones.")
+            _warn_of_network(address)
+        else:
+            print(f"Ready: {url}/", flush=True)
         _report_hidden_folders()
         _supervise(running, ended)
     print("\nStopped.", flush=True)
 
 
-def run_services(ports: Ports, *, fresh: bool) -> None:
+def run_services(ports: Ports, *, fresh: bool, lan: str | Literal[True] | None) -> None:
     """Run everything but the app, for `func start`, until stopped."""
     from local.environment.services import services
 
-    check_ports({name: port for name, port in dataclasses.asdict(ports).items() if name != "app"})
+    address = _lan_address(lan)
+    check_ports({name: port for name, port in dataclasses.asdict(ports).items() if name != "app"}, address)
     install_packages()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
-    with services(ports, fresh=fresh, on_end=ended.put) as running:
+    with services(ports, fresh=fresh, lan=address, on_end=ended.put) as running:
         print("Ready for `func start` with a copy of local.settings.json.example and these values:")
         for name, value in running.settings.items():
             print(f"  {name}={value}")
+        if address:
+            _warn_of_network(address)
         sys.stdout.flush()
         _supervise(running, ended)
     print("\nStopped.", flush=True)
@@ -191,6 +202,21 @@ def _continue_as(module: str, *arguments: str) -> NoReturn:
 
 def _ports(options: argparse.Namespace) -> Ports:
     return Ports(**{name: getattr(options, name) for name in FLAGS if name in options})
+
+
+def _lan_address(option: str | Literal[True] | None) -> str:
+    """The address for phones: "" without the option --lan, else the given one or that of the default route."""
+    from local.environment.lan import lan_address
+
+    return lan_address() if option is True else option or ""
+
+
+def _warn_of_network(address: str) -> None:
+    print(
+        f"Warning: all devices in the network of {address} can open the page, and their visits count. If a phone "
+        "cannot, allow Python in the firewall of this machine; some guest networks keep devices apart.",
+        flush=True,
+    )
 
 
 def _supervise(running: Services, ended: queue.SimpleQueue[Child]) -> None:
@@ -313,6 +339,15 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="PORT",
                 help=f"{name} port; 0 takes a free one (default: {default})",
             )
+        command.add_argument(
+            "--lan",
+            nargs="?",
+            const=True,
+            type=_ipv4_address,
+            metavar="ADDRESS",
+            help="let phones in the same network reach the page; ADDRESS is that of this machine in the network, "
+            "by default that of the default route",
+        )
         command.add_argument("--fresh", action="store_true", help="start without the data of earlier runs")
     return parser
 
@@ -327,6 +362,16 @@ def _https_url(text: str) -> str:
     if not re.fullmatch(r"https://[\w.-]+(:\d+)?(/\w+)?/?", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not like https://www.example.com")
     return text.rstrip("/")
+
+
+def _ipv4_address(text: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        address = ipaddress.IPv4Address(0)
+    if address.is_unspecified or str(address) == LOOPBACK:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address in a network, such as 192.168.1.5")
+    return str(address)
 
 
 def _port(text: str) -> int:

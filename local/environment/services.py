@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError
 
@@ -29,12 +31,15 @@ class Services:
 
 
 @contextmanager
-def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) -> Iterator[Services]:
+def services(ports: Ports, *, fresh: bool = False, lan: str = "", on_end: OnEnd | None = None) -> Iterator[Services]:
     """Run Azurite and the SignalR emulator, and create the table, the container and the content.
 
-    Data persists in a folder per table port; `fresh` deletes it first. Raises StepFailed, also at the end if Azurite
-    could not save the data, and OSError if the folder cannot be used.
+    Data persists in a folder per table port; `fresh` deletes it first. With `lan`, an address of this machine, phones
+    in its network reach the SignalR emulator. Raises StepFailed, also at the end if Azurite could not save the data,
+    and OSError if the folder cannot be used.
     """
+    # The development key is public, and it lets its owner send anything to the open pages.
+    access_key = secrets.token_hex(32) if lan else DEVELOPMENT_KEY
     with ExitStack() as stack:
         with step("Azurite, SignalR emulator"):
             data = stack.enter_context(data_folder(ports.table, fresh=fresh))
@@ -43,7 +48,7 @@ def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) 
                 data.path, blob_port=ports.blob, queue_port=ports.queue, table_port=ports.table, on_end=on_end
             )
             stack.callback(azurite.stop)
-            signalr = signalr_emulator(ports.signalr, on_end)
+            signalr = signalr_emulator(ports.signalr, on_end, access_key=access_key, lan=lan)
             stack.callback(signalr.stop)
             account = azurite.account()
             (signalr_url,) = signalr.wait_until_ready()
@@ -58,7 +63,8 @@ def services(ports: Ports, *, fresh: bool = False, on_end: OnEnd | None = None) 
                     "otherwise start with --fresh, which deletes the visits of earlier runs."
                 ) from error
             stack.callback(publisher.close)
-        yield Services(settings_for(account, signalr_url), publisher, data)
+        client_url = f"http://{lan}:{urlsplit(signalr_url).port}" if lan else ""
+        yield Services(settings_for(account, signalr_url, access_key, client_url), publisher, data)
 
 
 def _check_saved(data: DataFolder) -> None:
@@ -66,24 +72,43 @@ def _check_saved(data: DataFolder) -> None:
         raise StepFailed(error)
 
 
-def signalr_emulator(port: int = 0, on_end: OnEnd | None = None, *, trusted_token: str = "") -> Child:
+def signalr_emulator(
+    port: int = 0,
+    on_end: OnEnd | None = None,
+    *,
+    trusted_token: str = "",
+    access_key: str = DEVELOPMENT_KEY,
+    lan: str = "",
+) -> Child:
     """Start the SignalR emulator; port 0 takes a free one. It accepts the trusted token as a managed identity's."""
-    command = [sys.executable, "-m", "local.emulators.signalr", "--port", str(port)]
+    command = [sys.executable, "-m", "local.emulators.signalr", "--port", str(port), "--access-key", access_key]
+    if lan:
+        command += ["--lan", lan]
     if trusted_token:
         command += ["--trust-identity-token", trusted_token]
     return Child("The SignalR emulator", command, on_end=on_end)
 
 
-def settings_for(account: Account, signalr_url: str) -> dict[str, str]:
-    """The settings of local.settings.json.example, with the addresses of these services."""
+def settings_for(
+    account: Account, signalr_url: str, access_key: str = DEVELOPMENT_KEY, client_url: str = ""
+) -> dict[str, str]:
+    """The settings of local.settings.json.example, with the addresses of these services.
+
+    `client_url` is the address of the SignalR emulator for browsers, if it is not `signalr_url`.
+    """
+    client_endpoint = f"ClientEndpoint={client_url};" if client_url else ""
     return {
         "TableConnectionString": account.connection_string,
         "BlobHost": account.blob_url,
-        "AzureSignalRConnectionString": f"Endpoint={signalr_url};AccessKey={DEVELOPMENT_KEY};Version=1.0;",
+        "AzureSignalRConnectionString": f"Endpoint={signalr_url};{client_endpoint}AccessKey={access_key};Version=1.0;",
     }
 
 
-def functions_host(settings: Mapping[str, str], port: int = 0, workers: int = 1, on_end: OnEnd | None = None) -> Child:
-    """Start the app under the Functions host stand-in; port 0 takes a free one."""
+def functions_host(
+    settings: Mapping[str, str], port: int = 0, workers: int = 1, on_end: OnEnd | None = None, lan: str = ""
+) -> Child:
+    """Start the app under the Functions host stand-in; port 0 takes a free one. Phones reach it at `lan`, if given."""
     command = [sys.executable, "-m", "local.emulators.functions", "--port", str(port), "--workers", str(workers)]
+    if lan:
+        command += ["--lan", lan]
     return Child("The Functions host", command, environment={**os.environ, **settings}, on_end=on_end)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from local.commands import parse
+from local.environment.lan import lan_address
 from local.environment.ports import FLAGS, check_ports
 from local.progress import StepFailed
 from tests.support.local_environment import ANY_PORTS, get, port_flags, visit
@@ -49,6 +53,61 @@ def test_check_waits_for_port_to_be_released() -> None:
     closing.start()
     check_ports({"app": port})
     closing.join()
+
+
+def test_port_in_use_in_network_is_reported_for_app_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.environment.ports._RELEASE_SECONDS", 0.0)
+    with socket.create_server(("127.0.0.2", 0)) as server:
+        port = server.getsockname()[1]
+        check_ports({"app": port})
+        check_ports({"table": port}, lan="127.0.0.2")
+        with pytest.raises(StepFailed, match=rf"^Port {port} cannot be used \(.*\): .* --port\.$"):
+            check_ports({"app": port}, lan="127.0.0.2")
+
+
+def test_address_of_another_machine_is_reported() -> None:
+    with pytest.raises(StepFailed, match=r"^203\.0\.113\.1 cannot be used \(.*\): give an address of this machine"):
+        check_ports({"app": 0}, lan="203.0.113.1")
+
+
+@pytest.mark.parametrize(("options", "lan"), [([], None), (["--lan"], True), (["--lan", "192.168.1.5"], "192.168.1.5")])
+@pytest.mark.parametrize("command", ["run", "services"])
+def test_address_of_network_is_optional(command: str, options: Sequence[str], lan: object) -> None:
+    assert parse([command, *options]).lan == lan
+
+
+@pytest.mark.parametrize("text", ["laptop", "0.0.0.0", "127.0.0.1", "::1", "192.168.1", "192.168.1.5:7071"])
+def test_invalid_address_is_reported_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["run", f"--lan={text}"])
+    assert "is not an IPv4 address in a network" in capsys.readouterr().err.splitlines()[-1]
+
+
+class Interface(socket.socket):
+    """A UDP socket that has an address when it is connected, or cannot be connected."""
+
+    address: ClassVar[str | None]
+
+    def connect(self, _: object) -> None:
+        if self.address is None:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    def getsockname(self) -> tuple[str | None, int]:
+        return self.address, 40_000
+
+
+def test_address_of_network_is_that_of_default_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Interface, "address", "192.168.1.5", raising=False)
+    monkeypatch.setattr(socket, "socket", Interface)
+    assert lan_address() == "192.168.1.5"
+
+
+@pytest.mark.parametrize("address", [None, "127.0.0.1"])
+def test_machine_without_network_is_one_line(monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
+    monkeypatch.setattr(Interface, "address", address, raising=False)
+    monkeypatch.setattr(socket, "socket", Interface)
+    with pytest.raises(StepFailed, match=r"^The address of this machine .* unknown.* --lan 192\.168\.1\.5$"):
+        lan_address()
 
 
 @pytest.mark.parametrize("text", ["-1", "65536", "http", "", "\u0667\u0660"])

@@ -93,15 +93,25 @@ async def test_client_and_app_tokens_are_not_interchangeable(emulator: Emulator)
 
 
 def test_audience_has_any_loopback_name_and_optional_port() -> None:
-    assert audiences("localhost:8888", 8888, "/x") == {
+    local = "127.0.0.1", 8888
+    assert audiences("localhost:8888", local, "/x") == {
         "http://localhost:8888/x",
         "http://127.0.0.1:8888/x",
         "http://localhost/x",
         "http://127.0.0.1/x",
     }
-    assert audiences("127.0.0.1:8888", 8888, "/x") == audiences("LOCALHOST:8888", 8888, "/x")
-    assert audiences("127.0.0.1", 8888, "/x") == audiences("127.0.0.1:8888", 8888, "/x")
-    assert audiences("signalr:8888", 80, "/x") == {"http://signalr:8888/x", "http://signalr/x"}
+    assert audiences("127.0.0.1:8888", local, "/x") == audiences("LOCALHOST:8888", local, "/x")
+    assert audiences("127.0.0.1", local, "/x") == audiences("127.0.0.1:8888", local, "/x")
+    assert audiences("signalr:8888", local, "/x") == {"http://signalr:8888/x", "http://signalr/x"}
+
+
+def test_audience_at_network_address_has_any_own_name() -> None:
+    """Tokens are for the Endpoint, and phones connect to the ClientEndpoint, as behind a proxy in Azure."""
+    local = "192.168.1.5", 8888
+    assert audiences("192.168.1.5:8888", local, "/x") == {
+        f"http://{name}{port}/x" for name in ("192.168.1.5", "127.0.0.1", "localhost") for port in (":8888", "")
+    }
+    assert audiences("192.168.1.6:8888", local, "/x") == {"http://192.168.1.6:8888/x", "http://192.168.1.6/x"}
 
 
 async def test_audience_may_contain_query(emulator: Emulator) -> None:

@@ -19,12 +19,13 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, choices=range(1, 11), default=1, metavar="1-10", help="processes that run the app"
     )
+    parser.add_argument("--lan", default="", metavar="ADDRESS", help="listen at this address of the machine too")
     parser.add_argument("--verbose", action="store_true", help="log every request")
     options = parser.parse_args()
 
     configure_logging()
     try:
-        asyncio.run(serve(options.port, options.workers, verbose=options.verbose))
+        asyncio.run(serve(options.port, options.workers, options.lan, verbose=options.verbose))
     except StartError as error:
         sys.exit(str(error))
     except BrokenPipeError:  # the parent process has ended

@@ -22,6 +22,7 @@ from yarl import URL
 
 from local.emulators.functions.pool import StartError, WorkerPool
 from local.processes.lifetime import until_stopped
+from local.processes.listening import LOOPBACK, listen
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Forwarder:
             async with self._session.request(
                 request.method,
                 # `path` includes the query: yarl would drop an empty one.
-                URL.build(scheme="http", host="127.0.0.1", port=port, path=request.raw_path, encoded=True),
+                URL.build(scheme="http", host=LOOPBACK, port=port, path=request.raw_path, encoded=True),
                 # In lower case: if one name is spelled in two ways, aiohttp's client sends only the last.
                 headers=[(name.lower(), value) for name, value in _end_to_end(request.headers, _PER_CONNECTION)],
                 data=io.BytesIO(body) if body else None,
@@ -121,8 +122,10 @@ def _is_no_client_error(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionResetError))
 
 
-async def serve(port: int, workers: int, *, verbose: bool = False) -> None:
+async def serve(port: int, workers: int, lan: str = "", *, verbose: bool = False) -> None:
     """Run the app in the current directory on 127.0.0.1:`port` (0: a free one) until stopped.
+
+    `lan` is an address of this machine at which other machines reach it too.
 
     Prints one line to standard output once all workers are running. Raises StartError if they cannot start or if the
     port is in use.
@@ -143,9 +146,9 @@ async def serve(port: int, workers: int, *, verbose: bool = False) -> None:
         )
         await runner.setup()
         try:
-            await _listen(runner, port)  # before the workers start, so that a port in use is reported at once
+            port = await _listen(runner, port, lan)  # before the workers start: a port in use is reported at once
             async with pool:
-                print(f"Functions host is listening at http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
+                print(f"Functions host is listening at http://{LOOPBACK}:{port}", flush=True)
                 await until_stopped()
                 log.info("Stopping: requests in flight have %d s", REQUEST_SECONDS)
                 await runner.cleanup()  # while the workers still run and complete the requests in flight
@@ -153,9 +156,10 @@ async def serve(port: int, workers: int, *, verbose: bool = False) -> None:
             await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, port: int) -> None:
+async def _listen(runner: web.AppRunner, port: int, lan: str) -> int:
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        return await listen(runner, port, lan)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
-        raise StartError(f"Cannot listen on 127.0.0.1:{port} ({reason}): choose another port with --port.") from error
+        addresses = " and ".join(f"{address}:{port}" for address in (LOOPBACK, lan) if address)
+        raise StartError(f"Cannot listen on {addresses} ({reason}): choose another port with --port.") from error

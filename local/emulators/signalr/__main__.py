@@ -29,21 +29,22 @@ def main() -> None:
         metavar="TOKEN",
         help="accept this bearer token on REST calls too, as Azure accepts a managed identity's; may be repeated",
     )
+    parser.add_argument("--lan", default="", metavar="ADDRESS", help="listen at this address of the machine too")
     options = parser.parse_args()
     _log_to_stderr()
     try:
-        asyncio.run(run(create_app(options.access_key, options.trust_identity_token), options.port))
+        asyncio.run(run(create_app(options.access_key, options.trust_identity_token), options.port, options.lan))
     except BrokenPipeError:  # the parent process has ended
         sys.exit(1)
     except (OSError, OverflowError) as error:
         sys.exit(f"The SignalR emulator cannot listen at port {options.port}: {error}. Choose another with --port.")
 
 
-async def run(app: web.Application, port: int) -> None:
+async def run(app: web.Application, port: int, lan: str) -> None:
     """Serve until stopped; print the URL on standard output."""
     # Before the URL is printed: a parent that reads it may stop this process at once.
     stopped = asyncio.create_task(until_stopped())
-    async with listening(app, port) as url:
+    async with listening(app, port, lan) as url:
         print(f"SignalR emulator is listening at {url}", flush=True)
         await stopped
 

@@ -12,8 +12,7 @@ from local.emulators.signalr.connection import Intervals
 from local.emulators.signalr.counters import COUNTERS, Counters
 from local.emulators.signalr.hubs import HUBS, Hubs
 from local.emulators.signalr.transports.web_socket import CLOSE_TIMEOUT
-
-HOST = "127.0.0.1"
+from local.processes.listening import LOOPBACK, listen
 
 # The service's limit for headers; a token has up to 4,096 characters, in a header or in the query.
 MAX_HEADER_BYTES = 16 * 1024
@@ -43,8 +42,11 @@ def create_app(
 
 
 @asynccontextmanager
-async def listening(app: web.Application, port: int) -> AsyncIterator[str]:
-    """Serve the app at a port of this machine, 0 for a free one; yields the URL. Raises `OSError` if it is in use."""
+async def listening(app: web.Application, port: int, lan: str = "") -> AsyncIterator[str]:
+    """Serve the app at a port of this machine, 0 for a free one; yields the URL. Raises `OSError` if it is in use.
+
+    `lan` is an address of this machine at which other machines reach it too.
+    """
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -55,8 +57,7 @@ async def listening(app: web.Application, port: int) -> AsyncIterator[str]:
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, HOST, port).start()
-        yield f"http://{HOST}:{runner.addresses[0][1]}"
+        yield f"http://{LOOPBACK}:{await listen(runner, port, lan)}"
     finally:
         await runner.cleanup()
 

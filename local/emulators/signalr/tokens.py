@@ -12,6 +12,8 @@ import time
 import jwt
 from aiohttp import web
 
+from local.processes.listening import LOOPBACK
+
 # The development key of Microsoft's emulator (asrs-emulator), so that one connection string works with both.
 DEVELOPMENT_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 ACCESS_KEY = web.AppKey("access_key", str)
@@ -20,7 +22,7 @@ TRUSTED_IDENTITY_TOKENS = web.AppKey("trusted_identity_tokens", frozenset[str])
 MAX_TOKEN_LENGTH = 4096  # characters: the service's limit
 
 # Names of this machine: the emulator listens at 127.0.0.1, and the usual connection string contains localhost.
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1"})
+LOOPBACK_NAMES = frozenset({"localhost", LOOPBACK})
 
 PROBLEMS: dict[type[jwt.InvalidTokenError], str] = {
     jwt.InvalidSignatureError: "The signature is invalid",
@@ -44,7 +46,7 @@ def authorize(request: web.Request, token: str | None, *resources: str) -> None:
     Raises `HTTPUnauthorized`, with the service's `WWW-Authenticate`.
     """
     try:
-        check(token or "", request.app[ACCESS_KEY], audiences(request.host, _port(request), *resources))
+        check(token or "", request.app[ACCESS_KEY], audiences(request.host, _local_address(request), *resources))
     except InvalidTokenError as error:
         audience = f"http://{request.host}{resources[0]}"
         logger.warning(
@@ -67,22 +69,25 @@ def issue(request: web.Request, resource: str, seconds: int, user: str | None) -
     return jwt.encode(claims | ({"nameid": user} if user else {}), request.app[ACCESS_KEY], "HS256")
 
 
-def audiences(host: str, port: int | None, *resources: str) -> frozenset[str]:
-    """The valid audiences of a request for one of the resources at this port.
+def audiences(host: str, local: tuple[str, int], *resources: str) -> frozenset[str]:
+    """The valid audiences of a request for one of the resources at this local address and port.
 
     `host` is the Host header: `name` or `name:port`. Some SDKs put the port into the audience and some leave it out;
-    the service accepts both. Some clients leave the port out of the Host header.
+    the service accepts both. Some clients leave the port out of the Host header. In Azure, the tokens of a client that
+    connects to the ClientEndpoint are for the Endpoint; here both are this machine.
     """
     name, _, port_in_host = host.lower().partition(":")
-    names = LOOPBACK_NAMES if name in LOOPBACK_NAMES else {name}
+    address, port = local
+    of_this_machine = LOOPBACK_NAMES | {address}
+    names = of_this_machine if name in of_this_machine else {name}
     authorities = {f"{name}{suffix}" for name in names for suffix in ("", f":{port_in_host or port}")}
     return frozenset(f"http://{authority}{resource}" for authority in authorities for resource in resources)
 
 
-def _port(request: web.Request) -> int | None:
-    """The local port of the request; None if the client has disconnected already."""
+def _local_address(request: web.Request) -> tuple[str, int]:
+    """The local address and port of the request; port 0 if the client has disconnected already."""
     address = request.transport and request.transport.get_extra_info("sockname")
-    return address[1] if address else None
+    return address or (LOOPBACK, 0)
 
 
 def check(token: str, access_key: str, audiences: frozenset[str]) -> None:
