@@ -34,7 +34,8 @@ if not HAS_LIBRARY:
 
 Request = tuple[str, str, Mapping[str, str]]  # method, target, headers
 
-PARAMETERS = {"*path": ""}  # a value for each parameter of a route
+PARAMETERS = {"*path": "", "room": "keynote"}  # a value for each parameter of a route
+ORIGIN = "https://www.example.com"
 BROWSER = {"User-Agent": SAFARI_ON_IPHONE}
 KEY = "/signin?visit=0123456789abcdef"
 
@@ -61,7 +62,7 @@ OTHER_REQUESTS: dict[str, Request] = {
     "another case": ("GET", "/API/Stats/", {}),
     "a badge with a label": ("GET", "/badge.svg?label=Caf%C3%A9+%3Cb%3E", {}),
     "an invalid badge": ("GET", "/badge.json?label=%00&label=%ff", {}),
-    "another origin": ("GET", "/stats", {"Origin": "https://www.example.com"}),
+    "another origin": ("GET", "/stats", {"Origin": ORIGIN}),
     "a wrong method": ("PUT", "/signin", {}),
     "the methods": ("OPTIONS", "/signin", {}),
     "https": ("GET", "/", {"X-Forwarded-Proto": "https"}),
@@ -192,7 +193,8 @@ def app(azurite: Azurite, unused_accounts: Iterator[str]) -> Iterator[Pair]:
         signalr = signalr_emulator()
         stack.callback(signalr.stop)
         (url,) = signalr.wait_until_ready()
-        ours, theirs = (settings_for(account, url) | {"BlobHost": accounts[0].blob_url} for account in accounts)
+        common = {"BlobHost": accounts[0].blob_url, "Rooms": PARAMETERS["room"], "AllowedOrigins": ORIGIN}
+        ours, theirs = (settings_for(account, url) | common for account in accounts)
         yield start_pair(stack, REPOSITORY, ours, theirs)
 
 
