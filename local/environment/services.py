@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -19,6 +19,8 @@ from local.environment.ports import Ports
 from local.processes.child import Child, OnEnd
 from local.progress import StepFailed, step
 from local.publishing.publisher import Publisher
+
+_ALLOWED_ORIGINS = "AllowedOrigins"  # a setting of the app, which gets the environment of dev.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,9 @@ def services(ports: Ports, *, fresh: bool = False, lan: str = "", on_end: OnEnd 
                 data.path, blob_port=ports.blob, queue_port=ports.queue, table_port=ports.table, on_end=on_end
             )
             stack.callback(azurite.stop)
-            signalr = signalr_emulator(ports.signalr, on_end, access_key=access_key, lan=lan)
+            signalr = signalr_emulator(
+                ports.signalr, on_end, access_key=access_key, lan=lan, allowed_origins=allowed_origins(ports.app, lan)
+            )
             stack.callback(signalr.stop)
             account = azurite.account()
             (signalr_url,) = signalr.wait_until_ready()
@@ -72,6 +76,17 @@ def _check_saved(data: DataFolder) -> None:
         raise StepFailed(error)
 
 
+def allowed_origins(app_port: int, lan: str = "") -> Sequence[str]:
+    """The origins whose pages SignalR lets negotiate, as in infra/main.bicep: the app's own and those of its setting.
+
+    The list is empty, which allows all, if that is `*`, or if the app is to take a free port.
+    """
+    listed = os.environ.get(_ALLOWED_ORIGINS, "").replace(",", " ").split()
+    if app_port == 0 or "*" in listed:
+        return ()
+    return [*(f"http://{host}:{app_port}" for host in ("127.0.0.1", "localhost", lan) if host), *listed]
+
+
 def signalr_emulator(
     port: int = 0,
     on_end: OnEnd | None = None,
@@ -79,11 +94,17 @@ def signalr_emulator(
     trusted_token: str = "",
     access_key: str = DEVELOPMENT_KEY,
     lan: str = "",
+    allowed_origins: Sequence[str] = (),
 ) -> Child:
-    """Start the SignalR emulator; port 0 takes a free one. It accepts the trusted token as a managed identity's."""
+    """Start the SignalR emulator; port 0 takes a free one. It accepts the trusted token as a managed identity's.
+
+    Pages of the allowed origins may negotiate, or all pages if the list is empty.
+    """
     command = [sys.executable, "-m", "local.emulators.signalr", "--port", str(port), "--access-key", access_key]
     if lan:
         command += ["--lan", lan]
+    for origin in allowed_origins:
+        command += ["--allowed-origin", origin]
     if trusted_token:
         command += ["--trust-identity-token", trusted_token]
     return Child("The SignalR emulator", command, on_end=on_end)

@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+import requests
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables import TableServiceClient
 
 from local.emulators.azurite import DEVELOPMENT_ACCOUNT, Account
 from local.environment.ports import Ports
-from local.environment.services import settings_for
+from local.environment.services import allowed_origins, settings_for, signalr_emulator
 from signin.settings import Settings
 from tests.conftest import StartApp
+from tests.support import TEST_TIMEOUT
 from tests.support.local_environment import ANY_PORTS, get, visit
 
 from .conftest import Start
@@ -75,3 +78,32 @@ def test_script_is_published_after_error_is_fixed(start: Start, repository: Path
     script.write_text(f"{whole}\nconsole.log('mended');\n", encoding="utf-8")
     services.wait_for_line("Published assets/main-")
     services.wait_for_line("Published index.html")
+
+
+@pytest.mark.parametrize(
+    ("port", "setting", "origins"),
+    [
+        (7071, "", ["http://127.0.0.1:7071", "http://localhost:7071"]),
+        (8080, "https://a.example", ["http://127.0.0.1:8080", "http://localhost:8080", "https://a.example"]),
+        (7071, " * ", []),
+        (0, "https://a.example, https://b.example", []),
+    ],
+)
+def test_signalr_allows_the_app_and_its_allowed_origins(
+    port: int, setting: str, origins: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AllowedOrigins", setting)
+    assert list(allowed_origins(port)) == origins
+    if origins:
+        assert set(allowed_origins(port, "192.168.1.5")) == {*origins, f"http://192.168.1.5:{port}"}
+
+
+def test_emulator_gets_the_allowed_origins() -> None:
+    emulator = signalr_emulator(allowed_origins=["https://a.example", "https://b.example"])
+    try:
+        (url,) = emulator.wait_until_ready()
+        for origin, allowed in {"https://b.example": "https://b.example", "https://c.example": None}.items():
+            response = requests.post(f"{url}/client/negotiate?hub=a", headers={"Origin": origin}, timeout=TEST_TIMEOUT)
+            assert response.headers.get("Access-Control-Allow-Origin") == allowed
+    finally:
+        emulator.stop()

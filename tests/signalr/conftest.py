@@ -125,10 +125,14 @@ class Emulator(Service):
 
 @asynccontextmanager
 async def running(
-    intervals: Intervals | None = None, trusted_identity_tokens: Collection[str] = ()
+    intervals: Intervals | None = None,
+    trusted_identity_tokens: Collection[str] = (),
+    allowed_origins: Collection[str] = ("*",),
 ) -> AsyncIterator[Emulator]:
     """An emulator at a free port."""
-    app = create_app(trusted_identity_tokens=trusted_identity_tokens, intervals=intervals)
+    app = create_app(
+        trusted_identity_tokens=trusted_identity_tokens, intervals=intervals, allowed_origins=allowed_origins
+    )
     async with listening(app, 0) as url, aiohttp.ClientSession() as http:
         yield Emulator(url, http, app)
 

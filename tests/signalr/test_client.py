@@ -103,6 +103,37 @@ async def test_response_without_origin_has_no_cors_headers(emulator: Emulator) -
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("OPTIONS", "/client/negotiate?hub=chat", 204),
+        ("POST", "/client/negotiate?hub=chat", 401),
+        ("GET", "/client/?hub=chat", 401),
+    ],
+)
+async def test_browser_of_another_origin_reads_no_response(method: str, path: str, status: int) -> None:
+    async with running(allowed_origins=["http://localhost:7071", "https://a.example"]) as emulator:
+        for origin, allowed in [
+            ("http://localhost:7071", True),
+            ("https://a.example", True),
+            ("https://A.example", False),
+            ("https://b.example", False),
+            ("null", False),
+        ]:
+            async with emulator.http.request(method, emulator.url + path, headers={"Origin": origin}) as response:
+                assert response.status == status
+                assert response.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+                assert ("Access-Control-Allow-Credentials" in response.headers) == allowed
+
+
+async def test_websocket_is_open_to_all_origins() -> None:
+    async with running(allowed_origins=["https://a.example"]) as emulator:
+        headers = emulator.authorization("/client/?hub=chat") | {"Origin": "https://b.example"}
+        async with emulator.http.ws_connect(f"{emulator.url}/client/?hub=chat", headers=headers) as socket:
+            await socket.send_str(HANDSHAKE)
+            assert await socket.receive_str(timeout=10) == "{}\x1e"
+
+
 # --- connecting
 
 

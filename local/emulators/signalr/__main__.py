@@ -10,6 +10,7 @@ import sys
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from local.emulators.signalr.client import ANY_ORIGIN
 from local.emulators.signalr.server import create_app, listening
 from local.emulators.signalr.tokens import DEVELOPMENT_KEY
 from local.processes.lifetime import until_stopped
@@ -30,10 +31,20 @@ def main() -> None:
         help="accept this bearer token on REST calls too, as Azure accepts a managed identity's; may be repeated",
     )
     parser.add_argument("--lan", default="", metavar="ADDRESS", help="listen at this address of the machine too")
+    parser.add_argument(
+        "--allowed-origin",
+        action="append",
+        dest="allowed_origins",
+        metavar="ORIGIN",
+        help="let pages of this origin negotiate, as the service's CORS settings do; may be repeated (default: all)",
+    )
     options = parser.parse_args()
     _log_to_stderr()
     try:
-        asyncio.run(run(create_app(options.access_key, options.trust_identity_token), options.port, options.lan))
+        app = create_app(
+            options.access_key, options.trust_identity_token, allowed_origins=options.allowed_origins or (ANY_ORIGIN,)
+        )
+        asyncio.run(run(app, options.port, options.lan))
     except BrokenPipeError:  # the parent process has ended
         sys.exit(1)
     except (OSError, OverflowError) as error:

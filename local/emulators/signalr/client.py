@@ -12,6 +12,9 @@ from local.emulators.signalr.transports import TRANSPORTS, HttpTransport, LongPo
 # The highest supported version of the negotiate protocol.
 NEGOTIATE_VERSION = 1
 
+ANY_ORIGIN = "*"
+ALLOWED_ORIGINS = web.AppKey("allowed_origins", frozenset[str])
+
 routes = web.RouteTableDef()
 
 
@@ -30,9 +33,12 @@ async def preflight(request: web.Request) -> web.Response:
 
 
 async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
-    """Let pages of any origin read every response, errors too: a browser hides even their status otherwise."""
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin and origin.isascii():
+    """Let pages of the allowed origins read every response, errors too: a browser hides even their status otherwise.
+
+    WebSockets are open to all origins, as in the service: browsers do not apply CORS to them.
+    """
+    origin, allowed = request.headers.get(hdrs.ORIGIN), request.app[ALLOWED_ORIGINS]
+    if origin and origin.isascii() and (origin in allowed or ANY_ORIGIN in allowed):
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
         response.headers[hdrs.VARY] = hdrs.ORIGIN

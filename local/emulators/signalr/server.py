@@ -22,15 +22,18 @@ def create_app(
     access_key: str = tokens.DEVELOPMENT_KEY,
     trusted_identity_tokens: Collection[str] = (),
     intervals: Intervals | None = None,
+    allowed_origins: Collection[str] = (client.ANY_ORIGIN,),
 ) -> web.Application:
     """Create the emulator. On shutdown it closes its connections and asks their clients to reconnect.
 
+    `allowed_origins` are the service's CORS settings, which it compares as text.
     REST calls may carry one of `trusted_identity_tokens` in place of a token that the access key has signed. They stand
     for the access tokens of a managed identity, which the emulator cannot verify.
     """
     app = web.Application(client_max_size=rest.MAX_BODY_BYTES)
     app[tokens.ACCESS_KEY] = access_key
     app[tokens.TRUSTED_IDENTITY_TOKENS] = frozenset(trusted_identity_tokens)
+    app[client.ALLOWED_ORIGINS] = frozenset(allowed_origins)
     app[COUNTERS] = Counters()
     app[HUBS] = Hubs(intervals or Intervals(), app[COUNTERS])
     app.add_routes(client.routes)
