@@ -7,6 +7,7 @@ import { prefersReducedMotion } from "./motion.js";
 
 const SLIDE = { duration: 500, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" };
 const GLOW = { duration: 1_500, easing: "ease-in" };
+const WIDE = 1_000_000; // a count from here on leaves no room for its label on the same line
 
 export class Bars {
   #rows;
@@ -33,6 +34,7 @@ export class Bars {
   show(shares) {
     const moving = !prefersReducedMotion();
     this.#empty.hidden = shares.length > 0;
+    this.#rows.parentElement?.classList.toggle("wide", shares.some(({ count }) => count >= WIDE));
     this.#keep(new Set(shares.map(({ label }) => label)));
     const places = new Map([...this.#rowOf.values()].map((row) => [row, row.getBoundingClientRect()]));
     shares.forEach((share, position) => {

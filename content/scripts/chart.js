@@ -77,9 +77,10 @@ export class HistoryChart {
     cursor.addEventListener("blur", () => this.#select(null));
     plot.addEventListener("pointermove", ({ clientX, pointerType }) => {
       if (pointerType !== "mouse") return;
-      const { left, width } = plot.getBoundingClientRect();
+      const { left, right, width } = plot.getBoundingClientRect();
+      const fromStart = getComputedStyle(plot).direction === "rtl" ? right - clientX : clientX - left;
       const last = Number(cursor.max);
-      this.#select(Math.min(last, Math.floor(((clientX - left) / width) * (last + 1))));
+      this.#select(Math.min(last, Math.floor((fromStart / width) * (last + 1))));
     });
     plot.addEventListener("pointerleave", () => this.#select(null));
     details.addEventListener("toggle", () => this.#draw());

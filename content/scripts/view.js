@@ -116,7 +116,9 @@ export function showAddress(address, code) {
   qr.setAttribute("aria-label", `QR code of ${address}`);
   qr.setAttribute("viewBox", `0 0 ${size} ${size}`);
   find("[data-testid=qr] path").setAttribute("d", path);
-  write(find(".address"), address.replace(/^https:\/\/|\/$/g, ""));
+  const shown = address.replace(/^https:\/\/|\/$/g, "");
+  write(find(".address bdi"), shown);
+  find(".address").style.setProperty("--characters", String(shown.length));
 }
 
 /** @param {number} more visits since the last update */
