@@ -586,12 +586,21 @@ async def test_preflight_gets_no_permission(path: str, origins: pytest.MonkeyPat
     assert cors(response) == (None, None, None)
 
 
-async def test_other_routes_have_no_cors_headers(origins: pytest.MonkeyPatch) -> None:
-    for name, path in {"health": None, "website": "", "room_stats": "nope/stats"}.items():
-        response = await call(
-            name, headers={"Origin": ALLOWED_ORIGIN}, path=path, room="nope", url=f"http://host/{path}"
-        )
-        assert "Access-Control-Allow-Origin" not in response.headers
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, {}) for name in ("health", "badge", "badge_json")),
+        ("room_health", {"room": "keynote"}),
+        ("room_stats", {"room": "nope", "url": "http://host/nope/stats"}),
+        ("website", {"path": ""}),
+        ("website", {"path": "stats", "method": "PUT"}),
+    ],
+)
+async def test_other_responses_have_no_cors_headers(
+    name: str, options: dict[str, Any], origins: pytest.MonkeyPatch
+) -> None:
+    response = await call(name, headers={"Origin": ALLOWED_ORIGIN}, **options)
+    assert cors(response)[1:] == (None, None)
 
 
 @pytest.mark.parametrize(("origin", "total"), [(ALLOWED_ORIGIN, 1), ("https://elsewhere.example", 0), ("null", 0)])
