@@ -8,6 +8,7 @@
     processes/    child processes: how they start, end, and how much they may open
     health.py     waits until a deployed app is healthy (standard library only)
     lint.py       static checks of the source
+    compatibility/ the browsers that the page supports, and what the oldest of them lack
     node.py       Node and the npm packages
     progress.py   steps of a set-up, shown with their time (standard library only)
     files.py      errors of files, and one installation at a time (standard library only)

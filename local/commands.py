@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError
 
-from local import REPOSITORY, health, lint
+from local import REPOSITORY, compatibility, health, lint
 from local.environment.ports import FLAGS, LOOPBACK, Ports, check_ports
 from local.node import install_packages, install_publishing_packages
 from local.processes.child import Child
@@ -142,6 +142,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
     from local.browser import chromium, firefox
 
     install_packages()
+    compatibility.install()
     chromium.install()
     firefox.install()
     _continue_as("pytest", *(arguments or ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")))
@@ -150,6 +151,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
 def run_lint(checks: Sequence[str]) -> int:
     """Run the static checks with these names, or all. Returns the exit code: 1 if a check fails."""
     install_packages()
+    compatibility.install()
     failed = lint.lint(checks)
     if failed:
         print(f"Failed: {', '.join(failed)}")

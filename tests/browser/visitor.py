@@ -21,7 +21,7 @@ from .site import Site
 # Runs in the page and records every state and every number that it shows, so that none is missed.
 _RECORDER = """
 globalThis.shown = { states: [], totals: [], texts: [] };
-const record = (list, value) => value !== undefined && list.at(-1) !== value && list.push(value);
+const record = (list, value) => value !== undefined && list[list.length - 1] !== value && list.push(value);
 new MutationObserver(() => {
   const [status, total] = ["status", "total"].map((id) => document.querySelector(`[data-testid=${id}]`));
   record(shown.states, status?.dataset.state);

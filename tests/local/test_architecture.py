@@ -13,7 +13,7 @@ IMPORTS = imports_of(FILES)
 
 # Each may import those before it.
 PARTS = [
-    *("files", "progress", "health", "node", "lint", "processes"),
+    *("files", "progress", "health", "node", "lint", "compatibility", "processes"),
     *("publishing", "emulators", "environment", "browser"),
     *("commands", "__main__"),
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local import REPOSITORY, commands
+from local import REPOSITORY, commands, compatibility
 from local.browser import chromium, firefox
 from signin.website.blobs import MB
 
@@ -28,8 +28,8 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ProcessReplaced(*command)
 
     monkeypatch.setattr(commands, "install_packages", lambda: None)
-    for browser in (chromium, firefox):
-        monkeypatch.setattr(browser, "install", lambda: None)
+    for installed in (compatibility, chromium, firefox):
+        monkeypatch.setattr(installed, "install", lambda: None)
     monkeypatch.setattr(os, "execv", execv)
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from local import commands, lint
+from local import commands, compatibility, lint
 
 CHECKS = {
     "passes": [sys.executable, "-c", ""],
@@ -19,6 +19,7 @@ CHECKS = {
 def own_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lint, "CHECKS", CHECKS)
     monkeypatch.setattr(commands, "install_packages", lambda: None)
+    monkeypatch.setattr(compatibility, "install", lambda: None)
 
 
 def test_failed_check_does_not_stop_the_others(capfd: pytest.CaptureFixture[str]) -> None:
