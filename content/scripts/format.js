@@ -57,9 +57,10 @@ export function formatShare(ratio, locale) {
  */
 export function formatName(code, type, locale) {
   try {
+    // eslint-disable-next-line browsers/calls -- Safari 14.0 lacks it, and shows the code
     return new Intl.DisplayNames(locale, { type }).of(code) ?? code;
   } catch {
-    return code; // browsers from before 2021 have no DisplayNames
+    return code;
   }
 }
 

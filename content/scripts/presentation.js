@@ -16,6 +16,7 @@ export function setUpPresentation(button, show) {
     history.replaceState(null, "", addressOf(location.href, wanted));
     show(wanted);
     if (wanted) document.documentElement.requestFullscreen?.().catch(() => {}); // if refused, the page fills the window
+    // eslint-disable-next-line browsers/calls -- a browser has both or neither
     else if (document.fullscreenElement) void document.exitFullscreen();
   }
 
