@@ -6,11 +6,13 @@ import { openHub } from "./hub.js";
 import { startPage } from "./page.js";
 import { setUpPresentation } from "./presentation.js";
 import { shareAddress, shareMethod } from "./share.js";
+import { Transports } from "./transports.js";
 import * as view from "./view.js";
 import { isVisit, Memory, navigationType } from "./visitor.js";
 
 const memory = isVisit(location.search, navigationType(performance)) ? new Memory(() => localStorage, location.pathname) : null;
-void startPage({ view, openHub, memory, window, document, navigator });
+const transports = new Transports(() => localStorage);
+void startPage({ view, openHub, transports, memory, window, document, navigator });
 
 const address = location.origin + location.pathname;
 const code = makeCode(0, "M");

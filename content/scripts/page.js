@@ -21,6 +21,7 @@ const TICK = 5_000; // ms between updates of the chart and the age
  * @property {Pick<typeof import("./view.js"),
  *   "announce" | "showAge" | "showCounted" | "showProblem" | "showSnapshot" | "showState" | "tryNowButton">} view
  * @property {typeof import("./hub.js").openHub} openHub
+ * @property {import("./transports.js").Transports} transports
  * @property {Pick<import("./visitor.js").Memory, "visitor" | "remember"> | null} memory null for a load that is no visit:
  *   that page reads and listens
  * @property {EventTarget} window
@@ -33,7 +34,7 @@ const TICK = 5_000; // ms between updates of the chart and the age
  *
  * @param {Options} options
  */
-export async function startPage({ view, openHub, memory, window, document, navigator }) {
+export async function startPage({ view, openHub, transports, memory, window, document, navigator }) {
   /** @type {Snapshot | null} */
   let latest = null;
   let updatedAt = 0;
@@ -67,7 +68,10 @@ export async function startPage({ view, openHub, memory, window, document, navig
 
   const catchUp = createCatchUp({
     fetchStats,
-    onSnapshot: accept,
+    onSnapshot: (snapshot) => {
+      if (latest !== null && snapshot.total > latest.total) void connection.expectUpdate();
+      accept(snapshot);
+    },
     onError: ({ message }) => {
       readingProblem = { headline: "The counter cannot be read. We keep trying.", detail: message };
       showProblems();
@@ -77,7 +81,12 @@ export async function startPage({ view, openHub, memory, window, document, navig
 
   const connection = new LiveConnection({
     negotiate,
-    open: (endpoint) => openHub(endpoint, accept),
+    open: (endpoint, transport) =>
+      openHub(endpoint, transport, (snapshot) => {
+        connection.noteUpdate();
+        accept(snapshot);
+      }),
+    transports,
     onState: view.showState,
     onAttempt: catchUp,
     wait: waitOrWake,
@@ -113,7 +122,10 @@ export async function startPage({ view, openHub, memory, window, document, navig
   window.addEventListener("offline", () => connection.drop());
   window.addEventListener("pagehide", () => connection.drop());
 
-  window.addEventListener("online", wake);
+  window.addEventListener("online", () => {
+    transports.reset(); // the network may be another one
+    wake();
+  });
   window.addEventListener("pageshow", wake);
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "visible") return;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { LiveConnection } from "../../content/scripts/connection.js";
+import { TransportError, Transports } from "../../content/scripts/transports.js";
 import { Queue } from "./queue.mjs";
 
 const OF_SIGN_IN = { url: "https://x/client/?hub=h", accessToken: "of-sign-in" };
@@ -20,6 +21,7 @@ function setUp() {
     states: [],
     attempts: 0,
     negotiations: 0,
+    stored: new Map(),
     negotiate: async () => NEGOTIATED,
   };
 
@@ -28,12 +30,17 @@ function setUp() {
       world.negotiations++;
       return world.negotiate();
     },
-    open: (endpoint) => {
+    open: (endpoint, transport) => {
       const started = Promise.withResolvers();
       const closed = Promise.withResolvers();
-      world.hubs.push({ endpoint, succeed: started.resolve, fail: started.reject, end: closed.resolve });
+      const { resolve: succeed, reject: fail } = started;
+      world.hubs.push({ endpoint, transport, succeed, fail, end: closed.resolve });
       return { start: () => started.promise, stop: async () => closed.resolve(), closed: closed.promise };
     },
+    transports: new Transports(() => ({
+      getItem: (key) => world.stored.get(key) ?? null,
+      setItem: (key, value) => world.stored.set(key, value),
+    })),
     onState: (state) => {
       if (world.states.at(-1) !== state) world.states.push(state);
     },
@@ -202,4 +209,153 @@ test("the loss of the network shows during a wait", async () => {
   world.online = false;
   connection.drop();
   assert.deepEqual(world.states, ["connecting", "offline"]);
+});
+
+// Transports
+
+const [WEB_SOCKETS, EVENTS, POLLING] = ["WebSockets", "ServerSentEvents", "LongPolling"];
+const FAILURE = new TransportError("There was an error with the transport");
+
+test("a transport that fails is followed by the next at once, with an endpoint of its own", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  const tried = [];
+  for (const endpoint of [OF_SIGN_IN, NEGOTIATED, NEGOTIATED]) {
+    const hub = await world.hubs.next();
+    tried.push(hub.transport);
+    assert.equal(hub.endpoint, endpoint);
+    hub.fail(FAILURE);
+  }
+  assert.deepEqual(tried, [WEB_SOCKETS, EVENTS, POLLING]);
+  const { ms, end } = await world.waits.next();
+  assert.equal(ms, 1);
+  end();
+  assert.equal((await world.hubs.next()).transport, WEB_SOCKETS);
+});
+
+test("the transport that worked comes first, and the one that failed comes last", async () => {
+  const { world, connection } = setUp();
+  void connection.run();
+  (await world.hubs.next()).fail(FAILURE);
+  const hub = await world.hubs.next();
+  assert.equal(hub.transport, EVENTS);
+  hub.succeed();
+  await settled();
+  assert.match(world.stored.get("transport"), /^ServerSentEvents /);
+  world.time = 60_000;
+  hub.end();
+  (await world.waits.next()).end();
+  const next = await world.hubs.next();
+  assert.equal(next.transport, EVENTS);
+  next.fail(FAILURE);
+  assert.equal((await world.hubs.next()).transport, POLLING);
+});
+
+test("a transport whose connection does not last comes last", async () => {
+  const { world, connection } = setUp();
+  void connection.run();
+  const hub = await world.hubs.next();
+  hub.succeed();
+  await settled();
+  world.time = 25_000; // the library ends a connection without pings
+  hub.end();
+  (await world.waits.next()).end();
+  assert.equal((await world.hubs.next()).transport, EVENTS);
+});
+
+test("a negotiation that fails blames no transport", async () => {
+  const { world, connection } = setUp();
+  void connection.run(OF_SIGN_IN);
+  (await world.hubs.next()).fail(new Error("Failed to complete negotiation"));
+  (await world.waits.next()).end();
+  assert.equal((await world.hubs.next()).transport, WEB_SOCKETS);
+});
+
+for (const isOpen of [true, false]) {
+  test(`a page that drops its ${isOpen ? "open" : "opening"} connection blames no transport`, async () => {
+    const { world, connection } = setUp();
+    void connection.run();
+    const hub = await world.hubs.next();
+    if (isOpen) hub.succeed();
+    await settled();
+    connection.drop();
+    if (!isOpen) hub.fail(FAILURE);
+    (await world.waits.next()).wake();
+    assert.equal((await world.hubs.next()).transport, WEB_SOCKETS);
+  });
+}
+
+const UPDATE_TIMEOUT = 30_000; // ms
+
+/** A page that is live by long polling, because the other transports have failed. */
+async function poll(t, whileOpening = () => {}) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const page = setUp();
+  void page.connection.run();
+  for (const transport of [WEB_SOCKETS, EVENTS]) {
+    const hub = await page.world.hubs.next();
+    assert.equal(hub.transport, transport);
+    hub.fail(FAILURE);
+  }
+  const hub = await page.world.hubs.next();
+  whileOpening(page.connection);
+  hub.succeed();
+  await settled();
+  page.world.time = 60_000; // stable
+  return page;
+}
+
+test("long polling that delivers no update of visits that were read is replaced after 30 s", async (t) => {
+  const { world, connection } = await poll(t);
+  void connection.expectUpdate();
+  t.mock.timers.tick(UPDATE_TIMEOUT - 1);
+  await settled();
+  assert.equal(world.states.at(-1), "live");
+  t.mock.timers.tick(1);
+  (await world.waits.next()).end();
+  assert.equal((await world.hubs.next()).transport, WEB_SOCKETS);
+});
+
+for (const [when, deliver] of [
+  ["before", (connection) => (connection.noteUpdate(), void connection.expectUpdate())],
+  ["after", (connection) => (void connection.expectUpdate(), connection.noteUpdate())],
+]) {
+  test(`long polling that delivered an update ${when} a read stays`, async (t) => {
+    const { world, connection } = await poll(t);
+    deliver(connection);
+    t.mock.timers.tick(UPDATE_TIMEOUT);
+    await settled();
+    assert.equal(world.states.at(-1), "live");
+  });
+}
+
+test("visits that were read before the connection was open need no update", async (t) => {
+  const { world } = await poll(t, (connection) => void connection.expectUpdate());
+  t.mock.timers.tick(UPDATE_TIMEOUT);
+  await settled();
+  assert.equal(world.states.at(-1), "live");
+});
+
+test("a WebSocket without updates stays, because it has pings", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { world, connection } = setUp();
+  void connection.run();
+  (await world.hubs.next()).succeed();
+  await settled();
+  void connection.expectUpdate();
+  t.mock.timers.tick(UPDATE_TIMEOUT);
+  await settled();
+  assert.equal(world.states.at(-1), "live");
+});
+
+test("a page that lost its polling meanwhile keeps the next connection", async (t) => {
+  const { world, connection } = await poll(t);
+  void connection.expectUpdate();
+  connection.drop();
+  (await world.waits.next()).wake();
+  (await world.hubs.next()).succeed();
+  await settled();
+  t.mock.timers.tick(UPDATE_TIMEOUT);
+  await settled();
+  assert.equal(world.states.at(-1), "live");
 });

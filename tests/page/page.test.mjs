@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { startPage } from "../../content/scripts/page.js";
+import { TransportError, Transports } from "../../content/scripts/transports.js";
 import { Memory } from "../../content/scripts/visitor.js";
 import { parseUpdate } from "../../content/scripts/wire.js";
 
@@ -75,13 +76,14 @@ async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit
     return answer instanceof Response ? answer : Response.json(answer);
   });
 
-  function openHub(endpoint, onSnapshot) {
+  function openHub(endpoint, transport, onSnapshot) {
     const started = Promise.withResolvers();
     const closed = Promise.withResolvers();
     page.hubs.push({
       endpoint,
+      transport,
       succeed: () => (started.resolve(), settled()),
-      fail: () => (started.reject(new Error("refused")), settled()),
+      fail: (error = new Error("refused")) => (started.reject(error), settled()),
       send: (total) => (onSnapshot(parseUpdate([total, { Windows: total }, { Chrome: total }])), settled()),
     });
     return { start: () => started.promise, stop: async () => closed.resolve(), closed: closed.promise };
@@ -98,7 +100,9 @@ async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit
   };
   const storage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
   const memory = isVisit ? new Memory(() => storage, "/") : null;
-  void startPage({ view, openHub, memory, window: page.window, document: page.document, navigator: page.navigator });
+  const transports = new Transports(() => null);
+  const { window, document, navigator } = page;
+  void startPage({ view, openHub, transports, memory, window, document, navigator });
   await settled();
   return page;
 }
@@ -340,6 +344,46 @@ for (const [event, reason] of Object.entries(LOSSES)) {
     assert.equal(page.states.at(-1), "reconnecting");
     await page.dispatch(page.window, "online");
     await page.hub.succeed();
+    assert.equal(page.states.at(-1), "live");
+  });
+}
+
+/** A page that is live by long polling, because the other transports have failed. */
+async function openPolling(t, answers) {
+  const page = await open(t, answers);
+  for (const transport of ["WebSockets", "ServerSentEvents"]) {
+    assert.equal(page.hub.transport, transport);
+    await page.hub.fail(new TransportError("refused"));
+  }
+  assert.equal(page.hub.transport, "LongPolling");
+  await page.hub.succeed();
+  return page;
+}
+
+test("a page whose network changes begins with WebSockets again", async (t) => {
+  const page = await openPolling(t);
+  await page.dispatch(page.window, "offline");
+  await page.dispatch(page.window, "online");
+  assert.equal(page.hub.transport, "WebSockets");
+});
+
+test("a page that reads visits without receiving them tries another transport", async (t) => {
+  const page = await openPolling(t, { stats: [statsOf(1), statsOf(1), statsOf(2)] });
+  assert.equal(page.states.at(-1), "live");
+  await page.pass(30_000);
+  assert.equal(page.states.at(-1), "reconnecting");
+  await page.pass(LONGEST_BACKOFF);
+  assert.equal(page.hub.transport, "WebSockets");
+});
+
+for (const [what, read, deliver] of [
+  ["receives the visits that it has read", 2, (page) => page.hub.send(2)],
+  ["reads no visits", 1, () => {}],
+]) {
+  test(`a page that ${what} stays connected`, async (t) => {
+    const page = await openPolling(t, { stats: [statsOf(1), statsOf(1), statsOf(read)] });
+    await deliver(page);
+    await page.pass(30_000);
     assert.equal(page.states.at(-1), "live");
   });
 }
