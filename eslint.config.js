@@ -6,7 +6,7 @@ import { browsers, css } from "./local/compatibility/eslint.mjs";
 const SCRIPTS = ["**/*.{js,mjs,cjs}"];
 
 // Names of the page's own members that are also names of members that some browsers lack.
-const own = ["address", "delay", "drop", "storage"];
+const own = ["address", "delay", "drop", "storage", "transport"];
 
 // What the styles may use though some browsers lack it. Whoever adds to it has looked at the page without.
 const refinements = [
