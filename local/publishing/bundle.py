@@ -16,6 +16,9 @@ from local.progress import StepFailed
 FOLDER = "assets"
 """The folder of the published bundles. Their names contain a hash, so that the content of a name never changes."""
 
+EMBED = "live.js"
+"""The script for other sites. It is bundled too, and keeps its name, because their pages contain it."""
+
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 
 
@@ -45,12 +48,14 @@ def sources(page: str) -> set[str]:
 
 
 def bundle(folder: Path, entries: Collection[str]) -> Bundles:
-    """Bundle these scripts and style sheets of a folder. Raises StepFailed with esbuild's error messages."""
-    if not entries:
-        return Bundles({}, {})
+    """Bundle these scripts and style sheets of a folder, and EMBED if it is there.
+
+    Raises StepFailed with esbuild's error messages.
+    """
+    embed = EMBED if (folder / EMBED).is_file() else ""
     with tempfile.TemporaryDirectory() as output:
         result = subprocess.run(
-            [NODE, _SCRIPT, output, NODE_MODULES, *sorted(entries)],
+            [NODE, _SCRIPT, output, NODE_MODULES, embed, *sorted({*entries} - {EMBED})],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -59,9 +64,9 @@ def bundle(folder: Path, entries: Collection[str]) -> Bundles:
         if result.returncode:
             raise StepFailed(f"The page cannot be bundled, so it stays as it was published:\n{result.stderr.strip()}")
         files, names = {}, {}
-        for path, entry in json.loads(result.stdout)["outputs"].items():
+        for path, entry in json.loads(result.stdout).items():
             file = folder / path
-            name = f"{FOLDER}/{file.name}"
+            name = EMBED if file.name == EMBED else f"{FOLDER}/{file.name}"
             files[name] = file.read_bytes()
             if file.suffix != ".map":
                 (source,) = [entry["entryPoint"]] if "entryPoint" in entry else entry["inputs"]

@@ -14,7 +14,7 @@ from azure.storage.blob import ContainerClient, ContentSettings, LinearRetry, Pu
 
 from local import REPOSITORY
 from local.progress import StepFailed
-from local.publishing.bundle import FOLDER, bundle, sources
+from local.publishing.bundle import EMBED, FOLDER, bundle, sources
 from local.publishing.content import Content, read_folder
 from signin.website.media_types import media_type
 from signin.website.site import CONTAINER
@@ -50,11 +50,11 @@ def assets(site: str = "") -> list[Asset]:
     pages = {name: _text(name, files.pop(name)) for name in list(files) if name.endswith(".html")}
     bundles = bundle(REPOSITORY / "content", set().union(*map(sources, pages.values())))
     return [
-        *(Asset(name, data, _IMMUTABLE) for name, data in bundles.files.items()),
+        *(Asset(name, data, _REVALIDATED if name == EMBED else _IMMUTABLE) for name, data in bundles.files.items()),
         *(
             Asset(name, path.read_bytes(), _REVALIDATED)
             for name, path in files.items()
-            if not name.startswith(tuple(f"{folder}/" for folder in _SOURCES))
+            if name != EMBED and not name.startswith(tuple(f"{folder}/" for folder in _SOURCES))
         ),
         *(Asset(name, bundles.rewrite(_with_site(site, page)).encode(), _REVALIDATED) for name, page in pages.items()),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +16,9 @@ from azure.storage.blob import BlobClient
 
 from local import REPOSITORY
 from local.emulators.azurite import Account
+from local.node import NODE
 from local.progress import StepFailed
-from local.publishing.bundle import FOLDER
+from local.publishing.bundle import EMBED, FOLDER
 from local.publishing.publisher import Publisher, assets
 from signin.website.names import is_blob_name
 from signin.website.site import CONTAINER
@@ -81,6 +83,7 @@ def test_blobs_have_types_and_cache_headers(publisher: Publisher, account: Accou
         "404.html": (page, "no-cache"),
         "images/favicon.svg": ("image/svg+xml", "no-cache"),
         "site.webmanifest": ("application/manifest+json", "no-cache"),
+        EMBED: ("text/javascript; charset=utf-8", "no-cache"),
         "data.bin.unheard-of": ("application/octet-stream", "no-cache"),
         bundled("main", ".css"): ("text/css; charset=utf-8", IMMUTABLE),
         bundled("main", ".js"): ("text/javascript; charset=utf-8", IMMUTABLE),
@@ -120,6 +123,28 @@ def test_changed_script_gets_new_name_in_page(publisher: Publisher, account: Acc
     assert after in read(account, "index.html").text
 
 
+def test_changed_script_for_other_sites_keeps_its_name(publisher: Publisher, account: Account, content: Path) -> None:
+    publisher.publish()
+    append(content / "scripts" / "socket.js", "console.log('a new version');")
+    assert publisher.publish() == [EMBED]
+    assert "a new version" in read(account, EMBED).text
+
+
+def test_content_may_lack_the_script_for_other_sites(publisher: Publisher, content: Path) -> None:
+    (content / EMBED).rename(content / f"{EMBED}on")
+    assert {f"{EMBED}on", "index.html"} < set(publisher.publish())
+
+
+def test_script_for_other_sites_is_classic_and_has_at_most_1500_bytes() -> None:
+    (script,) = [asset.data for asset in assets() if asset.name == EMBED]
+    assert script.startswith(b"(()=>{"), "its names are not those of the page, and it is no module"
+    assert not re.search(rb"\b(import|export)\b", script)
+    brotli = "process.stdout.write(String(zlib.brotliCompressSync(fs.readFileSync(0)).length))"
+    of_brotli = subprocess.run([NODE, "-e", brotli], input=script, capture_output=True, check=True).stdout
+    sizes = {"gzip": len(gzip.compress(script, 9)), "brotli": int(of_brotli)}
+    assert max(sizes.values()) <= 1_500, sizes
+
+
 def test_previous_bundles_stay_for_one_publication(publisher: Publisher, account: Account, content: Path) -> None:
     publisher.publish()
     versions = [bundled("main", ".js")]
@@ -132,7 +157,12 @@ def test_previous_bundles_stay_for_one_publication(publisher: Publisher, account
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [("scripts/format.js", "export function {"), ("styles/home.css", '@import "missing.css";')]
+    ("path", "text"),
+    [
+        ("scripts/format.js", "export function {"),
+        ("styles/home.css", '@import "missing.css";'),
+        (EMBED, 'import "./missing.js";'),
+    ],
 )
 def test_bundling_error_leaves_published_content(
     publisher: Publisher, account: Account, content: Path, path: str, text: str
@@ -218,9 +248,11 @@ def test_social_picture_has_absolute_address() -> None:
 
 
 def test_first_view_is_below_80_kb() -> None:
-    """The files that load before the numbers appear: not icons and source maps."""
+    """The files that load before the numbers appear: not icons, source maps and the script for other sites."""
     first_view = [
-        asset for asset in assets() if asset.name == "index.html" or asset.name.endswith((".js", ".css", ".woff2"))
+        asset
+        for asset in assets()
+        if asset.name == "index.html" or (asset.name.endswith((".js", ".css", ".woff2")) and asset.name != EMBED)
     ]
     sizes = {asset.name: len(gzip.compress(asset.data)) for asset in first_view}
     assert sum(sizes.values()) < 80_000, f"Compressed: {sizes}"

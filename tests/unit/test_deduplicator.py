@@ -408,8 +408,12 @@ def test_page_repeats_when_no_attempt_is_committed_any_more() -> None:
     assert of_page("SETTLED") >= last_attempt + last_request
 
 
-def test_page_repeats_only_while_its_visit_can_be_found() -> None:
-    script = (REPOSITORY / "content/scripts/api.js").read_text(encoding="utf-8")
-    timeout = int(re.findall(r"^const REQUEST_TIMEOUT = ([\d_]+);", script, re.MULTILINE)[0]) / 1000
+@pytest.mark.parametrize(
+    ("script", "timeout_pattern"),
+    [("scripts/api.js", r"^const REQUEST_TIMEOUT = ([\d_]+);"), ("live.js", r"abort\(\), ([\d_]+)\)")],
+)
+def test_page_repeats_only_while_its_visit_can_be_found(script: str, timeout_pattern: str) -> None:
+    text = (REPOSITORY / "content" / script).read_text(encoding="utf-8")
+    timeout = int(re.findall(timeout_pattern, text, re.MULTILINE)[0]) / 1000
     differing_clocks = 30.0
     assert of_page("REPEATABLE") + timeout + differing_clocks <= KEY_SECONDS

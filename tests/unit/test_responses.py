@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+from local import REPOSITORY
 from signin import responses
 from signin.counter import SignIn
 from signin.counting.committer import NotAcknowledged
@@ -340,3 +342,8 @@ async def test_response_without_body_declares_no_length(status: int) -> None:
         return func.HttpResponse(status_code=status)
 
     assert "Content-Length" not in (await responses.errors_as_responses(succeeds)(request())).headers
+
+
+def test_script_for_other_sites_has_the_time_of_retry_after() -> None:
+    script = (REPOSITORY / "content/live.js").read_text(encoding="utf-8")
+    assert re.findall(r"pause = ([\d_]+);", script) == [f"{responses._RETRY_AFTER}_000"]
