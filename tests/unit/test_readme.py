@@ -109,6 +109,16 @@ def test_every_route_is_documented_with_its_methods() -> None:
     assert documented == served
 
 
+def test_documented_addresses_of_an_app_exist() -> None:
+    triggers = [function.get_trigger() for function in load().app.get_functions()]
+    routes = {trigger.route for trigger in triggers if isinstance(trigger, HttpTrigger)}
+    paths = found(r"https://myapp\.azurewebsites\.net/([^\s\"'`)>?]*)")
+    assert {"live.js", "keynote/live.js", "badge.svg"} <= set(paths)
+    for path in paths:
+        name = path.removeprefix("keynote/") or "index.html"
+        assert name in routes or (REPOSITORY / "content" / name).is_file(), path
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_of_a_document_lead_to_files(document: str) -> None:
     folder = (REPOSITORY / document).parent
