@@ -15,6 +15,7 @@ from signin import responses
 from signin.app import current_app, exit_on_sigterm
 from signin.badges import badge_of
 from signin.counter import RoomCounter
+from signin.live.open_pages import Slot
 from signin.responses import Handler
 from signin.visits.dimensions import SignInRequest
 
@@ -56,7 +57,7 @@ async def signin(req: func.HttpRequest, counter: RoomCounter) -> func.HttpRespon
     """Count the visit, and return access to the live updates and the statistics."""
     key, is_repeated = req.params.get("visit"), req.params.get("repeated") == "1"
     request = SignInRequest(req.headers, req.params)
-    return responses.sign_in(await counter.sign_in(request, key, is_repeated=is_repeated))
+    return responses.sign_in(await counter.sign_in(request, key, is_repeated=is_repeated, slot=slot_in(req)))
 
 
 @route("negotiate", "POST", is_shared=True)
@@ -67,8 +68,15 @@ async def negotiate(req: func.HttpRequest, counter: RoomCounter) -> func.HttpRes
 
 @route("stats", "GET", "HEAD", is_shared=True)
 async def stats(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
-    """The statistics; counts nothing."""
-    return responses.statistics(await counter.statistics(), counter.now())
+    """The statistics; counts nothing but the page that is open."""
+    return responses.statistics(await counter.read(SignInRequest(req.headers, req.params), slot_in(req)))
+
+
+@route("leave", "POST", is_shared=True)
+async def leave(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
+    """The page is not open any more, or not visible."""
+    counter.leave(SignInRequest(req.headers, req.params), Slot.parse(req.params.get("here", "")))
+    return responses.left()
 
 
 @route("health", "GET", "HEAD")
@@ -104,6 +112,12 @@ async def content(path: str, req: func.HttpRequest) -> func.HttpResponse:
         return responses.method_not_allowed(req.method, allowed)
     page = await current_app().page(path, req.method, req.headers, query=req.url.partition("?")[2])
     return responses.page(page, req, current_app().page_headers)
+
+
+def slot_in(req: func.HttpRequest) -> Slot | None:
+    """The slot of a page that is open and visible, if it has sent one. Raises InvalidSlot."""
+    text = req.params.get("here")
+    return None if text is None else Slot.parse(text)
 
 
 def allowed_methods(path: str) -> tuple[str, ...]:

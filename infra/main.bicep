@@ -95,6 +95,9 @@ param broadcastIntervalSeconds string = '1'
 @description('The most broadcasts of a day (UTC), 1000 to 1000000. Empty: no limit.')
 param maximumBroadcastsPerDay string = ''
 
+@description('Seconds within which each visible page reports that it is open, 30 to 3600. 0: open pages are not counted.')
+param hereSeconds string = '300'
+
 @description('Content-Security-Policy of the pages. Empty: the app\'s own; none: no policy.')
 param contentSecurityPolicy string = ''
 
@@ -223,6 +226,7 @@ module settings 'settings.bicep' = {
       AzureSignalRConnectionString: 'Endpoint=https://${signalR.outputs.hostName};AuthType=azure.msi;ClientId=${identity.outputs.clientId};Version=1.0;'
       BroadcastIntervalSeconds: broadcastIntervalSeconds
       MaximumBroadcastsPerDay: maximumBroadcastsPerDay
+      HereSeconds: hereSeconds
       ContentSecurityPolicy: contentSecurityPolicy
       MaxFileMB: maxFileMB
       Title: title

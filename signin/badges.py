@@ -27,5 +27,13 @@ async def _people(counter: RoomCounter) -> str:
     return f"{people.least:,}{'' if people.is_exact else '+'}"
 
 
+async def _here(counter: RoomCounter) -> str:
+    await counter.statistics()  # which also reads the open pages of other processes
+    here = counter.here()
+    if here is None:
+        raise InvalidBadge("open pages are not counted (HereSeconds)")
+    return f"{here.now:,}"
+
+
 # By the names in the query, which are the labels by default.
-COUNTS: Mapping[str, Callable[[RoomCounter], Awaitable[str]]] = {"visits": _visits, "people": _people}
+COUNTS: Mapping[str, Callable[[RoomCounter], Awaitable[str]]] = {"visits": _visits, "people": _people, "here": _here}

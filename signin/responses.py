@@ -12,10 +12,12 @@ from typing import Any
 
 import azure.functions as func
 
-from signin.counter import SignIn
+from signin.counter import Reading, SignIn
 from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import StorageError
+from signin.live.here import HereNow
 from signin.live.hub import ClientAccess, SignalRError
+from signin.live.open_pages import InvalidSlot
 from signin.settings import SettingsError
 from signin.telemetry.console import request_scope
 from signin.visits.origins import Origins
@@ -37,7 +39,8 @@ def sign_in(result: SignIn) -> func.HttpResponse:
     """`{"authInfo": {"serviceUrl", "accessToken"}, "stats": {…}}`, and `"recorded": "no"` if no visit was counted."""
     access = json.dumps({"serviceUrl": result.access.url, "accessToken": result.access.token})
     recorded = "" if result.is_counted else ', "recorded": "no"'
-    return _response(200, f'{{"authInfo": {access}, "stats": {result.statistics.json_text(result.at)}{recorded}}}')
+    stats = _stats(result.statistics, result.at, result.here)
+    return _response(200, f'{{"authInfo": {access}, "stats": {stats}{recorded}}}')
 
 
 def negotiation(access: ClientAccess) -> func.HttpResponse:
@@ -45,9 +48,14 @@ def negotiation(access: ClientAccess) -> func.HttpResponse:
     return _json({"url": access.url, "accessToken": access.token})
 
 
-def statistics(value: Statistics, now: datetime) -> func.HttpResponse:
-    """The statistics, see `Statistics.to_json`."""
-    return _response(200, value.json_text(now))
+def statistics(result: Reading) -> func.HttpResponse:
+    """The statistics, see `Statistics.to_json`, and the open pages, see `HereNow.to_json`."""
+    return _response(200, _stats(result.statistics, result.at, result.here))
+
+
+def left() -> func.HttpResponse:
+    """204: a page that is left reads no response."""
+    return func.HttpResponse(status_code=204, headers={"Cache-Control": "no-store", **NO_SNIFFING})
 
 
 def health(problems: Mapping[str, str | None]) -> func.HttpResponse:
@@ -111,7 +119,7 @@ def error(problem: Exception) -> func.HttpResponse:
     `recorded`: the request certainly was not counted as a visit, or may have been.
     """
     match problem:
-        case InvalidIdempotencyKey() | InvalidBadge():
+        case InvalidIdempotencyKey() | InvalidSlot() | InvalidBadge():
             return _json({"error": str(problem), "recorded": "no"}, 400)
         case SettingsError():
             logger.error("the app cannot work: %s", problem)
@@ -156,6 +164,11 @@ async def _outcome(answer: Awaitable[func.HttpResponse]) -> func.HttpResponse:
         return await answer
     except Exception as problem:
         return error(problem)
+
+
+def _stats(value: Statistics, now: datetime, here: HereNow | None) -> str:
+    text = value.json_text(now)
+    return text if here is None else f'{text[:-1]}, "here": {json.dumps(here.to_json())}}}'
 
 
 def _json(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:

@@ -12,6 +12,7 @@ from signin.counting.table import VisitTable
 from signin.identity.credential import Credential, Identity, is_https_or_loopback
 from signin.live.connection_string import ConnectionString
 from signin.live.lease import LONGEST_INTERVAL
+from signin.live.open_pages import LONGEST_PERIOD, SHORTEST_PERIOD
 from signin.live.pace import FEWEST_A_DAY, MOST_A_DAY
 from signin.visits.origins import NO_ORIGINS, Origins
 from signin.website.blobs import MAX_BUFFERED, MB
@@ -23,7 +24,10 @@ T = TypeVar("T")
 MAX_ROOMS = 20
 # First segments of the addresses of the host, of the app's routes, and of the content's folders.
 RESERVED_NAMES = frozenset(
-    ("admin", "api", "runtime", "health", "negotiate", "signin", "stats", "assets", "images", "scripts", "styles")
+    {
+        *("admin", "api", "runtime", "health", "leave", "negotiate", "signin", "stats"),
+        *("assets", "images", "scripts", "styles"),
+    }
 )
 
 _MAX_ROOM_NAME = 32  # characters
@@ -84,6 +88,7 @@ class Settings:
 
     `blob_url` is a base url without a trailing slash. `blob_identity` is None for anonymous access.
     `broadcast_interval` is in seconds. `maximum_broadcasts` is for a day; None if there is no limit.
+    `here_seconds` is the time within which each visible page reads the statistics; 0 if open pages are not counted.
     `content_security_policy` is None for the app's own policy and "" for none. A file of more than `max_file_mb` MB is
     served in parts only. `allowed_origins` are those of other websites whose pages may show the count. `rooms` has the
     rooms by name, and the default counter as "".
@@ -95,6 +100,7 @@ class Settings:
     signalr: ConnectionString
     broadcast_interval: float
     maximum_broadcasts: int | None
+    here_seconds: int
     content_security_policy: str | None
     max_file_mb: int
     allowed_origins: Origins
@@ -121,6 +127,7 @@ class Settings:
         signalr = read(lambda: _read(environment, "AzureSignalRConnectionString", ConnectionString.parse))
         broadcast_interval = read(lambda: _read(environment, "BroadcastIntervalSeconds", _seconds, default="1"))
         maximum_broadcasts = read(lambda: _read_optional(environment, "MaximumBroadcastsPerDay", _broadcasts))
+        here_seconds = read(lambda: _read(environment, "HereSeconds", _here_seconds, default="300"))
         policy = read(lambda: _read_optional(environment, "ContentSecurityPolicy", _policy))
         max_file_mb = read(lambda: _read(environment, "MaxFileMB", _megabytes, default=str(DEFAULT_MAX_FILE_MB)))
         allowed_origins = read(lambda: _read_optional(environment, "AllowedOrigins", Origins.parse) or NO_ORIGINS)
@@ -134,6 +141,7 @@ class Settings:
             signalr(),
             broadcast_interval(),
             maximum_broadcasts(),
+            here_seconds(),
             policy(),
             max_file_mb(),
             allowed_origins(),
@@ -264,3 +272,10 @@ def _broadcasts(text: str) -> int:
     if not re.fullmatch(r"\d{4,7}", text, re.ASCII) or not FEWEST_A_DAY <= int(text) <= MOST_A_DAY:
         raise ValueError(f"it is not a whole number from {FEWEST_A_DAY} to {MOST_A_DAY}")
     return int(text)
+
+
+def _here_seconds(text: str) -> int:
+    seconds = int(text) if re.fullmatch(r"\d{1,4}", text, re.ASCII) else -1
+    if seconds != 0 and not SHORTEST_PERIOD <= seconds <= LONGEST_PERIOD:
+        raise ValueError(f"it is neither 0 nor a whole number of seconds from {SHORTEST_PERIOD} to {LONGEST_PERIOD}")
+    return seconds

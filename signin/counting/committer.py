@@ -149,6 +149,8 @@ class Committer:
         self._metrics.count("visits_not_recorded" if error.recorded == "no" else "visits_unknown", len(batch.visits))
         if error.recorded == "unknown":
             self._shards.lose_etag()
+        else:
+            self._shards.gave_up()
         batch.done.set_exception(error)
         if error.recorded == "unknown":  # it may have been committed, and should then be broadcast
             self._on_commit()

@@ -9,11 +9,12 @@
     "adopted"     "<guid>-20180716T093000.123456Z"    as above: a visit of the C# sample, see operators/adopt.py
     "adopted"     "stats"                             as above
     "broadcast"   "turn"                              At, Seconds, Told: see live/lease.py
+    "here"        "<process>"                         At, Slots: see live/here.py
 
 A shard is one partition: "00" to "99", and "adopted". These are the partitions of the default counter; those of the
-room "keynote" are "keynote-00" and so on, "keynote-adopted" and "keynote-broadcast". Version 1.0.0 adopted visits into
-"00", with keys that begin with "0-SignIn-". A row that was written before a dimension was counted lacks its column; its
-visits count as "Other".
+room "keynote" are "keynote-00" and so on, "keynote-adopted", "keynote-broadcast" and "keynote-here". Version 1.0.0
+adopted visits into "00", with keys that begin with "0-SignIn-". A row that was written before a dimension was counted
+lacks its column; its visits count as "Other".
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ ALL_SHARDS = (ADOPTED, *range(MAX_SHARDS))
 STATS_KEY = "stats"  # the RowKey of a shard's stats row
 
 _ROOM = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_PARTITION = re.compile(rf"(?:({_ROOM})-)?(?:\d\d|adopted|broadcast)", re.ASCII)
+_PARTITION = re.compile(rf"(?:({_ROOM})-)?(?:\d\d|adopted|broadcast|here)", re.ASCII)
 _TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
 
@@ -56,6 +57,11 @@ class Partitions:
     def lease(self) -> str:
         """The PartitionKey of the broadcast lease."""
         return self._named("broadcast")
+
+    @property
+    def here(self) -> str:
+        """The PartitionKey of the rows in which processes publish how many pages are open."""
+        return self._named("here")
 
     def _named(self, name: str) -> str:
         return f"{self.room}-{name}" if self.room else name

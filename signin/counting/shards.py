@@ -81,6 +81,8 @@ class Shards:
         self._own = 0
         self._state: ShardState | None = None  # the own shard at an ETag to commit at; None: to be read
         self._conflicts: deque[bool] = deque(maxlen=_RECENT_COMMITS)
+        self._attempts = 0  # at commits
+        self._is_committing = False
 
         self._lock = threading.Lock()  # guards all up to the next lock; never held during a request
         self._known: dict[int, ShardState] = {}
@@ -91,6 +93,7 @@ class Shards:
         self._verified_epoch = -1  # in which a walk has found all other shards closed or absent
         self._foreign_change_at = time.monotonic()
         self._is_first_idle = False
+        self._foreign_changes = 0
 
         self._walk_lock = threading.Lock()  # guards what follows; held during a walk
         self._walked_from = float("-inf")  # when the last walk that has ended began
@@ -114,6 +117,8 @@ class Shards:
             self._move_to(0, None)
         while self._state is None:
             self._read_own()
+        self._attempts += 1
+        self._is_committing = True
         return self._state
 
     def committed(self, state: ShardState) -> None:
@@ -126,11 +131,14 @@ class Shards:
             self._learn(self._own, state)
             self._committed_at = time.monotonic()
         self._state = state
+        self._is_committing = False
         self._conflicts.append(False)
 
     def lost_race(self) -> None:
         """Record that another process has changed the own shard's ETag."""
         self._conflicts.append(True)
+        with self._lock:
+            self._foreign_changes += 1
         self.lose_etag()
 
     def reread(self) -> None:
@@ -138,9 +146,14 @@ class Shards:
         self.lose_etag()
         self._read_own()
 
+    def gave_up(self) -> None:
+        """Record that the visits were certainly not committed."""
+        self._is_committing = False
+
     def lose_etag(self) -> None:
         """Record that the own shard's ETag is not known any more."""
         self._state = None
+        self._is_committing = False
         if self._own == 0:
             with self._lock:
                 self._see_first(None)
@@ -238,6 +251,14 @@ class Shards:
         return not self.is_sole_writer or time.monotonic() - self._foreign_change_at < _PEER_AGES * self._max_age
 
     @property
+    def foreign_changes(self) -> int:
+        """How often this process has noticed a commit or a touch by another one. A process that is alone notices none.
+
+        It notices them in shard 0 and in its own shard, and commits in all others, from its first reading on.
+        """
+        return self._foreign_changes
+
+    @property
     def is_own_known(self) -> bool:
         """Whether every visit that this process has committed is known: not after a commit with unknown outcome."""
         return self._state is not None
@@ -299,8 +320,13 @@ class Shards:
     def _read_shards(self) -> None:
         with self._lock:
             own, known, first_etag, epoch = self._own, dict(self._known), self._first_etag, self._epoch
+            attempts = None if self._is_committing else self._attempts
         states = self._read_existing(known)
         with self._lock:
+            # During an own commit it is not known yet who has changed the own shard: the commit will find out.
+            doubtful = set() if attempts == self._attempts else {own, self._own}
+            if any(_is_changed(known.get(shard), states[shard], shard) for shard in states.keys() - doubtful):
+                self._foreign_changes += 1
             if any(_is_recreated(known.get(shard), state) for shard, state in states.items()):
                 self._forget_known(known)
             # While this process commits to shard 0, its commits find out whether the ETag is the expected one.
@@ -367,6 +393,13 @@ class Shards:
 def _is_recreated(known: ShardState | None, state: ShardState) -> bool:
     """Whether a reading that began after `known` was known shows a table, or a row, that was recreated since."""
     return known is not None and (not state.exists or state.statistics.total < known.statistics.total)
+
+
+def _is_changed(known: ShardState | None, state: ShardState, shard: int) -> bool:
+    """Whether a shard that was known has a commit more, or, if it is shard 0, a touch."""
+    if known is None:
+        return False
+    return state.etag != known.etag if shard == 0 else state.statistics != known.statistics
 
 
 def _idle(states: Mapping[int, ShardState]) -> set[int]:

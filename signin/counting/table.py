@@ -221,6 +221,20 @@ class VisitTable:
         except Exception as error:
             raise self._error(error) from error
 
+    def put(self, row: TableEntity) -> None:
+        """Create the row or replace it, whatever its ETag is. May be repeated."""
+        try:
+            self._client.upsert_entity(row, mode=UpdateMode.REPLACE)
+        except Exception as error:
+            raise self._error(error) from error
+
+    def delete(self, row: TableEntity) -> None:
+        """Delete a row as it was read, or that is not there any more. Raises EtagMismatch if it has changed since."""
+        try:
+            self._client.delete_entity(row, etag=row.metadata["etag"], match_condition=MatchConditions.IfNotModified)
+        except Exception as error:
+            raise self._error(error) from error
+
     def _error(self, error: Exception) -> StorageError:
         return storage_error(error, TABLE_NAME, has_identity=self._has_identity)
 

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from signin.counting.errors import EtagMismatch, StorageError
 from signin.counting.shards import Shards, ShardTotals
+from signin.live.here import Here
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
 from signin.live.pace import Pace
@@ -44,17 +45,27 @@ class Broadcaster:
 
     A broadcast carries the whole state, so that a failed one loses nothing: the next one carries everything. After a
     failure it tries again by itself, with growing pauses.
+
+    A broadcast also has the number of open pages, but is not sent because of it.
     """
 
     def __init__(
-        self, hub: Hub, shards: Shards, lease: BroadcastLease, pace: Pace, metrics: Metrics | None = None
+        self,
+        hub: Hub,
+        shards: Shards,
+        lease: BroadcastLease,
+        pace: Pace,
+        metrics: Metrics | None = None,
+        here: Here | None = None,
     ) -> None:
+        """`here` is None if open pages are not counted."""
         self._hub = hub
         self._shards = shards
         self._lease = lease
         self._pace = pace
         self._interval = pace.shortest
         self._metrics = metrics or Metrics()
+        self._here = here
         self._is_pending = False  # guarded by `_changed`, as is the next
         self._watch: _Watch | None = None
         self._changed = threading.Condition()
@@ -90,6 +101,11 @@ class Broadcaster:
             self._watch = _Watch(at, found=self._shards.totals())
             self._changed.notify()
 
+    def wake(self) -> None:
+        """Let the thread look when `Here` is due. Does not block."""
+        with self._changed:
+            self._changed.notify()
+
     def close(self, timeout: float) -> None:
         """Send what is pending without waiting for the interval; return when done or after `timeout` seconds."""
         self._closing.set()
@@ -99,27 +115,36 @@ class Broadcaster:
 
     def _run(self) -> None:
         while (reason := self._next_reason()) is not None:
+            if self._here is not None:
+                self._here.exchange()
+            if reason == "here":
+                continue
             try:
                 pause = self._look(reason) if isinstance(reason, _Watch) else self._round()
             except Exception as error:  # a defect of ours too: this thread has to go on
                 if self._closing.is_set():
-                    return
+                    break
                 self.changed()
                 if isinstance(reason, _Watch):  # the others' shards may not have been read
                     with self._changed:
                         self._watch = self._watch or reason
                 pause = self._failed(error)
             self._closing.wait(pause)
+        if self._here is not None:
+            self._here.close()
 
-    def _next_reason(self) -> Literal["changed"] | _Watch | None:
-        """Wait for a reason to broadcast; None at the end."""
+    def _next_reason(self) -> Literal["changed", "here"] | _Watch | None:
+        """Wait for something to do; None at the end."""
         with self._changed:
             while not (self._is_pending or self._closing.is_set()):
-                due_in = None if self._watch is None else self._watch.at - time.monotonic()
-                if due_in is not None and due_in <= 0.0:
+                watch_in = None if self._watch is None else self._watch.at - time.monotonic()
+                if watch_in is not None and watch_in <= 0.0:
                     watch, self._watch = self._watch, None
                     return watch
-                self._changed.wait(due_in)
+                here_in = None if self._here is None else self._here.due_in
+                if here_in is not None and here_in <= 0.0:
+                    return "here"
+                self._changed.wait(min((due for due in (watch_in, here_in) if due is not None), default=None))
             has_changed, self._is_pending = self._is_pending, False
             if has_changed:
                 return "changed"
@@ -196,8 +221,11 @@ class Broadcaster:
         """Broadcast the statistics known now; their totals. Raises StorageError and SignalRError."""
         self._shards.read_others()
         totals = self._shards.totals()
+        *of_the_sample, more = self._shards.value().summary()
+        if self._here is not None:
+            more = {**more, "here": self._here.now().now}
         began = time.monotonic()
-        self._hub.broadcast(TARGET, self._shards.value().summary())
+        self._hub.broadcast(TARGET, (*of_the_sample, more))
         self._metrics.count("broadcasts")
         self._metrics.record_duration("broadcast", time.monotonic() - began)
         self._recovered()

@@ -1,6 +1,8 @@
-"""Which sign-in requests are visits."""
+"""Which sign-in requests are visits, and which requests are of an open page."""
 
 from __future__ import annotations
+
+from collections.abc import Set
 
 from signin.visits.dimensions import SignInRequest
 from signin.visits.origins import NO_ORIGINS, Origins
@@ -19,15 +21,29 @@ def is_visit(request: SignInRequest, allowed_origins: Origins = NO_ORIGINS) -> b
       website could have its visitors counted here, by a script, an image, a form or a frame, and an address that is
       typed, followed or reloaded would count without the page.
     """
-    return not request.client.is_bot and not _is_ahead_of_time(request) and _is_of_script(request, allowed_origins)
+    return _is_of_visitor(request) and _is_of_script(request, allowed_origins, {"cors"})
+
+
+def is_of_page(request: SignInRequest, allowed_origins: Origins = NO_ORIGINS) -> bool:
+    """Whether a request reports that a page is open, or that it is left, as it would be a visit; also by a beacon.
+
+    A beacon (`navigator.sendBeacon`) has the mode "no-cors".
+    """
+    return _is_of_visitor(request) and _is_of_script(request, allowed_origins, {"cors", "no-cors"})
+
+
+def _is_of_visitor(request: SignInRequest) -> bool:
+    return not request.client.is_bot and not _is_ahead_of_time(request)
 
 
 def _is_ahead_of_time(request: SignInRequest) -> bool:
     return any(request.headers.get(name, "").lower().startswith(value) for name, value in _AHEAD_OF_TIME.items())
 
 
-def _is_of_script(request: SignInRequest, allowed_origins: Origins) -> bool:
-    """Whether a script of the app's own page, or of an allowed origin, sent a request by `fetch` or XMLHttpRequest.
+def _is_of_script(request: SignInRequest, allowed_origins: Origins, modes: Set[str]) -> bool:
+    """Whether a script of the app's own page, or of an allowed origin, sent a request, in one of these modes.
+
+    `fetch` and XMLHttpRequest have the mode "cors"; within an origin also "same-origin".
 
     Fetch Metadata (https://www.w3.org/TR/fetch-metadata/) shows it: no script can set or change these headers. Browsers
     send all three, by HTTPS and on localhost only; Safari does since version 16.4. Other clients send none, or the mode
@@ -38,5 +54,5 @@ def _is_of_script(request: SignInRequest, allowed_origins: Origins) -> bool:
     """
     site, mode, dest = (request.headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest"))
     if site in ("same-site", "cross-site"):  # such a request has an Origin if its mode is cors
-        return (mode, dest) == ("cors", "empty") and allowed_origins.allows(request.headers.get("origin", ""))
-    return site in (None, "same-origin") and mode in (None, "cors", "same-origin") and dest in (None, "empty")
+        return mode in modes and dest == "empty" and allowed_origins.allows(request.headers.get("origin", ""))
+    return site in (None, "same-origin") and mode in {None, "same-origin", *modes} and dest in (None, "empty")

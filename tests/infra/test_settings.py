@@ -88,6 +88,7 @@ def deployed_values() -> dict[str, str]:
         "monitoring.outputs.connectionString": "InstrumentationKey=0;IngestionEndpoint=https://example.com/",
         "broadcastIntervalSeconds": "1",
         "maximumBroadcastsPerDay": "",
+        "hereSeconds": "300",
         "contentSecurityPolicy": "",
         "maxFileMB": "100",
         "title": "",

@@ -19,7 +19,7 @@ from tests.support.visitors import visit
 
 from .conftest import Site
 
-METHODS = {"signin": "GET, POST", "negotiate": "POST"}  # the other routes have GET and HEAD
+METHODS = {"signin": "GET, POST", "negotiate": "POST", "leave": "POST"}  # the other routes have GET and HEAD
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["at /", "at /api/"])
 
 
@@ -68,10 +68,20 @@ def test_stats_returns_what_signin_does(site: Site, prefix: str) -> None:
     visited = json_of(site.request("/signin"))["stats"]
     for _ in range(2):
         stats = json_of(site.request(f"{prefix}/stats"))
-        names = ["totalNumber", *(dimension.key for dimension in DIMENSIONS), "history"]
+        names = ["totalNumber", *(dimension.key for dimension in DIMENSIONS), "history", "here"]
         assert list(stats) == list(visited) == names
-        for name in names[:-1]:
-            assert stats[name] == visited[name]
+        for name in names:
+            assert name == "history" or stats[name] == visited[name]
+
+
+@PREFIXES
+def test_open_page_is_here_until_it_is_left(site: Site, prefix: str) -> None:
+    here = json_of(site.request(f"{prefix}/stats?here=new"))["here"]
+    assert here == {"now": 1, "seconds": 300, "slot": here["slot"]}
+    assert json_of(site.request(f"{prefix}/stats?here={here['slot']}"))["here"]["now"] == 1
+    reply = site.request(f"{prefix}/leave?here={here['slot']}", "POST")
+    assert (reply.status, reply.body) == (204, b"")
+    assert json_of(site.request("/stats"))["here"] == {"now": 0, "seconds": 300}
 
 
 @PREFIXES
@@ -96,7 +106,7 @@ def test_health_has_one_line_per_service(site: Site, prefix: str) -> None:
     ("method", "route"),
     [
         *((method, "signin") for method in ("HEAD", "PUT", "DELETE", "PATCH")),
-        *((method, "negotiate") for method in ("GET", "HEAD", "PUT")),
+        *((method, route) for method in ("GET", "HEAD", "PUT") for route in ("negotiate", "leave")),
         *((method, route) for method in ("POST", "PUT", "DELETE") for route in ("stats", "health")),
         *((method, "") for method in ("POST", "PUT", "DELETE")),
     ],
@@ -200,8 +210,9 @@ def test_visit_counts_by_country_and_language(site: Site) -> None:
 
 
 def assert_arguments_of(stats: dict[str, Any], arguments: list[Any]) -> None:
-    """A broadcast has the statistics of a response, without the history."""
+    """A broadcast has the statistics of a response, without the history, and the number of open pages."""
     others = {name: stats[name] for name in stats.keys() - {"totalNumber", "byOS", "byBrowser", "history"}}
+    others["here"] = others["here"]["now"]
     assert arguments == [stats["totalNumber"], stats["byOS"], stats["byBrowser"], others]
     assert "byDevice" in others
 

@@ -48,7 +48,8 @@ def audit_rows(rows: Iterable[TableEntity], table: VisitTable) -> Audit:
         in_shard = shards[row["PartitionKey"]]
         if row["RowKey"] != STATS_KEY:
             in_shard.append(row)
-    shards.pop(partitions.lease, None)
+    for other in (partitions.lease, partitions.here):
+        shards.pop(other, None)
     opened = sorted(shards.keys() - {partitions.of(ADOPTED)})
     assert opened == [partitions.of(shard) for shard in range(len(opened))], f"a gap in the shards {opened}"
     keys = Counter(row["RowKey"] for visits in shards.values() for row in visits)

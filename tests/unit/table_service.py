@@ -114,6 +114,11 @@ class TableService:
         copied._rows = dict(self._rows)
         return copied
 
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        return len(self.reads) + len(self.attempts) + self.writes + self.pages
+
     # The methods of a TableClient
 
     def get_entity(self, partition_key: str, row_key: str, *, select: Sequence[str] | None = None) -> TableEntity:
@@ -189,6 +194,25 @@ class TableService:
             kept = row if mode is UpdateMode.MERGE else {}
             self._rows[key] = (TableEntity({**kept, **entity}), self._next_etag())
             return {"etag": self._rows[key][1]}
+
+    def upsert_entity(self, entity: TableEntity, *, mode: UpdateMode) -> Mapping[str, Any]:
+        self.writes += 1
+        assert mode is UpdateMode.REPLACE, "a row is replaced as a whole"
+        with self._lock:
+            etag = self._next_etag()
+            self._rows[str(entity["PartitionKey"]), str(entity["RowKey"])] = (copy.deepcopy(entity), etag)
+            return {"etag": etag}
+
+    def delete_entity(self, entity: TableEntity, *, etag: str, match_condition: MatchConditions) -> None:
+        self.writes += 1
+        assert match_condition is MatchConditions.IfNotModified, "an ETag is sent as If-Match"
+        key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
+        with self._lock:
+            if key not in self._rows:
+                return  # so does the SDK
+            if self._rows[key][1] != etag:
+                raise sdk_error(HttpResponseError("another ETag"), 412, TableErrorCode.UPDATE_CONDITION_NOT_SATISFIED)
+            del self._rows[key]
 
     def _next_etag(self) -> str:
         etag = f"W/\"datetime'{next(self._versions)}'\""

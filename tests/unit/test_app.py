@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -25,7 +25,9 @@ from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import OutcomeUnknown, StorageError
 from signin.counting.shards import Shards
 from signin.counting.table import VisitTable
+from signin.live import here as here_module
 from signin.live.hub import ClientAccess
+from signin.live.open_pages import NEW
 from signin.settings import Settings, SettingsError
 from signin.visits.dimensions import SignInRequest
 from signin.visits.statistics import Statistics
@@ -77,7 +79,7 @@ async def test_repeated_visit_is_found_in_other_processes(around: Surroundings, 
 async def test_marked_visit_without_a_key_is_counted(around: Surroundings, app: App) -> None:
     for total in (1, 2):
         assert (await app.counter().sign_in(SignInRequest(), is_repeated=True)).statistics.total == total
-    assert not around.table.queries
+    assert not [query for query in around.table.queries if " Key eq " in query]
 
 
 async def test_concurrent_visitors_share_transactions(around: Surroundings, app: App) -> None:
@@ -142,6 +144,87 @@ async def test_visits_are_dated_and_shown_by_the_clock_of_the_table(
     assert around.table.visits()[0].startswith("20261123T091500.000000Z-")
     assert answer.statistics.history.to_json(answer.at)["minutes"]["counts"][-1] == 1
     assert app.counter().now() == at
+
+
+async def test_lone_process_sends_nothing_more_for_open_pages(around: Surroundings) -> None:
+    """With and without them it sends as many requests: for visits, for readings, and for pages that are left."""
+
+    async def requests_of_pages(**settings: str) -> int:
+        with running_app(around, **settings) as app:
+            counter = app.counter()
+            for _ in range(2):
+                await counter.sign_in(SignInRequest(), slot=NEW)
+            await until(lambda: not counter._shards.may_have_peers)
+            before = around.table.requests
+            signed_in = await counter.sign_in(SignInRequest(), slot=NEW)
+            reading = await counter.read(SignInRequest(), NEW)
+            for here in (signed_in.here, reading.here):
+                slot = here.slot if here and here.slot else NEW
+                await counter.read(SignInRequest(), slot)
+                counter.leave(SignInRequest(), slot)
+            await asyncio.sleep(0.2)
+            return around.table.requests - before
+
+    assert await requests_of_pages(HereSeconds="30") == await requests_of_pages(HereSeconds="0")
+
+
+async def test_broadcast_of_a_visit_counts_its_page(around: Surroundings, app: App) -> None:
+    for _ in range(2):
+        await app.counter().sign_in(SignInRequest(), slot=NEW)
+    await app.counter().sign_in(SignInRequest())  # a client that is no page
+    app.close()
+    numbers = [(arguments[0], arguments[3]["here"]) for arguments in around.broadcasts()]
+    assert numbers[-1] == (3, 2)
+    assert all(here >= min(total, 2) for total, here in numbers)
+
+
+async def test_broadcast_has_no_open_pages_if_they_are_off(around: Surroundings) -> None:
+    with running_app(around, HereSeconds="0") as app:
+        await app.counter().sign_in(SignInRequest(), slot=NEW)
+        app.close()
+    assert "here" not in around.broadcasts()[-1][3]
+
+
+async def test_page_whose_visit_was_not_acknowledged_is_not_counted(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It signs in again, as a page that is in no slot."""
+    monkeypatch.setattr(committer_module, "COMMIT_SECONDS", -1.0)
+    around.table.faults.append(closed_before)
+    with pytest.raises(NotAcknowledged):
+        await app.counter().sign_in(SignInRequest(), slot=NEW)
+    here = (await app.counter().sign_in(SignInRequest(), slot=NEW)).here
+    assert here is not None
+    assert here.now == 1
+
+
+async def test_open_pages_of_all_processes_are_counted(
+    around: Surroundings, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(here_module, "_PAUSE_SECONDS", 0.1)
+    with running_app(around) as other:
+        for process in (app, other, app):
+            await process.counter().sign_in(SignInRequest(), slot=NEW)
+        await until(lambda: [number_of(process) for process in (app, other)] == [3, 3], [app, other])
+        app.close()
+        assert number_of(other) == 3, "the other process knows what this one has counted"
+
+
+def number_of(app: App) -> int:
+    here = app.counter().here()
+    assert here is not None
+    return here.now
+
+
+async def until(condition: Callable[[], bool], read: Sequence[App] = ()) -> None:
+    """Wait until the condition holds, while these apps are read."""
+    for _ in range(100):
+        for app in read:
+            await app.counter().statistics()
+        if condition():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the condition does not come true")
 
 
 async def test_bot_gets_statistics_and_is_not_counted(around: Surroundings, app: App) -> None:

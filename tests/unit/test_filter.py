@@ -4,7 +4,7 @@ import azure.functions as func
 import pytest
 
 from signin.visits.dimensions import SignInRequest
-from signin.visits.filter import is_visit
+from signin.visits.filter import is_of_page, is_visit
 from signin.visits.origins import NO_ORIGINS, Origins
 from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS
 
@@ -14,9 +14,12 @@ OTHER = "https://elsewhere.example"
 
 def counts(allowed_origins: Origins = NO_ORIGINS, /, **headers: str) -> bool:
     """Whether the app counts a browser's request with these further headers, `_` in place of `-`."""
+    return is_visit(request_of(**headers), allowed_origins)
+
+
+def request_of(**headers: str) -> SignInRequest:
     sent = {"User-Agent": FIREFOX_ON_WINDOWS} | {name.replace("_", "-"): value for name, value in headers.items()}
-    request = func.HttpRequest(method="GET", url="/signin", headers=sent, body=b"")
-    return is_visit(SignInRequest(request.headers), allowed_origins)
+    return SignInRequest(func.HttpRequest(method="GET", url="/signin", headers=sent, body=b"").headers)
 
 
 def by_browser(site: str, mode: str, dest: str) -> dict[str, str]:
@@ -133,3 +136,32 @@ def test_origin_alone_shows_no_other_site(origin: str) -> None:
     assert counts(Origin=origin)
     assert counts(Origins.parse(ALLOWED), Origin=origin)
     assert counts(Origins.parse(ALLOWED), Origin=origin, **by_browser("same-origin", "cors", "empty"))
+
+
+# Open pages
+
+
+def of_page(allowed_origins: Origins = NO_ORIGINS, /, **headers: str) -> bool:
+    """Whether a request with these headers reports an open page."""
+    return is_of_page(request_of(**headers), allowed_origins)
+
+
+def test_beacon_of_the_own_page_reports_an_open_page() -> None:
+    assert of_page(**by_browser("same-origin", "no-cors", "empty"))
+    assert not counts(**by_browser("same-origin", "no-cors", "empty"))
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_beacon_of_another_site_reports_none(site: str) -> None:
+    beacon = by_browser(site, "no-cors", "empty") | {"Origin": ALLOWED}
+    assert not of_page(**beacon)
+    assert not of_page(Origins.parse(OTHER), **beacon)
+    assert of_page(Origins.parse(ALLOWED), **beacon)
+
+
+def test_open_page_is_reported_by_what_would_be_a_visit() -> None:
+    assert of_page()
+    assert of_page(**by_browser("same-origin", "cors", "empty"))
+    assert not of_page(**by_browser("same-origin", "no-cors", "image"))
+    assert not of_page(User_Agent=CRAWLER)
+    assert not of_page(Sec_Purpose="prefetch")

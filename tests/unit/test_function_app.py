@@ -18,7 +18,7 @@ from local.emulators.functions.routing import RoutingTable
 from signin.visits.dimensions import DIMENSIONS
 from signin.visits.visit import Visit
 from tests.support.function_app import load
-from tests.support.user_agents import SAFARI_ON_IPHONE
+from tests.support.user_agents import CRAWLER, SAFARI_ON_IPHONE
 from tests.support.web_server import Response
 
 from . import table_service
@@ -54,6 +54,7 @@ ROUTES = {
     "signin": ("GET", "POST"),
     "negotiate": ("POST",),
     "stats": ("GET", "HEAD"),
+    "leave": ("POST",),
     "health": ("GET", "HEAD"),
     "badge.svg": ("GET", "HEAD"),
     "badge.json": ("GET", "HEAD"),
@@ -238,8 +239,104 @@ async def test_statistics_count_nothing(around: Surroundings, environment: pytes
     response = await call("stats", headers={"User-Agent": SAFARI_ON_IPHONE})
     answer = json.loads(response.get_body())
     assert answer.pop("history")
+    assert answer.pop("here") == {"now": 0, "seconds": 300}
     assert answer == {"totalNumber": 1, **{dimension.key: {"Other": 1} for dimension in DIMENSIONS}}
     assert not around.table.attempts
+
+
+# Open pages
+
+
+async def here(name: str = "stats", method: str = "GET", slot: str | None = "new", **options: Any) -> dict[str, Any]:
+    """The member `here` of a response to a page in this slot."""
+    params = {} if slot is None else {"here": slot}
+    answer = json.loads((await call(name, method, params=params, **options)).get_body())
+    return cast(dict[str, Any], answer.get("stats", answer)["here"])
+
+
+async def test_open_page_is_counted_until_it_is_left(environment: pytest.MonkeyPatch) -> None:
+    first = await here("signin", "POST")
+    assert (first["now"], first["seconds"]) == (1, 300)
+    second = await here()
+    assert second["now"] == 2
+    assert (await here(slot=first["slot"]))["now"] == 2
+    assert await here(slot=None) == {"now": 2, "seconds": 300}
+    response = await call("leave", "POST", params={"here": second["slot"]})
+    assert (response.status_code, response.get_body(), response.headers["Cache-Control"]) == (204, b"", "no-store")
+    assert (await here(slot=None))["now"] == 1
+
+
+async def test_pages_of_rooms_are_counted_apart(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("Rooms", "keynote; hall-a")
+    slot = (await here("room_signin", "POST", room="keynote"))["slot"]
+    assert [(await here("room_stats", slot=None, room=room))["now"] for room in ("keynote", "hall-a")] == [1, 0]
+    assert (await here(slot=None))["now"] == 0
+    await call("api_room_leave", "POST", params={"here": slot}, room="keynote")
+    assert (await here("room_stats", slot=None, room="keynote"))["now"] == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"User-Agent": CRAWLER},
+        {"Sec-Purpose": "prefetch;prerender"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"},
+    ],
+    ids=["bot", "ahead of time", "another site"],
+)
+async def test_request_that_is_no_visit_is_of_no_open_page(
+    headers: Mapping[str, str], environment: pytest.MonkeyPatch
+) -> None:
+    slot = (await here("signin", "POST"))["slot"]
+    assert await here("signin", "POST", headers=headers) == {"now": 1, "seconds": 300}
+    assert await here(headers=headers) == {"now": 1, "seconds": 300}
+    assert (await call("leave", "POST", headers, params={"here": slot})).status_code == 204
+    assert (await here(slot=None))["now"] == 1
+
+
+@pytest.mark.parametrize(("name", "method"), [("signin", "POST"), ("stats", "GET"), ("leave", "POST")])
+@pytest.mark.parametrize("slot", ["", "7", "1795392000", "1795392000-0123ABCD", "x" * 10_000])
+async def test_malformed_slot_is_a_bad_request(
+    slot: str, name: str, method: str, around: Surroundings, environment: pytest.MonkeyPatch
+) -> None:
+    response = await call(name, method, params={"here": slot})
+    assert response.status_code == 400
+    assert json.loads(response.get_body()) == {
+        "error": 'here has to be "new" or the slot of an earlier response',
+        "recorded": "no",
+    }
+    assert not around.table.attempts
+
+
+async def test_leave_without_a_slot_is_a_bad_request(environment: pytest.MonkeyPatch) -> None:
+    assert (await call("leave", "POST")).status_code == 400
+
+
+async def test_open_pages_are_not_counted_if_they_are_off(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HereSeconds", "0")
+    for name, method in (("signin", "POST"), ("stats", "GET")):
+        answer = json.loads((await call(name, method, params={"here": "new"})).get_body())
+        assert "here" not in answer.get("stats", answer)
+    assert (await call("leave", "POST", params={"here": "new"})).status_code == 204
+
+
+async def test_badge_shows_open_pages(environment: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        await here("signin", "POST")
+    assert await badge_texts({"count": "here"}) == ("here", "2")
+    assert await badge_texts({"count": "here", "label": "in the hall"}) == ("in the hall", "2")
+
+
+async def test_badge_of_open_pages_that_are_off_is_a_bad_request(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HereSeconds", "0")
+    response = await call("badge", params={"count": "here"})
+    assert response.status_code == 400
+    assert json.loads(response.get_body())["error"] == "open pages are not counted (HereSeconds)"
+
+
+async def test_setting_is_the_period_of_the_readings(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HereSeconds", "30")
+    assert (await here())["seconds"] == 30
 
 
 async def test_health_has_an_entry_for_each_service(environment: pytest.MonkeyPatch) -> None:
@@ -316,9 +413,9 @@ async def test_badge_of_people_shows_whether_there_may_be_more(
 @pytest.mark.parametrize(
     ("params", "error"),
     [
-        ({"count": "nobody"}, "count has to be one of visits, people"),
-        ({"count": "People"}, "count has to be one of visits, people"),
-        ({"count": "people,visits"}, "count has to be one of visits, people"),
+        ({"count": "nobody"}, "count has to be one of visits, people, here"),
+        ({"count": "People"}, "count has to be one of visits, people, here"),
+        ({"count": "people,visits"}, "count has to be one of visits, people, here"),
         ({"label": "x" * 41}, "label has to have at most 40 characters, without control characters"),
     ],
 )

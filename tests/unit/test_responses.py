@@ -14,7 +14,7 @@ import pytest
 
 from local import REPOSITORY
 from signin import responses
-from signin.counter import SignIn
+from signin.counter import Reading, SignIn
 from signin.counting.committer import NotAcknowledged
 from signin.counting.errors import OutcomeUnknown, PermanentError
 from signin.live.hub import ClientAccess, SignalRError
@@ -88,13 +88,13 @@ def test_negotiation_is_what_signalr_clients_expect() -> None:
 
 
 def test_statistics_are_the_stats_of_a_sign_in() -> None:
-    response = responses.statistics(STATISTICS, NOW)
+    response = responses.statistics(Reading(STATISTICS, NOW))
     assert without_history(json.loads(response.get_body())) == STATISTICS_JSON
     assert is_never_cached_json(response)
 
 
 RESPONSES: list[Callable[[Statistics, datetime], func.HttpResponse]] = [
-    responses.statistics,
+    lambda value, now: responses.statistics(Reading(value, now)),
     lambda value, now: responses.sign_in(SignIn(ACCESS, value, now, is_counted=True)),
 ]
 
@@ -138,7 +138,7 @@ def test_statistics_are_serialized_once_a_minute(monkeypatch: pytest.MonkeyPatch
 
 def test_other_statistics_have_a_response_of_their_own() -> None:
     totals = [
-        json.loads(responses.statistics(Statistics.from_counts(total, {}), NOW).get_body())["totalNumber"]
+        json.loads(responses.statistics(Reading(Statistics.from_counts(total, {}), NOW)).get_body())["totalNumber"]
         for total in (1, 2, 1)
     ]
     assert totals == [1, 2, 1]

@@ -8,21 +8,22 @@ import pytest
 
 from signin.counting.rows import ALL_SHARDS, Partitions, is_room_name, room_of, rooms_of
 
-ROOMS = ["", "keynote", "hall-a", "hall", "00", "hall-00", "adopted", "broadcast", "hall-adopted", "2026"]
+ROOMS = ["", "keynote", "hall-a", "hall", "00", "hall-00", "adopted", "broadcast", "here", "hall-adopted", "2026"]
 
 
 def partitions_of(room: str) -> set[str]:
     partitions = Partitions(room)
-    return {*map(partitions.of, ALL_SHARDS), partitions.lease}
+    return {*map(partitions.of, ALL_SHARDS), partitions.lease, partitions.here}
 
 
 def test_partitions_of_a_room_begin_with_its_name() -> None:
     assert [Partitions("hall-a").of(shard) for shard in (0, 99, -1)] == ["hall-a-00", "hall-a-99", "hall-a-adopted"]
     assert Partitions("hall-a").lease == "hall-a-broadcast"
+    assert Partitions("hall-a").here == "hall-a-here"
 
 
 def test_default_counter_has_the_partitions_of_earlier_versions() -> None:
-    assert partitions_of("") == {*(f"{shard:02}" for shard in range(100)), "adopted", "broadcast"}
+    assert partitions_of("") == {*(f"{shard:02}" for shard in range(100)), "adopted", "broadcast", "here"}
 
 
 def test_no_partition_belongs_to_two_rooms() -> None:

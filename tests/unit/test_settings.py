@@ -33,6 +33,7 @@ def test_complete_settings_are_read() -> None:
     assert settings.signalr.endpoint == "https://x.service.signalr.net"
     assert settings.broadcast_interval == 1.0
     assert settings.maximum_broadcasts is None
+    assert settings.here_seconds == 300
     assert settings.content_security_policy is None
 
 
@@ -102,6 +103,17 @@ def test_broadcast_interval_is_in_seconds(setting: str, seconds: float) -> None:
 @pytest.mark.parametrize("setting", ["0", "-1", "0.09", "3601", "nan", "inf", "1s", "one"])
 def test_broadcast_interval_out_of_range_is_refused(setting: str) -> None:
     assert "is not a number of seconds from 0.1 to 3600" in problem(BroadcastIntervalSeconds=setting)
+
+
+@pytest.mark.parametrize(("setting", "seconds"), [("", 300), ("0", 0), ("30", 30), (" 60 ", 60), ("3600", 3600)])
+def test_period_of_open_pages_is_in_seconds(setting: str, seconds: int) -> None:
+    assert Settings.from_environment(COMPLETE | {"HereSeconds": setting}).here_seconds == seconds
+
+
+@pytest.mark.parametrize("setting", ["1", "29", "3601", "-30", "60.5", "1e2", "one", "\u0663\u0660", "9" * 5000])
+def test_period_of_open_pages_out_of_range_is_refused(setting: str) -> None:
+    message = problem(HereSeconds=setting)
+    assert message == "HereSeconds is malformed: it is neither 0 nor a whole number of seconds from 30 to 3600"
 
 
 @pytest.mark.parametrize(("setting", "megabytes"), [("", 100), ("4", 4), (" 30 ", 30), ("1000", 1000)])

@@ -105,6 +105,83 @@ def commit_elsewhere(service: TableService, *totals: int) -> None:
             service.commit_from_elsewhere(Partitions().of(shard))
 
 
+# Signs of other processes
+
+
+def test_process_without_peers_notices_no_change(service: TableService, clock: Clock) -> None:
+    """Not even if a reading finds its own commit before the committer has its response."""
+    commit_elsewhere(service, 2, 1)
+    process = Process(service)
+    process.shards.read_all()
+    for _ in range(3):
+        process.visit()
+        process.shards.read_all()
+        state = process.shards.writable()
+        committed = process.table.commit(0, state, [Visit.now()])
+        process.shards.read_all()
+        process.shards.committed(committed)
+        clock.now += 10.0
+    process.shards.writable()
+    process.shards.gave_up()
+    process.shards.read_all()
+    assert process.shards.foreign_changes == 0
+
+
+def test_commit_that_began_during_a_reading_is_not_foreign(sole_writer: Process) -> None:
+    read = sole_writer.table.read
+
+    def commit_first(shard: int) -> ShardState:
+        sole_writer.table.read = read  # type: ignore[method-assign]
+        sole_writer.commit()
+        return read(shard)
+
+    sole_writer.table.read = commit_first  # type: ignore[method-assign]
+    sole_writer.shards.read_all()
+    assert sole_writer.shards.foreign_changes == 0
+
+
+@pytest.mark.parametrize("is_committing", [False, True])
+def test_conflict_is_a_foreign_change(is_committing: bool, sole_writer: Process, service: TableService) -> None:
+    service.commit_from_elsewhere("00")
+    if is_committing:
+        sole_writer.commit()
+    else:
+        sole_writer.shards.read_all()
+    assert sole_writer.shards.foreign_changes == 1
+    sole_writer.shards.read_all()
+    assert sole_writer.shards.foreign_changes == 1
+
+
+def test_reading_notices_a_touch(sole_writer: Process, service: TableService) -> None:
+    service.visit_table().touch(0)
+    for _ in range(3):
+        sole_writer.shards.read_all()
+    assert sole_writer.shards.foreign_changes == 1
+
+
+def test_reading_notices_a_touch_after_a_failed_commit(sole_writer: Process, service: TableService) -> None:
+    sole_writer.shards.writable()
+    service.visit_table().touch(0)
+    sole_writer.shards.read_all()
+    assert sole_writer.shards.foreign_changes == 0, "the commit may be the cause"
+    sole_writer.shards.gave_up()
+    service.visit_table().touch(0)
+    sole_writer.shards.read_all()
+    assert sole_writer.shards.foreign_changes == 1
+
+
+def test_reading_notices_commits_to_other_shards(service: TableService) -> None:
+    commit_elsewhere(service, 1, 1)
+    process = Process(service)
+    process.shards.read_all()
+    assert process.shards.foreign_changes == 0
+    state = service.visit_table().read(1)
+    service.visit_table().commit(1, state, [Visit.now()])
+    process.shards.writable()  # a commit to shard 0 is under way
+    process.shards.read_all()
+    assert process.shards.foreign_changes == 1
+
+
 # The value
 
 

@@ -340,6 +340,28 @@ def test_write_replaces_only_the_expected_version() -> None:
     assert (read["Text"], read.metadata["etag"]) == ("second", second)
 
 
+def test_put_creates_or_replaces_a_row() -> None:
+    table = TableService().visit_table()
+    for text in ("first", "second"):
+        table.put(TableEntity(PartitionKey="p", RowKey="r", Text=text))
+        read = table.row("p", "r")
+        assert read is not None
+        assert read["Text"] == text
+
+
+def test_delete_removes_only_the_version_that_was_read() -> None:
+    table = TableService().visit_table()
+    table.put(TableEntity(PartitionKey="p", RowKey="r"))
+    [old] = table.rows("p")
+    table.put(TableEntity(PartitionKey="p", RowKey="r"))
+    with pytest.raises(EtagMismatch):
+        table.delete(old)
+    [present] = table.rows("p")
+    for _ in range(2):  # also a row that another process has deleted
+        table.delete(present)
+    assert list(table.rows("p")) == []
+
+
 def test_missing_row_is_none() -> None:
     assert TableService().visit_table().row("p", "r") is None
 
