@@ -10,9 +10,18 @@ import { Transports } from "./transports.js";
 import * as view from "./view.js";
 import { isVisit, Memory, navigationType } from "./visitor.js";
 
+// Without them, all requests would fail as if the app did not answer. The notice in the HTML remains.
+for (const name of ["fetch", "AbortController"]) {
+  if (!(name in window)) throw new Error(`This browser is too old: it has no ${name}.`);
+}
+
 const memory = isVisit(location.search, navigationType(performance)) ? new Memory(() => localStorage, location.pathname) : null;
 const transports = new Transports(() => localStorage);
-void startPage({ view, openHub, transports, memory, window, document, navigator });
+startPage({ view, openHub, transports, memory, window, document, navigator }).catch((error) => {
+  view.showTooOld(true);
+  throw error;
+});
+view.showTooOld(false);
 
 const address = location.origin + location.pathname;
 const code = makeCode(0, "M");

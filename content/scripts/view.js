@@ -77,6 +77,15 @@ export function showProblem(problem) {
   write(find(".problem-detail"), problem?.detail ?? "");
 }
 
+/**
+ * The notice of a page that has not started is in the HTML, so that it remains if a browser cannot run the scripts.
+ *
+ * @param {boolean} isTooOld whether this browser is too old for the page
+ */
+export function showTooOld(isTooOld) {
+  find(".too-old").hidden = !isTooOld;
+}
+
 /** @param {string} text for screen readers */
 export function announce(text) {
   write(find("[data-testid=announcement]"), text);
