@@ -18,6 +18,8 @@ const refinements = [
   "aspect-ratio",
   // The layout of a phone remains.
   ...["@container", "container-type", "container-type: inline-size"],
+  // A sheet of paper has the browser's own margin.
+  ...["@page", "size"],
   // A longer row, wider lines, or both the caption and a problem.
   ...[":has", "width: fit-content"],
   // Such a browser has no such mode, or the colours of its own controls stay light.

@@ -71,6 +71,11 @@ export class HistoryChart {
     this.#draw();
   }
 
+  /** The series in the chart and its range; null as long as there is none. */
+  get shown() {
+    return this.#history && { range: this.#range, series: shown(this.#history, this.#range) };
+  }
+
   #listen() {
     const { plot, cursor, details } = this.#parts;
     cursor.addEventListener("input", () => this.#select(cursor.valueAsNumber));

@@ -2,9 +2,11 @@
 
 import makeCode from "qrcode-generator";
 
+import { setUpDownloads } from "./download.js";
 import { openHub } from "./hub.js";
 import { startPage } from "./page.js";
 import { setUpPresentation } from "./presentation.js";
+import { drawCode } from "./qr.js";
 import { shareAddress, shareMethod } from "./share.js";
 import { Transports } from "./transports.js";
 import * as view from "./view.js";
@@ -27,8 +29,12 @@ const address = location.origin + location.pathname;
 const code = makeCode(0, "M");
 code.addData(address);
 code.make();
-view.showAddress(address, code);
+const drawing = drawCode(code);
+view.showAddress(address, drawing);
+setUpDownloads(address, drawing, view);
 
 view.showSharing(shareMethod(navigator));
 view.shareButton.addEventListener("click", async () => view.showShared(await shareAddress(address, navigator)));
+view.posterButton.hidden = typeof print === "undefined"; // as in Firefox for Android before version 114
+view.posterButton.addEventListener("click", () => print());
 setUpPresentation(view.presentButton, view.showPresentation);

@@ -3,6 +3,9 @@
 import { Bars } from "./bars.js";
 import { find } from "./dom.js";
 import { formatName } from "./format.js";
+import { shares } from "./snapshot.js";
+
+/** @typedef {import("./snapshot.js").Snapshot} Snapshot */
 
 /**
  * @typedef {object} Panel
@@ -49,6 +52,31 @@ export function addPanels(parent, template, barTemplate) {
       return [key, new Bars(rows, empty, barTemplate, codes && ((label) => nameOf(label, codes)))];
     }),
   );
+}
+
+/**
+ * The bars of a panel. Check-ins of which the labels are unknown are "Other".
+ *
+ * @param {Pick<Snapshot, "total" | "counts">} snapshot
+ * @param {string} key
+ */
+export function sharesOf({ total, counts }, key) {
+  return shares(counts[key] ?? { Other: total });
+}
+
+/**
+ * The bars of all panels as rows of a table, with the names that the panels show.
+ *
+ * @param {Pick<Snapshot, "total" | "counts">} snapshot
+ * @returns {import("./export.js").Row[]}
+ */
+export function countRows(snapshot) {
+  return [
+    ["By", "Label", "Check-ins"],
+    ...PANELS.flatMap(({ key, heading, codes }) =>
+      sharesOf(snapshot, key).map(({ label, count }) => [heading, codes ? nameOf(label, codes) : label, count]),
+    ),
+  ];
 }
 
 /**

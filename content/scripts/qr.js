@@ -6,11 +6,13 @@ const QUIET_ZONE = 4; // white modules on each side, required by ISO/IEC 18004
  * @typedef {object} Code a finished code of the qrcode-generator library
  * @property {() => number} getModuleCount
  * @property {(row: number, column: number) => boolean} isDark
+ *
+ * @typedef {{ size: number, path: string }} Drawing `size` of the square view box, in modules, with the quiet zone
  */
 
 /**
  * @param {Code} code
- * @returns {{ size: number, path: string }} size: of the square viewBox, in modules, quiet zone included
+ * @returns {Drawing}
  */
 export function drawCode(code) {
   const count = code.getModuleCount();

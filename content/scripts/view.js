@@ -5,9 +5,7 @@ import { Counter } from "./counter.js";
 import { find, write } from "./dom.js";
 import { formatAge, formatCaption, formatCount } from "./format.js";
 import { prefersReducedMotion } from "./motion.js";
-import { addPanels } from "./panels.js";
-import { drawCode } from "./qr.js";
-import { shares } from "./snapshot.js";
+import { addPanels, countRows, sharesOf } from "./panels.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -19,6 +17,7 @@ import { shares } from "./snapshot.js";
 const STATE_NAMES = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline" };
 
 const TITLE = document.title;
+find(".brand").style.setProperty("--characters", String(TITLE.length));
 const RIPPLE = { duration: 2_000, easing: "ease-out" };
 
 const status = find("[data-testid=status]");
@@ -31,26 +30,47 @@ const [panelTemplate, barTemplate] = ["#panel", "#bar"].map(
 const panels = addPanels(find(".panels"), panelTemplate, barTemplate);
 const chart = new HistoryChart(find(".history"));
 
+/** @type {Snapshot | null} */
+let shownSnapshot = null;
 /** @type {number | null} */
 let shownTotal = null;
 let shareLabel = "";
 let restoringLabel = 0;
 
 export const presentButton = find("[data-testid=present]");
+export const posterButton = find("[data-testid=poster]");
+export const saveButtons = {
+  svg: find("[data-testid=save-svg]"),
+  png: find("[data-testid=save-png]"),
+  history: find("[data-testid=save-history]"),
+  counts: find("[data-testid=save-counts]"),
+};
 export const shareButton = find("[data-testid=share]");
 export const tryNowButton = find("[data-testid=problem] button");
 
 /** @param {Snapshot} snapshot */
-export function showSnapshot({ total, counts, history }) {
+export function showSnapshot(snapshot) {
+  const { total, counts, history } = snapshot;
+  shownSnapshot = snapshot;
   document.body.classList.remove("loading");
   if (history) chart.show(history);
   if (total === shownTotal) return;
   document.title = `(${formatCount(total)}) ${TITLE}`;
   write(find("[data-testid=caption]"), formatCaption(total, counts.byVisitor));
   counter.show(total);
-  for (const [key, bars] of panels) bars.show(shares(counts[key] ?? { Other: total }));
+  for (const [key, bars] of panels) bars.show(sharesOf(snapshot, key));
   if (!prefersReducedMotion()) celebrate(shownTotal === null ? 0 : total - shownTotal);
   shownTotal = total;
+}
+
+/** The chart's series and its range. */
+export function shownHistory() {
+  return chart.shown;
+}
+
+/** The bars of all panels as rows of a table. */
+export function shownCounts() {
+  return countRows(shownSnapshot ?? { total: 0, counts: {} });
 }
 
 /** @param {number} ms since the last update */
@@ -116,10 +136,9 @@ export function showPresentation(presenting) {
 
 /**
  * @param {string} address
- * @param {import("./qr.js").Code} code QR code of the address
+ * @param {import("./qr.js").Drawing} code QR code of the address
  */
-export function showAddress(address, code) {
-  const { size, path } = drawCode(code);
+export function showAddress(address, { size, path }) {
   const qr = find("[data-testid=qr]");
   qr.dataset.address = address;
   qr.setAttribute("aria-label", `QR code of ${address}`);

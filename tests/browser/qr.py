@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Sequence
 
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Page
 
 Matrix = Sequence[Sequence[bool]]  # rows of modules, True is dark
 
@@ -34,8 +34,12 @@ _MASKS: Sequence[Callable[[int, int], bool]] = (
 
 def scan(code: Locator) -> str:
     """The text of the QR code in an element, dark on light; its `viewBox` is in modules."""
-    side = int(code.evaluate("svg => svg.viewBox.baseVal.width"))
-    picture = photograph(code, side)
+    return scan_picture(code.page, code.screenshot(), side=int(code.evaluate("svg => svg.viewBox.baseVal.width")))
+
+
+def scan_picture(page: Page, png: bytes, side: int) -> str:
+    """The text of the QR code that fills a PNG, `side` modules wide with its quiet zone; the page decodes the PNG."""
+    picture = _modules(page, png, side)
     inside = range(QUIET_ZONE, side - QUIET_ZONE)
     quiet_zone = [
         picture[row][column] or picture[column][row] for row in range(side) if row not in inside for column in inside
@@ -44,10 +48,9 @@ def scan(code: Locator) -> str:
     return decode([[picture[row][column] for column in inside] for row in inside])
 
 
-def photograph(code: Locator, side: int) -> Matrix:
-    """Whether each module on the screen is dark, `side` rows of as many, by the pixel in its middle."""
-    png = base64.b64encode(code.screenshot()).decode()
-    is_dark: list[bool] = code.page.evaluate(
+def _modules(page: Page, png: bytes, side: int) -> Matrix:
+    """Whether each module is dark, `side` rows of as many, by the pixel in its middle."""
+    is_dark: list[bool] = page.evaluate(
         """async ([png, side]) => {
           const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
           const image = await createImageBitmap(new Blob([bytes]));
@@ -57,7 +60,7 @@ def photograph(code: Locator, side: int) -> Matrix:
           const { data } = context.getImageData(0, 0, side, side);
           return Array.from({ length: side * side }, (_, module) => data[4 * module] < 128);
         }""",
-        [png, side],
+        [base64.b64encode(png).decode(), side],
     )
     return [is_dark[row * side : (row + 1) * side] for row in range(side)]
 
