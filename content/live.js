@@ -23,9 +23,11 @@ const APP = new URL(".", /** @type {HTMLScriptElement} */ (document.currentScrip
 
 /** @type {Set<LiveCount>} those on the page */
 const elements = new Set();
-let total = -1; // not known yet
-let people = 0;
-let here = 0;
+
+// The numbers; -1 is not known yet.
+let total = -1;
+let people = -1;
+let here = -1;
 
 /** @type {boolean | Promise<void>} also true on a page to which the browser went back or forward: it was counted before */
 let isCounted = performance.navigation.type === 2; // TYPE_BACK_FORWARD. Safari 14 has no newer interface
@@ -82,21 +84,21 @@ const read = () => ask("stats", "GET").then(accept);
  *
  * @param {Stats} stats
  */
-function accept({ totalNumber, byVisitor: { New = 0 }, here: pages = 0 }) {
+function accept({ totalNumber, byVisitor: { New = 0 }, here: pages = -1 }) {
   const now = /** @type {{ now: number }} */ (pages).now ?? pages;
-  if (![totalNumber, New, now].every(Number.isSafeInteger)) throw new TypeError();
+  if (![totalNumber, New, now].every(Number.isSafeInteger)) throw new Error();
   total = Math.max(total, totalNumber);
   people = Math.max(people, New);
-  here = Math.max(0, now);
+  here = now;
   elements.forEach(draw);
 }
 
 /** @param {LiveCount} element */
 function draw(element) {
   isCounted ||= element.hasAttribute("counts") && count();
-  if (total < 0) return;
   const show = element.getAttribute("show");
   const number = show === "people" ? people : show === "here" ? here : total;
+  if (number < 0) return;
   let text = number.toLocaleString();
   try {
     text = number.toLocaleString(
@@ -162,8 +164,8 @@ function ask(path, method = "POST") {
   return fetch(APP + path, { method, credentials: "omit", signal: controller.signal }).then((response) => response.json());
 }
 
-/** @param {{ type?: string }} event */
-function onEvent({ type = "" }) {
+/** @param {{ type?: any }} event */
+function onEvent({ type }) {
   // The parser must not append the content of an element to a number, and a page that is prerendered may never be shown.
   const isWaiting = /** @type {any} */ (document).prerendering || document.readyState === "loading";
   // The script may be loaded twice.
@@ -171,7 +173,7 @@ function onEvent({ type = "" }) {
     customElements.define("live-count", LiveCount);
     void run();
   }
-  // The browser keeps a page in its back/forward cache only without a connection. The page becomes visible again then.
+  // A browser keeps a page in its back/forward cache only without a connection. When it is shown again, it is visible.
   if (/off|hide/.test(type)) hangUp();
   else if (!document.hidden) wake();
 }
@@ -179,4 +181,5 @@ function onEvent({ type = "" }) {
 for (const type of ["prerenderingchange", "DOMContentLoaded", "offline", "pagehide", "online", "visibilitychange"]) {
   addEventListener(type, onEvent, true);
 }
+setInterval(onEvent, 300_000, {}); // in case that an update was never sent
 onEvent({});

@@ -19,7 +19,8 @@ export let hangUp = () => {};
  */
 export function listen({ url, accessToken }, onMessage) {
   return new Promise((resolve) => {
-    const socket = new WebSocket(`${url.replace(/^http/, "ws")}&access_token=${encodeURIComponent(accessToken)}`);
+    // "ws" in place of "http", and "wss" of "https".
+    const socket = new WebSocket(`ws${url.slice(4)}&access_token=${encodeURIComponent(accessToken)}`);
     let unread = "";
 
     hangUp = socket.onclose = () => {
