@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from playwright.sync_api import Response as PlaywrightResponse
 
@@ -16,6 +17,7 @@ from local import REPOSITORY
 from local.emulators.azurite import Account, Azurite
 from local.environment.services import settings_for
 from tests.conftest import SignalR
+from tests.support import TEST_TIMEOUT
 from tests.support.audit import audit
 from tests.support.running_host import RunningHost
 from tests.support.user_agents import CHROME_ON_LINUX
@@ -197,6 +199,13 @@ def test_reader_counts_once_and_returns(embedding: Embedding, reader: Reader) ->
     reader.page.goto(f"{embedding.blog.allowed}/{ROOM}/?counts show=people")
     expect(reader.sentence).to_have_text(sentence(1))
     assert embedding.visitors(ROOM)["New"] == 1, "each counter has its own memory"
+
+
+def test_page_shows_how_many_pages_are_open(embedding: Embedding, reader: Reader) -> None:
+    reader.open(f"{embedding.blog.allowed}/?show=here")
+    expect(reader.sentence).to_have_text(sentence(0))
+    requests.post(f"{embedding.default.url}/signin?here=new", timeout=TEST_TIMEOUT).raise_for_status()
+    expect(reader.sentence).to_have_text(sentence(1))
 
 
 def test_page_out_of_the_back_forward_cache_goes_on(embedding: Embedding, reader: Reader) -> None:
