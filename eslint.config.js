@@ -24,7 +24,7 @@ const refinements = [
   ...[":has", "width: fit-content"],
   // Such a browser has no such mode, or the colours of its own controls stay light.
   ...["(forced-colors)", "forced-color-adjust", "forced-color-adjust: none", "(scripting)", "color-scheme"],
-  ...["color-scheme: light", "color-scheme: dark", "cursor", "cursor: pointer", "cursor: crosshair"],
+  ...["color-scheme: light", "color-scheme: dark", "cursor", "cursor: pointer", "cursor: crosshair", "cursor: none"],
 ];
 
 export default [

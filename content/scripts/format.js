@@ -64,15 +64,34 @@ export function formatName(code, type, locale) {
   }
 }
 
+const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]; // ms
+
 /**
- * An age in whole minutes or hours: "just now", "3 min ago", "2 h ago".
+ * An age in whole minutes, hours or days: "just now", "3 minutes ago", "1 hour ago".
  *
  * @param {number} ms
  */
 export function formatAge(ms) {
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return "just now";
-  return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
+  if (ms < MINUTE) return "just now";
+  const ago = new Intl.RelativeTimeFormat("en");
+  if (ms < HOUR) return ago.format(-Math.floor(ms / MINUTE), "minute");
+  return ms < 2 * DAY ? ago.format(-Math.floor(ms / HOUR), "hour") : ago.format(-Math.floor(ms / DAY), "day");
+}
+
+/**
+ * The text beside the state of the connection: when the last visit was. A page that is cut off does not know that, so it
+ * shows how old its numbers are.
+ *
+ * @param {object} news
+ * @param {number} news.total
+ * @param {number | null} news.visitAge ms since the last visit; null means unknown
+ * @param {number} news.updateAge ms since the last response or update
+ * @param {boolean} news.isLive
+ */
+export function formatNews({ total, visitAge, updateAge, isLive }) {
+  if (!isLive && updateAge >= MINUTE) return `updated ${formatAge(updateAge)}`;
+  if (total === 0) return "no check-in yet";
+  return visitAge === null ? "" : `last check-in ${formatAge(visitAge)}`;
 }
 
 /** @type {Record<import("./history.js").Range, Intl.DateTimeFormatOptions>} */

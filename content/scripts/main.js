@@ -11,6 +11,7 @@ import { shareAddress, shareMethod } from "./share.js";
 import { Transports } from "./transports.js";
 import * as view from "./view.js";
 import { isVisit, Memory, navigationType } from "./visitor.js";
+import { createWakeLock } from "./wake-lock.js";
 
 // Without them, all requests would fail as if the app did not answer. The notice in the HTML remains.
 for (const name of ["fetch", "AbortController"]) {
@@ -37,4 +38,9 @@ view.showSharing(shareMethod(navigator));
 view.shareButton.addEventListener("click", async () => view.showShared(await shareAddress(address, navigator)));
 view.posterButton.hidden = typeof print === "undefined"; // as in Firefox for Android before version 114
 view.posterButton.addEventListener("click", () => print());
-setUpPresentation(view.presentButton, view.showPresentation);
+setUpPresentation({
+  button: view.presentButton,
+  show: view.showPresentation,
+  showStillness: view.showStillness,
+  keepAwake: createWakeLock(navigator, document),
+});

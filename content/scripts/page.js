@@ -4,6 +4,8 @@ import { createAnnouncer } from "./announcer.js";
 import { fetchStats, negotiate, postSignIn } from "./api.js";
 import { createCatchUp } from "./catch-up.js";
 import { LiveConnection } from "./connection.js";
+import { LastVisit } from "./last-visit.js";
+import { milestoneReached } from "./milestones.js";
 import { sleep } from "./retry.js";
 import { signIn } from "./signin.js";
 import { merge } from "./snapshot.js";
@@ -19,7 +21,8 @@ const TICK = 5_000; // ms between updates of the chart and the age
  *
  * @typedef {object} Options
  * @property {Pick<typeof import("./view.js"),
- *   "announce" | "showAge" | "showCounted" | "showProblem" | "showSnapshot" | "showState" | "tryNowButton">} view
+ *   "announce" | "showCounted" | "showMilestone" | "showNews" | "showProblem" | "showSnapshot" | "showState" |
+ *   "tryNowButton">} view
  * @property {typeof import("./hub.js").openHub} openHub
  * @property {import("./transports.js").Transports} transports
  * @property {Pick<import("./visitor.js").Memory, "visitor" | "remember"> | null} memory null for a load that is no visit:
@@ -38,6 +41,10 @@ export async function startPage({ view, openHub, transports, memory, window, doc
   /** @type {Snapshot | null} */
   let latest = null;
   let updatedAt = 0;
+  let isLive = false;
+  /** @type {number | null} */
+  let milestone = null;
+  const lastVisit = new LastVisit();
   /** @type {Problem | null} */
   let signInProblem = null;
   /** @type {Problem | null} */
@@ -51,14 +58,35 @@ export async function startPage({ view, openHub, transports, memory, window, doc
 
   const announce = createAnnouncer({ speak: view.announce, wait: sleep });
 
-  /** @param {Snapshot} next */
-  function accept(next) {
+  /**
+   * @param {Snapshot} next
+   * @param {"own visit" | "update" | "reading"} source
+   */
+  function accept(next, source) {
+    // The first statistics are no jump, unless they are those of the visitor's own visit.
+    const before = latest?.total ?? (source === "own visit" ? next.total - 1 : next.total);
+    if (source !== "reading" && next.total > before) lastVisit.happened();
     latest = merge(latest, next);
-    updatedAt = performance.now();
+    updatedAt = Date.now();
     view.showSnapshot(latest);
-    view.showAge(0);
+    showNews();
     announce(latest.total);
     showProblems();
+    milestone = milestoneReached(before, next.total) ?? milestone;
+    celebrate();
+  }
+
+  function showNews() {
+    if (latest === null) return;
+    const { total, history } = latest;
+    view.showNews({ total, visitAge: lastVisit.age(history), updateAge: Date.now() - updatedAt, isLive });
+  }
+
+  /** A page that is hidden celebrates when it is shown, since it then reads. */
+  function celebrate() {
+    if (milestone === null || document.visibilityState !== "visible") return;
+    view.showMilestone(milestone);
+    milestone = null;
   }
 
   /** A failure to read the statistics is shown only while there are none on the page. */
@@ -70,7 +98,7 @@ export async function startPage({ view, openHub, transports, memory, window, doc
     fetchStats,
     onSnapshot: (snapshot) => {
       if (latest !== null && snapshot.total > latest.total) void connection.expectUpdate();
-      accept(snapshot);
+      accept(snapshot, "reading");
     },
     onError: ({ message }) => {
       readingProblem = { headline: "The counter cannot be read. We keep trying.", detail: message };
@@ -84,10 +112,14 @@ export async function startPage({ view, openHub, transports, memory, window, doc
     open: (endpoint, transport) =>
       openHub(endpoint, transport, (snapshot) => {
         connection.noteUpdate();
-        accept(snapshot);
+        accept(snapshot, "update");
       }),
     transports,
-    onState: view.showState,
+    onState: (state) => {
+      isLive = state === "live";
+      view.showState(state);
+      showNews();
+    },
     onAttempt: catchUp,
     wait: waitOrWake,
     isOnline: () => navigator.onLine,
@@ -105,7 +137,7 @@ export async function startPage({ view, openHub, transports, memory, window, doc
       memory?.remember();
       view.showCounted();
     }
-    if ("snapshot" in answer) accept(answer.snapshot);
+    if ("snapshot" in answer) accept(answer.snapshot, answer.recorded === "yes" ? "own visit" : "reading");
     else void catchUp();
     showProblems();
     if (isConnecting) return;
@@ -137,8 +169,9 @@ export async function startPage({ view, openHub, transports, memory, window, doc
 
   setInterval(() => {
     if (latest === null) return;
-    view.showSnapshot(merge(latest, latest)); // the history advances even without visits
-    view.showAge(performance.now() - updatedAt);
+    latest = merge(latest, latest); // the history advances even without visits
+    view.showSnapshot(latest);
+    showNews();
   }, TICK);
   setInterval(() => {
     if (latest !== null && document.visibilityState === "visible") void catchUp();

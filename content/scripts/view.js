@@ -3,9 +3,10 @@
 import { HistoryChart } from "./chart.js";
 import { Counter } from "./counter.js";
 import { find, write } from "./dom.js";
-import { formatAge, formatCaption, formatCount } from "./format.js";
+import { formatCaption, formatCheckIns, formatCount, formatNews } from "./format.js";
 import { prefersReducedMotion } from "./motion.js";
 import { addPanels, countRows, sharesOf } from "./panels.js";
+import { splash } from "./splash.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -19,11 +20,14 @@ const STATE_NAMES = { connecting: "Connecting", live: "Live", reconnecting: "Rec
 const TITLE = document.title;
 find(".brand").style.setProperty("--characters", String(TITLE.length));
 const RIPPLE = { duration: 2_000, easing: "ease-out" };
+const CELEBRATION = 10_000; // ms
 
 const status = find("[data-testid=status]");
 const problemNote = find("[data-testid=problem]");
 const gain = find(".gain");
-const counter = new Counter(find("[data-testid=total]"));
+const number = find("[data-testid=total]");
+const milestoneNote = find("[data-testid=milestone]");
+const counter = new Counter(number);
 const [panelTemplate, barTemplate] = ["#panel", "#bar"].map(
   (selector) => /** @type {HTMLTemplateElement} */ (find(selector)),
 );
@@ -36,6 +40,7 @@ let shownSnapshot = null;
 let shownTotal = null;
 let shareLabel = "";
 let restoringLabel = 0;
+let endingCelebration = 0;
 
 export const presentButton = find("[data-testid=present]");
 export const posterButton = find("[data-testid=poster]");
@@ -59,7 +64,7 @@ export function showSnapshot(snapshot) {
   write(find("[data-testid=caption]"), formatCaption(total, counts.byVisitor));
   counter.show(total);
   for (const [key, bars] of panels) bars.show(sharesOf(snapshot, key));
-  if (!prefersReducedMotion()) celebrate(shownTotal === null ? 0 : total - shownTotal);
+  if (!prefersReducedMotion()) showGain(shownTotal === null ? 0 : total - shownTotal);
   shownTotal = total;
 }
 
@@ -73,9 +78,21 @@ export function shownCounts() {
   return countRows(shownSnapshot ?? { total: 0, counts: {} });
 }
 
-/** @param {number} ms since the last update */
-export function showAge(ms) {
-  write(find("[data-testid=age]"), `updated ${formatAge(ms)}`);
+/** @param {Parameters<typeof formatNews>[0]} news */
+export function showNews(news) {
+  write(find("[data-testid=age]"), formatNews(news));
+}
+
+/**
+ * Celebrates a milestone, for screen readers too.
+ *
+ * @param {number} milestone
+ */
+export function showMilestone(milestone) {
+  write(milestoneNote, `${formatCheckIns(milestone)}!`);
+  splash(number);
+  clearTimeout(endingCelebration);
+  endingCelebration = setTimeout(() => write(milestoneNote, ""), CELEBRATION);
 }
 
 /** The visitor of this page is counted: the QR code is for others. */
@@ -134,6 +151,11 @@ export function showPresentation(presenting) {
   write(presentButton, presenting ? "Leave" : "Present");
 }
 
+/** @param {boolean} still whether the pointer has not moved for some seconds */
+export function showStillness(still) {
+  document.body.classList.toggle("still", still);
+}
+
 /**
  * @param {string} address
  * @param {import("./qr.js").Drawing} code QR code of the address
@@ -150,7 +172,7 @@ export function showAddress(address, { size, path }) {
 }
 
 /** @param {number} more visits since the last update */
-function celebrate(more) {
+function showGain(more) {
   find(".ripple").animate({ transform: ["scale(0.3)", "scale(3.5)"], opacity: [0.6, 0] }, RIPPLE);
   if (more === 0) return;
   write(gain, `+${formatCount(more)}`);

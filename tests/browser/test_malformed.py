@@ -54,7 +54,7 @@ def expect_ticking(visitor: Visitor) -> None:
     age = visitor.page.get_by_test_id("age")
     age.evaluate("element => element.textContent = ''")
     visitor.page.clock.fast_forward(TICK)
-    expect(age).to_have_text("updated just now")
+    expect(age).to_have_text("last check-in just now")
 
 
 def test_malformed_updates_leave_page_live_and_ticking(site: Site, visitors: Visitors) -> None:

@@ -8,6 +8,7 @@ import {
   formatCheckIns,
   formatCount,
   formatName,
+  formatNews,
   formatShare,
   formatTime,
 } from "../../content/scripts/format.js";
@@ -65,11 +66,29 @@ test("one check-in is singular", () => {
   assert.deepEqual([0, 1, 1_234].map((n) => formatCheckIns(n, "en-US")), ["0 check-ins", "1 check-in", "1,234 check-ins"]);
 });
 
-test("an age is in minutes, then in hours", () => {
-  const [second, minute, hour] = [1_000, 60_000, 3_600_000];
-  const ages = [0, 59 * second, minute, 59 * minute, hour, 30 * hour].map(formatAge);
-  assert.deepEqual(ages, ["just now", "just now", "1 min ago", "59 min ago", "1 h ago", "30 h ago"]);
+const [SECOND, MINUTE, HOUR] = [1_000, 60_000, 3_600_000]; // ms
+
+test("an age is in minutes, hours or days", () => {
+  const ages = [0, 59 * SECOND, MINUTE, 59 * MINUTE, HOUR, 47.9 * HOUR, 48 * HOUR].map(formatAge);
+  const texts = ["just now", "just now", "1 minute ago", "59 minutes ago", "1 hour ago", "47 hours ago", "2 days ago"];
+  assert.deepEqual(ages, texts);
 });
+
+const NEWS = [
+  [{}, "last check-in 3 minutes ago"],
+  [{ total: 0, visitAge: null }, "no check-in yet"],
+  [{ visitAge: null }, ""],
+  [{ isLive: false }, "last check-in 3 minutes ago"],
+  [{ isLive: false, updateAge: 2 * MINUTE }, "updated 2 minutes ago"],
+  [{ isLive: false, updateAge: 2 * MINUTE, total: 0 }, "updated 2 minutes ago"],
+  [{ updateAge: 2 * HOUR }, "last check-in 3 minutes ago"],
+];
+
+for (const [changes, text] of NEWS) {
+  test(`the text beside the state is "${text}" with ${JSON.stringify(changes)}`, () => {
+    assert.equal(formatNews({ total: 7, visitAge: 3 * MINUTE, updateAge: 0, isLive: true, ...changes }), text);
+  });
+}
 
 test("a day is a day in UTC in every time zone", () => {
   assert.equal(formatTime(Date.parse("2026-11-23T00:00:00Z"), "days", "en-US"), "Nov 23");

@@ -43,7 +43,8 @@ async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit
     counted: 0,
     hubs: [],
     shown: [],
-    ages: [],
+    news: [],
+    milestones: [],
     states: [],
     problem: null,
     answers: { signin: [signedIn(1)], stats: [statsOf(1)], negotiate: [NEGOTIATED], ...answers },
@@ -92,7 +93,8 @@ async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit
   const view = {
     announce() {},
     showCounted: () => page.counted++,
-    showAge: (ms) => page.ages.push(ms),
+    showMilestone: (milestone) => page.milestones.push(milestone),
+    showNews: (news) => page.news.push(news),
     showProblem: (problem) => (page.problem = problem),
     showSnapshot: (snapshot) => page.shown.push(snapshot),
     showState: (state) => page.states.at(-1) !== state && page.states.push(state),
@@ -246,29 +248,144 @@ test("a load that is no visit reads and listens, and remembers nothing", async (
   assert.equal(page.hub.endpoint.accessToken, "negotiated");
 });
 
-// The tick and the reads
+// The last visit
 
-test("the age is updated every five seconds and reset by each update", async (t) => {
+const visitAge = ({ news }) => news.at(-1).visitAge;
+
+/** Statistics whose last visit was so many minutes ago. */
+const statsFrom = (total, minutesAgo) => {
+  const stats = statsOf(total);
+  stats.history.minutes.counts = [total, ...Array(minutesAgo).fill(0)];
+  return stats;
+};
+
+test("the age of the last visit is updated every five seconds, and zero after each visit", async (t) => {
   const page = await open(t);
   await page.hub.succeed();
-  assert.equal(page.ages.at(-1), 0);
+  assert.equal(visitAge(page), 0);
   await page.pass(5_000);
   await page.pass(5_000);
-  assert.deepEqual(page.ages.slice(-2), [5_000, 10_000]);
+  assert.deepEqual(page.news.slice(-2).map((news) => news.visitAge), [5_000, 10_000]);
   await page.hub.send(2);
-  assert.equal(page.ages.at(-1), 0);
+  assert.equal(visitAge(page), 0);
   await page.pass(5_000);
-  assert.equal(page.ages.at(-1), 5_000);
+  assert.equal(visitAge(page), 5_000);
 });
 
-test("an update without new visits resets the age too", async (t) => {
+test("an update without new visits is news, and no visit", async (t) => {
   const page = await open(t);
   await page.hub.succeed();
   await page.pass(5_000);
   await page.hub.send(1);
   await page.pass(5_000);
-  assert.equal(page.ages.at(-1), 5_000);
+  assert.deepEqual([page.news.at(-1).updateAge, visitAge(page)], [5_000, 10_000]);
 });
+
+test("a wall takes the age of the last visit out of the history", async (t) => {
+  const page = await open(t, { stats: [statsFrom(7, 12)] }, { isVisit: false });
+  assert.equal(visitAge(page), 12 * 60_000);
+  await page.hub.succeed();
+  await page.pass(5_000);
+  assert.equal(visitAge(page), 12 * 60_000 + 5_000);
+});
+
+test("a visit that is not the page's own is as old as in the history", async (t) => {
+  const page = await open(t, { signin: [{ ...signedIn(7), stats: statsFrom(7, 3), recorded: "no" }] });
+  assert.equal(visitAge(page), 3 * 60_000);
+});
+
+test("without a history, only visits that the page saw have an age", async (t) => {
+  const plain = { ...statsOf(7), history: undefined };
+  const visitor = await open(t, { signin: [{ ...signedIn(7), stats: plain }] });
+  assert.equal(visitAge(visitor), 0);
+  t.mock.reset();
+  const wall = await open(t, { stats: [plain] }, { isVisit: false });
+  assert.equal(visitAge(wall), null);
+});
+
+test("a page that slept finds out by reading when the last visit was", async (t) => {
+  const page = await open(t, { stats: [statsOf(1), statsFrom(9, 1)] });
+  await page.hub.succeed();
+  page.document.visibilityState = "hidden";
+  await page.pass(8 * 3_600_000);
+  page.document.visibilityState = "visible";
+  await page.dispatch(page.document, "visibilitychange");
+  assert.equal(visitAge(page), 60_000);
+});
+
+test("a page without visits knows that there are none", async (t) => {
+  const page = await open(t, { stats: [statsOf(0)] }, { isVisit: false });
+  assert.deepEqual([page.news.at(-1).total, visitAge(page)], [0, null]);
+});
+
+test("a page is up to date while it is live", async (t) => {
+  const page = await open(t);
+  assert.equal(page.news.at(-1).isLive, false);
+  await page.hub.succeed();
+  assert.equal(page.news.at(-1).isLive, true);
+  page.navigator.onLine = false;
+  await page.dispatch(page.window, "offline");
+  assert.equal(page.news.at(-1).isLive, false);
+});
+
+// Milestones
+
+test("an update that jumps over a milestone is celebrated once", async (t) => {
+  const page = await open(t, { signin: [signedIn(97)], stats: [statsOf(97)] });
+  await page.hub.succeed();
+  assert.deepEqual(page.milestones, []);
+  await page.hub.send(112);
+  await page.hub.send(112);
+  await page.hub.send(97);
+  await page.hub.send(113);
+  assert.deepEqual(page.milestones, [100]);
+  await page.hub.send(10_001);
+  assert.deepEqual(page.milestones, [100, 10_000]);
+});
+
+for (const [total, milestones] of [
+  [999, []],
+  [1_000, [1_000]],
+  [1_001, []],
+]) {
+  test(`the visitor whose own visit is number ${total} sees ${milestones.length} milestones`, async (t) => {
+    const page = await open(t, { signin: [signedIn(total)], stats: [statsOf(total)] });
+    await page.hub.succeed();
+    await page.hub.send(total);
+    assert.deepEqual(page.milestones, milestones);
+  });
+}
+
+test("a page that is opened at a milestone celebrates nothing", async (t) => {
+  const wall = await open(t, { stats: [statsOf(1_000)] }, { isVisit: false });
+  await wall.hub.succeed();
+  assert.deepEqual(wall.milestones, []);
+  t.mock.reset();
+  const bot = await open(t, { signin: [{ ...signedIn(1_000), recorded: "no" }] });
+  assert.deepEqual(bot.milestones, []);
+});
+
+test("a milestone that only a reading shows is celebrated", async (t) => {
+  const page = await open(t, { signin: [signedIn(97)], stats: [statsOf(97), statsOf(104)] });
+  await page.hub.succeed();
+  await page.pass(REREAD);
+  assert.deepEqual(page.milestones, [100]);
+});
+
+test("a hidden page celebrates when it is shown, only the largest milestone", async (t) => {
+  const page = await open(t, { signin: [signedIn(97)], stats: [statsOf(97)] });
+  await page.hub.succeed();
+  page.document.visibilityState = "hidden";
+  await page.hub.send(100);
+  await page.hub.send(1_000);
+  assert.deepEqual(page.milestones, []);
+  page.document.visibilityState = "visible";
+  await page.dispatch(page.document, "visibilitychange");
+  await page.dispatch(page.document, "visibilitychange");
+  assert.deepEqual(page.milestones, [1_000]);
+});
+
+// The chart and the reads
 
 test("the chart advances without updates", async (t) => {
   const page = await open(t);
@@ -420,7 +537,7 @@ for (const [name, body] of Object.entries(MALFORMED)) {
     const shown = page.shown.length;
     await page.pass(5_000);
     assert.ok(page.shown.length > shown, "the page does not tick");
-    assert.equal(page.ages.at(-1), 5_000);
+    assert.equal(page.news.at(-1).updateAge, 5_000);
     await page.hub.send(4);
     assert.deepEqual(totals(page), [3, 4]);
   });
