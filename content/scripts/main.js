@@ -18,7 +18,7 @@ for (const name of ["fetch", "AbortController"]) {
   if (!(name in window)) throw new Error(`This browser is too old: it has no ${name}.`);
 }
 
-const memory = isVisit(location.search, navigationType(performance)) ? new Memory(() => localStorage, location.pathname) : null;
+const memory = isVisit(location.search, navigationType(window)) ? new Memory(() => localStorage, location.pathname) : null;
 const transports = new Transports(() => localStorage);
 startPage({ view, openHub, transports, memory, window, document, navigator }).catch((error) => {
   view.showTooOld(true);

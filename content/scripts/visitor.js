@@ -18,12 +18,17 @@ export function isVisit(search, type) {
 }
 
 /**
- * How the browser came to the page: "navigate", "reload", "back_forward" or "prerender".
+ * How the browser came to the page: "navigate", "reload", "back_forward" or "prerender". It is "back_forward" too for a
+ * tab that is duplicated, opened again, or restored with the others when the browser starts.
  *
- * @param {Pick<Performance, "getEntriesByType"> & { navigation?: { type: number } }} performance
+ * @param {object} window
+ * @param {Pick<Performance, "getEntriesByType"> & { navigation?: { type: number } }} window.performance
+ * @param {object} window.document
  * @returns {string | undefined}
  */
-export function navigationType(performance) {
+export function navigationType({ performance, document }) {
+  // Chromium had closed the page to free memory, and loads it again when its tab is shown.
+  if ("wasDiscarded" in document && document.wasDiscarded) return "back_forward";
   const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   if (entry) return entry.type;
   return performance.navigation?.type === TYPE_BACK_FORWARD ? "back_forward" : undefined; // Safari before 15

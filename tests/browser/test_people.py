@@ -45,21 +45,31 @@ def test_reloads_are_check_ins_of_one_person(site: Site, account: Account, visit
 
 @pytest.mark.parametrize("is_kept", [True, False], ids=["in the back/forward cache", "loaded again"])
 def test_back_and_forward_count_nothing(site: Site, account: Account, visitors: Visitors, *, is_kept: bool) -> None:
-    visitor = visitors.open(site)
+    """A load and a reload, another page, another load: three visits, and none by going to and fro among them."""
+    visitor = visitors.enter(site)
     page = visitor.page
-    visitor.expect_state("live")
     if not is_kept:
-        page.evaluate("addEventListener('unload', () => {})")  # keeps a page out of the cache
+        page.add_init_script("addEventListener('unload', () => {})")  # keeps a page out of the cache
+    page.goto(site.url)
+    visitor.expect_state("live")
+    page.reload()
+    visitor.expect_state("live")
     page.goto(f"{site.url}/404.html")
-    visitor.go(-1)
-    visitor.expect_state("live")
-    visitor.go(+1)
-    visitor.go(-1)
-    visitor.expect_state("live")
-    visitor.expect_total(1)
-    visitor.came_back = visitor.loads - 1
-    assert visitor.sign_ins == 1
-    assert audit(account).statistics.total == 1
+    page.goto(f"{site.url}/?again")
+    visitor.expect_total(3)
+    for route in ([-2], [+2], [-1, -1], [+1, +1]):
+        for steps in route:
+            visitor.go(steps)
+        visitor.expect_state("live")
+        visitor.expect_total(3)
+    assert visitor.sign_ins == 3
+    visitor.came_back = visitor.loads - 3
+
+    site.visit()
+    visitor.expect_total(4)
+    page.reload()
+    visitor.expect_total(5)
+    assert audit(account).statistics.total == 5
 
 
 def test_visitor_sees_the_own_visit_and_invites_others(shared_site: Site, visitors: Visitors) -> None:

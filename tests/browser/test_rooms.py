@@ -37,6 +37,20 @@ def test_pages_of_rooms_are_live_at_once(rooms: dict[str, Site], account: Accoun
         assert page.page.title() == f"({number + 1}) {TITLES[room]}"
 
 
+def test_back_from_another_room_counts_nothing(rooms: dict[str, Site], account: Account, visitors: Visitors) -> None:
+    visitor = visitors.open(rooms[""])
+    visitor.expect_total(1)
+    visitor.page.goto(f"{rooms['keynote'].url}/")
+    visitor.expect_total(1)
+    for steps in (-1, +1, -1):
+        visitor.go(steps)
+        visitor.expect_state("live")
+        visitor.expect_total(1)
+    visitor.came_back = visitor.loads - 1
+    assert visitor.sign_ins == 1
+    assert [audit(account, room).statistics.total for room in ("", "keynote")] == [1, 1]
+
+
 def test_page_of_a_room_has_its_title_and_address(rooms: dict[str, Site], visitors: Visitors) -> None:
     for room, site in rooms.items():
         page = visitors.open(site).page

@@ -31,6 +31,9 @@ new MutationObserver(() => {
 """
 
 
+ABORTED = {"net::ERR_ABORTED", "NS_BINDING_ABORTED"}  # as when the page is left
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """The history of a page since it was loaded: states of the connection, totals, and texts that count up to them."""
@@ -159,7 +162,7 @@ class Visitor:
             self.problems.append(f"request to another origin: {url}")
 
     def _on_failed_request(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # as when the page is left
+        if request.failure not in ABORTED:
             self.problems.append(f"request failed: {request.method} {request.url} {request.failure}")
 
     def _on_console(self, message: ConsoleMessage) -> None:

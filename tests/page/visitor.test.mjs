@@ -23,17 +23,25 @@ for (const search of ["?present", "?present=", "?campaign=poster&present"]) {
 
 test("another parameter makes no wall", () => assert.equal(isVisit("?presents&a=present", "navigate"), true));
 
+const windowOf = (entries, type, document = {}) => ({
+  performance: { getEntriesByType: () => entries, navigation: { type } },
+  document,
+});
+
 test("the browser reports how it came to the page", () => {
-  const performance = (entries, type) => ({ getEntriesByType: () => entries, navigation: { type } });
-  assert.equal(navigationType(performance([{ type: "reload" }], 1)), "reload");
-  assert.equal(navigationType(performance([{ type: "back_forward" }], 2)), "back_forward");
+  assert.equal(navigationType(windowOf([{ type: "reload" }], 1)), "reload");
+  assert.equal(navigationType(windowOf([{ type: "back_forward" }], 2)), "back_forward");
 });
 
 test("Safari 14 reports Back and Forward by a number", () => {
-  const performance = (type) => ({ getEntriesByType: () => [], navigation: { type } });
-  assert.equal(navigationType(performance(2)), "back_forward");
-  for (const type of [0, 1, 255]) assert.equal(navigationType(performance(type)), undefined);
-  assert.equal(navigationType({ getEntriesByType: () => [] }), undefined);
+  assert.equal(navigationType(windowOf([], 2)), "back_forward");
+  for (const type of [0, 1, 255]) assert.equal(navigationType(windowOf([], type)), undefined);
+  assert.equal(navigationType({ performance: { getEntriesByType: () => [] }, document: {} }), undefined);
+});
+
+test("a tab that comes back after it was discarded is no visit", () => {
+  assert.equal(isVisit("", navigationType(windowOf([{ type: "reload" }], 1, { wasDiscarded: true }))), false);
+  assert.equal(isVisit("", navigationType(windowOf([{ type: "reload" }], 1, { wasDiscarded: false }))), true);
 });
 
 test("a visitor returns to each folder separately", () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -35,6 +36,23 @@ def rows(document: str, heading: str) -> list[list[str]]:
         [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")
     ]
     return [row for row in cells if row[0].startswith("`")]
+
+
+BROWSER_NAMES = {
+    "chrome": "Chrome",
+    "edge": "Edge",
+    "firefox": "Firefox",
+    "ios_saf": "Safari on iOS",
+    "safari": "Safari",
+    "samsung": "Samsung Internet",
+}
+
+
+def test_documented_browsers_are_those_of_browserslist() -> None:
+    queries = json.loads((REPOSITORY / "package.json").read_text(encoding="utf-8"))["browserslist"]
+    supported = [query.split(" >= ") for query in queries]
+    documented = [cells[:2] for cells in rows("docs/browsers.md", "Supported browsers")]
+    assert documented == [[f"`{BROWSER_NAMES[name]}`", version] for name, version in supported]
 
 
 def test_readme_shows_the_two_main_commands() -> None:
