@@ -18,22 +18,31 @@ ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENVIRONMENT / "installed"
 
-FILES = ("requirements.txt", "requirements-publish.txt", "requirements-dev.txt")  # each includes those before it
-_, PUBLISHING, ALL = FILES
-REQUIREMENTS = {"publish": PUBLISHING, "package": PUBLISHING}  # of a command; the others need all packages
+# Each includes those before it.
+FILES = ("requirements.txt", "requirements-publish.txt", "requirements-run.txt", "requirements-dev.txt")
+_, PUBLISHING, RUNNING, ALL = FILES
+REQUIREMENTS = {  # of a command; the others need the packages to run the app
+    **dict.fromkeys(("publish", "package"), PUBLISHING),
+    **dict.fromkeys(("test", "lint", "bench", "audit-page"), ALL),
+}
+
+sys.path.insert(0, str(ROOT))  # which Python leaves out if PYTHONSAFEPATH is set
 
 
 def main() -> None:
     if sys.version_info < (3, 11):
         sys.exit(f"Python 3.11 or newer is required; this is {sys.version.split()[0]}.")
+    from local.installers import isolate_python
+
     os.chdir(ROOT)
+    isolate_python(ROOT / ".local")
     name = sys.argv[1] if len(sys.argv) > 1 else "run"
     try:
         if name == "wait":  # without the virtual environment, for machines that need it for nothing else
             from local import health
 
             sys.exit(health.main(sys.argv[2:]))
-        prepare(REQUIREMENTS.get(name, ALL))
+        prepare(REQUIREMENTS.get(name, RUNNING))
     except KeyboardInterrupt:
         sys.exit(130)
     if not PYTHON.exists():  # or it is a link to a Python that has been removed
@@ -45,27 +54,34 @@ def main() -> None:
 
 
 def prepare(requirements: str) -> None:
-    """Create the virtual environment with the packages of a requirements file, unless it has them already."""
+    """Create the virtual environment with the packages of a requirements file, unless it has them already.
+
+    If it has those of a smaller file, the others are added, and commands that use it go on.
+    """
     from local.files import install_once
     from local.progress import StepFailed, file_errors_in_one_line
 
     try:
         with file_errors_in_one_line():
-            accepted = [fingerprint(requirements), fingerprint(ALL)]
-            install_once(STAMP, accepted, ROOT / ".local/installation.lock", lambda: install(requirements))
+            place = FILES.index(requirements)
+            accepted, smaller = map(fingerprint, FILES[place:]), map(fingerprint, FILES[:place])
+            lock = ROOT / ".local/installation.lock"
+            install_once(STAMP, [*accepted], lock, lambda: install(requirements), smaller=[*smaller])
     except StepFailed as error:
         sys.exit(str(error))
 
 
 def install(requirements: str) -> None:
+    from local.hints import GO_ON
+    from local.installers import pip_environment
     from local.progress import run, step
 
-    with step("Virtual environment") as note:
-        hint = "On Debian and Ubuntu the package python3-venv is required."
-        run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], note, hint)
+    if not STAMP.exists():
+        with step("Virtual environment") as note:
+            run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], note, GO_ON)
     with step("Python packages") as note:
-        hint = "Is the package index reachable? Run the command again to continue."
-        run([PYTHON, "-m", "pip", "install", "--requirement", requirements], note, hint)
+        pip = [str(PYTHON), "-m", "pip"]
+        run([*pip, "install", "--requirement", requirements], note, GO_ON, environment=pip_environment(pip))
 
 
 def fingerprint(requirements: str) -> str:

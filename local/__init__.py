@@ -10,7 +10,9 @@
     lint.py       static checks of the source
     compatibility/ the browsers that the page supports, and what the oldest of them lack
     node.py       Node and the npm packages
+    installers.py pip and npm, without settings that change what they install (standard library only)
     progress.py   steps of a set-up, shown with their time (standard library only)
+    hints.py      what to do about a failed installation (standard library only)
     files.py      errors of files, and one installation at a time (standard library only)
 
 Each may import only those below it. `signin/` never imports this package: the app uses the same protocols

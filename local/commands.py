@@ -1,7 +1,7 @@
 """The commands of dev.py, in the project's virtual environment.
 
-`publish` and `package` run with the packages of requirements-publish.txt. A module that needs more is imported by the
-command that uses it.
+`publish` and `package` run with the packages of requirements-publish.txt, `run` and `services` with those of
+requirements-run.txt. A module that needs more is imported by the command that uses it.
 """
 
 from __future__ import annotations
@@ -92,11 +92,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def run(ports: Ports, workers: int, *, fresh: bool, lan: str | Literal[True] | None) -> None:
     """Run the services and the app until stopped. With `lan`, phones in the network reach them."""
+    from local.emulators import azurite
     from local.environment.services import functions_host, services
 
     address = _lan_address(lan)
     check_ports(dataclasses.asdict(ports), address)
-    install_packages()
+    install_publishing_packages()
+    azurite.install()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
     with ExitStack() as stack:
         running = stack.enter_context(services(ports, fresh=fresh, lan=address, on_end=ended.put))
@@ -117,11 +119,13 @@ def run(ports: Ports, workers: int, *, fresh: bool, lan: str | Literal[True] | N
 
 def run_services(ports: Ports, *, fresh: bool, lan: str | Literal[True] | None) -> None:
     """Run everything but the app, for `func start`, until stopped."""
+    from local.emulators import azurite
     from local.environment.services import services
 
     address = _lan_address(lan)
     check_ports({name: port for name, port in dataclasses.asdict(ports).items() if name != "app"}, address)
-    install_packages()
+    install_publishing_packages()
+    azurite.install()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
     with services(ports, fresh=fresh, lan=address, on_end=ended.put) as running:
         print("Ready for `func start` with a copy of local.settings.json.example and these values:")
@@ -140,8 +144,10 @@ def test(arguments: Sequence[str]) -> NoReturn:
     In this process `--cov` would miss what is imported already.
     """
     from local.browser import chromium, firefox
+    from local.emulators import azurite
 
     install_packages()
+    azurite.install()
     compatibility.install()
     chromium.install()
     firefox.install()
@@ -160,7 +166,10 @@ def run_lint(checks: Sequence[str]) -> int:
 
 def bench(*, quick: bool) -> NoReturn:
     """Continue as `python -m benchmarks`, which imports this package and the app."""
+    from local.emulators import azurite
+
     install_packages()
+    azurite.install()
     _continue_as("benchmarks", *(["--quick"] if quick else []))
 
 

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-_AGAIN = "and run the command again."
-_OWNER = f"If it or its folder belongs to another user, change the owner or the permissions, {_AGAIN}"
-_SPACE = f"Free some space, {_AGAIN}"
+AGAIN = "and run the command again."
+_OWNER = f"If it or its folder belongs to another user, change the owner or the permissions, {AGAIN}"
+_SPACE = f"Free some space, {AGAIN}"
 _COPY = "Copy this folder to a disk that can be written, and run the command there."
-_IN_THE_WAY = f"Move away what has this name or that of a folder above, {_AGAIN}"
+_IN_THE_WAY = f"Move away what has this name or that of a folder above, {AGAIN}"
 
 REMEDIES = {
     errno.EACCES: _OWNER,
@@ -29,8 +29,8 @@ REMEDIES = {
     errno.EEXIST: _IN_THE_WAY,
     errno.EISDIR: _IN_THE_WAY,
     errno.ENOTDIR: _IN_THE_WAY,
-    errno.ENOENT: f"Restore it, or delete .venv or node_modules if it belongs there, {_AGAIN}",
-    errno.EIO: f"Check the disk, {_AGAIN}",
+    errno.ENOENT: f"Restore it, or delete .venv or node_modules if it belongs there, {AGAIN}",
+    errno.EIO: f"Check the disk, {AGAIN}",
 }
 """What to do about an error of a file. Errors with other numbers are of the network, or of the program."""
 
@@ -55,17 +55,21 @@ def file_error(output: Sequence[str]) -> str | None:
     return None
 
 
-def install_once(stamp: Path, accepted: Sequence[str], lock: Path, install: Callable[[], None]) -> None:
+def install_once(
+    stamp: Path, accepted: Sequence[str], lock: Path, install: Callable[[], None], smaller: Sequence[str] = ()
+) -> None:
     """Call `install` unless the stamp has one of the accepted texts; then write the first of them.
 
-    If another process installs with the same lock, wait until it has ended.
+    During the call the stamp exists only if it has the text of a smaller installation: `install` must add to that one,
+    which stays usable if it fails. If another process installs with the same lock, wait until it has ended.
     """
     if _is_installed(stamp, accepted):
         return
     with _locked(lock):
         if _is_installed(stamp, accepted):  # by the process that held the lock
             return
-        stamp.unlink(missing_ok=True)  # first, since this installation may fail
+        if not _is_installed(stamp, smaller):
+            stamp.unlink(missing_ok=True)  # first, since this installation may fail
         install()
         stamp.write_text(accepted[0])
 

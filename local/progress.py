@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.files import REMEDIES, file_error
+from local.hints import remedy
 
 Note = Callable[[str], None]
 
@@ -70,9 +71,10 @@ def step(title: str) -> Iterator[Note]:
 
 
 def run(command: Sequence[str | Path], note: Note, hint: str, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command and note each line that it prints. Raises StepFailed with all its output and the hint.
+    """Run a command and note each line that it prints. Raises StepFailed with all its output.
 
     If the command reports an error of a file, such as a full disk, the message is that line with the remedy.
+    Otherwise it ends with what to do about a known cause, or with the hint.
 
     The command never outlives this process: an interrupted installation must not continue beside the next one.
     """
@@ -93,4 +95,5 @@ def run(command: Sequence[str | Path], note: Note, hint: str, environment: Mappi
     if process.returncode:
         if error := file_error(lines):
             raise StepFailed(error)
-        raise StepFailed(f"{''.join(lines)}{command[0]} ended with exit code {process.returncode}. {hint}")
+        end = f"{command[0]} ended with exit code {process.returncode}."
+        raise StepFailed(f"{''.join(lines)}{end} {remedy(lines) or hint}")

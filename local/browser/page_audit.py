@@ -11,9 +11,10 @@ from pathlib import Path
 
 from local.browser import chromium
 from local.browser.headless import flags
+from local.emulators import azurite
 from local.environment.ports import Ports
 from local.environment.services import functions_host, services
-from local.node import NODE, install_packages
+from local.node import NODE, install_packages, install_publishing_packages
 from local.progress import StepFailed, step
 
 REQUIRED = {"performance": 98, "accessibility": 100, "best-practices": 100, "seo": 100}
@@ -61,7 +62,8 @@ class Report:
 
 def audit_page() -> bool:
     """Print the scores of both devices, and return whether all are high enough. Raises StepFailed."""
-    install_packages()
+    install_publishing_packages()
+    azurite.install()
     install_packages(_FOLDER, "Lighthouse")
     chromium.install()
     with services(Ports(app=0, signalr=0, blob=0, queue=0, table=0)) as running:

@@ -14,9 +14,10 @@ from playwright.sync_api import Browser, ViewportSize, expect
 
 from local import REPOSITORY
 from local.browser.headless import running_browser
+from local.emulators import azurite
 from local.environment.ports import Ports
 from local.environment.services import functions_host, services
-from local.node import install_packages
+from local.node import install_publishing_packages
 from local.processes.program import main_program
 from local.progress import step
 from signin.counting.table import VisitTable
@@ -94,7 +95,8 @@ _ICONS = (
 
 def main() -> None:
     with main_program():
-        install_packages()
+        install_publishing_packages()
+        azurite.install()
         with services(Ports(app=0, signalr=0, blob=0, queue=0, table=0)) as running:
             with step("Visits"):
                 record(VisitTable.from_connection_string(running.settings["TableConnectionString"]))

@@ -11,14 +11,21 @@ from urllib.parse import urlsplit
 from azure.data.tables import TableServiceClient
 
 from local import REPOSITORY
-from local.node import NODE, NODE_MODULES
+from local.node import NODE, install_packages
 from local.processes.child import Child, OnEnd
 from local.publishing.publisher import Publisher
 from signin.counting.table import TABLE_NAME
 
+_FOLDER = Path(__file__).parent
+
 DEVELOPMENT_ACCOUNT = "devstoreaccount1"
 # The key of every Azure Storage emulator, published in its documentation.
 DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+def install() -> None:
+    """Install Azurite, unless it is there already. Raises StepFailed."""
+    install_packages(_FOLDER, "Azurite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class Azurite(Child):
             "Azurite",
             [
                 *(NODE, "--require", REPOSITORY / "local/processes/exit_with_parent.cjs"),
-                *(NODE_MODULES / "azurite/dist/src/azurite.js", "--location", folder),
+                *(_FOLDER / "azurite.cjs", "--location", folder),
                 *("--blobPort", str(blob_port), "--queuePort", str(queue_port), "--tablePort", str(table_port)),
                 *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
                 *(("--oauth", "basic", "--cert", certificate, "--key", certificate) if certificate else ()),

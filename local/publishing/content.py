@@ -10,7 +10,7 @@ from pathlib import Path
 
 from signin.website.names import HOMEPAGE, is_blob_name, is_hidden
 
-ROUTES = ("badge.json", "badge.svg", "health", "negotiate", "signin", "stats")
+ROUTES = ("badge.json", "badge.svg", "health", "leave", "negotiate", "signin", "stats")
 """The routes of function_app.py, which hide files of these names."""
 
 

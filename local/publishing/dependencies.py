@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from local import REPOSITORY
+from local.installers import pip_environment
 from local.progress import Note, run
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -30,14 +31,15 @@ def install(python: str, folder: Path, note: Note) -> None:
     """
     requirements = folder.with_name(f"{folder.name}.txt")
     requirements.write_text("\n".join(_pins(python)), encoding="utf-8")
+    pip = [sys.executable, "-m", "pip"]
     command = [
-        *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile"),
+        *(*pip, "install", "--no-compile"),
         *("--no-deps", "--only-binary=:all:", "--implementation=cp", f"--python-version={python}"),
         "--ignore-requires-python",  # pip would compare it with its own version
         *(f"--platform={platform}" for platform in _platforms(python)),
         *(f"--target={folder}", f"--requirement={requirements}"),
     ]
-    run(command, note, "Is the package index reachable, and is there a wheel of each package for that Python?")
+    run(command, note, f"Is there a wheel of each package for Python {python}?", pip_environment(pip))
 
 
 def installed(folder: Path) -> Iterator[Path]:

@@ -88,7 +88,8 @@ def test_connection_string_publishes_to_its_account(account: Account) -> None:
 def test_publish_and_package_need_only_their_own_packages(account: Account, tmp_path: Path) -> None:
     """In a copy without node_modules, with an interpreter that has the packages of requirements-publish.txt."""
     repository = copy_repository(tmp_path)
-    (repository / "node_modules").unlink()
+    for modules in ("node_modules", "local/emulators/node_modules"):
+        (repository / modules).unlink(missing_ok=True)
     for name in (".npmrc", "package.json", "requirements.txt"):
         shutil.copy(REPOSITORY / name, repository)
     python = environment(REPOSITORY / "requirements.txt", REPOSITORY / "requirements-publish.txt") / "python"
@@ -107,7 +108,8 @@ def test_publish_and_package_need_only_their_own_packages(account: Account, tmp_
 
     prepared = run("publish", "--prepare")
     assert ["Browser libraries" in prepared, "Bundles" in prepared, "Published" in prepared] == [True, True, False]
-    assert not (repository / "node_modules/azurite").exists()
+    assert not (repository / "node_modules/eslint").exists()
+    assert not (repository / "local/emulators/node_modules/azurite").exists()
     with ContainerClient.from_connection_string(account.connection_string, CONTAINER) as container:
         assert not container.exists()
     published = run("publish")

@@ -11,9 +11,10 @@ from tests.support.imports import Imports, cycle, imports_of, module_files
 FILES = module_files("dev.py", "function_app.py", "signin/**/*.py", "local/**/*.py", "benchmarks/**/*.py")
 IMPORTS = imports_of(FILES)
 
+STANDARD = ("files", "hints", "progress", "installers", "health")  # of the standard library only, for dev.py
 # Each may import those before it.
 PARTS = [
-    *("files", "progress", "health", "node", "lint", "compatibility", "processes"),
+    *(*STANDARD, "node", "lint", "compatibility", "processes"),
     *("publishing", "emulators", "environment", "browser"),
     *("commands", "__main__"),
 ]
@@ -83,8 +84,8 @@ def test_emulators_share_only_rules_of_processes(program: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["dev", "local", "local.files", "local.health", "local.progress", "local.processes", "local.processes.guard"],
+    ["dev", "local", *(f"local.{name}" for name in STANDARD), "local.processes", "local.processes.guard"],
 )
 def test_dev_py_needs_only_standard_library(module: str) -> None:
     third_party = {target for target in IMPORTS[module] if target.split(".")[0] not in sys.stdlib_module_names}
-    assert third_party <= {"local.files", "local.health", "local.progress"}
+    assert third_party <= {f"local.{name}" for name in STANDARD}

@@ -12,6 +12,7 @@ import pytest
 
 from local import REPOSITORY, commands, compatibility
 from local.browser import chromium, firefox
+from local.emulators import azurite
 from signin.website.blobs import MB
 
 
@@ -28,7 +29,7 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ProcessReplaced(*command)
 
     monkeypatch.setattr(commands, "install_packages", lambda: None)
-    for installed in (compatibility, chromium, firefox):
+    for installed in (azurite, compatibility, chromium, firefox):
         monkeypatch.setattr(installed, "install", lambda: None)
     monkeypatch.setattr(os, "execv", execv)
 

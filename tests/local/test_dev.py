@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 import dev
-from local import REPOSITORY, files, health, progress
+from local import REPOSITORY, files, health, installers, progress
 from local.progress import StepFailed
 from tests.support import TEST_TIMEOUT
 from tests.support.web_server import Response, WebServer
@@ -30,7 +30,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dev, "STAMP", environment / "installed")
     (tmp_path / "requirements.txt").write_text("PyJWT\n")
     (tmp_path / "requirements-publish.txt").write_text("-r requirements.txt\nazure-storage-blob\n")
-    (tmp_path / "requirements-dev.txt").write_text("-r requirements-publish.txt\npytest\n")
+    (tmp_path / "requirements-run.txt").write_text("-r requirements-publish.txt\naiohttp\n")
+    (tmp_path / "requirements-dev.txt").write_text("-r requirements-run.txt\npytest\n")
     return tmp_path
 
 
@@ -43,7 +44,7 @@ class Commands(list[list[str]]):
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def __call__(self, command: Sequence[str | Path], note: object, hint: str) -> None:
+    def __call__(self, command: Sequence[str | Path], note: object, hint: str, environment: object = None) -> None:
         self.append([str(argument) for argument in command])
         if self.fails in self[-1]:
             raise StepFailed(f"{self.fails} failed. {hint}")
@@ -60,6 +61,7 @@ class Commands(list[list[str]]):
 def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     commands = Commands()
     monkeypatch.setattr(progress, "run", commands)
+    monkeypatch.setattr(installers, "pip_environment", lambda pip: {})
     return commands
 
 
@@ -95,10 +97,10 @@ def test_other_python_renews_environment(root: Path, commands: Commands, monkeyp
     assert commands.modules == ["venv", "pip"] * 2
 
 
-@pytest.mark.parametrize(("fails", "hint"), [("venv", "python3-venv"), ("pip", "package index")])
-def test_failed_start_is_repeated_by_next_one(root: Path, commands: Commands, fails: str, hint: str) -> None:
+@pytest.mark.parametrize("fails", ["venv", "pip"])
+def test_failed_start_is_repeated_by_next_one(root: Path, commands: Commands, fails: str) -> None:
     commands.fails = fails
-    with pytest.raises(SystemExit, match=hint):
+    with pytest.raises(SystemExit, match=f"^{fails} failed. The reason is above"):
         dev.prepare(dev.ALL)
     commands.clear()
     commands.fails = ""
@@ -179,9 +181,13 @@ def test_each_requirements_file_includes_the_one_before(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "requirements"),
     [
-        ([], "requirements-dev.txt"),
-        (["--workers", "2"], "requirements-dev.txt"),
+        ([], "requirements-run.txt"),
+        (["--workers", "2"], "requirements-run.txt"),
+        (["services"], "requirements-run.txt"),
         (["test"], "requirements-dev.txt"),
+        (["lint"], "requirements-dev.txt"),
+        (["bench"], "requirements-dev.txt"),
+        (["audit-page"], "requirements-dev.txt"),
         (["publish", "--prepare"], "requirements-publish.txt"),
         (["package"], "requirements-publish.txt"),
     ],
@@ -198,17 +204,39 @@ def test_command_gets_only_the_packages_it_needs(
     assert commands[-1][-2:] == ["--requirement", requirements]
 
 
-def test_all_packages_are_enough_to_publish(root: Path, commands: Commands) -> None:
-    dev.prepare(dev.ALL)
+@pytest.mark.parametrize("enough", [dev.RUNNING, dev.ALL])
+def test_more_packages_are_enough_for_less(root: Path, commands: Commands, enough: str) -> None:
+    dev.prepare(enough)
     commands.clear()
-    dev.prepare(dev.PUBLISHING)
+    for requirements in dev.FILES[1 : dev.FILES.index(enough)]:
+        dev.prepare(requirements)
     assert commands == []
 
 
-def test_packages_to_publish_are_not_enough_for_the_rest(root: Path, commands: Commands) -> None:
-    dev.prepare(dev.PUBLISHING)
+def test_packages_are_added_to_an_environment_in_use(root: Path, commands: Commands) -> None:
+    """While `run` runs, another command must not clear its environment."""
+    for requirements in (dev.PUBLISHING, dev.RUNNING, dev.ALL):
+        dev.prepare(requirements)
+    assert commands.modules == ["venv", "pip", "pip", "pip"]
+    assert [command[-1] for command in commands if "pip" in command] == [dev.PUBLISHING, dev.RUNNING, dev.ALL]
+
+
+def test_failed_addition_leaves_the_environment_usable(root: Path, commands: Commands) -> None:
+    dev.prepare(dev.RUNNING)
+    commands.fails = "pip"
+    with pytest.raises(SystemExit):
+        dev.prepare(dev.ALL)
+    commands.clear()
+    dev.prepare(dev.RUNNING)
+    assert commands == []
+
+
+@pytest.mark.parametrize("name", dev.FILES[:3])
+def test_environment_with_other_packages_is_not_added_to(root: Path, commands: Commands, name: str) -> None:
+    dev.prepare(dev.RUNNING)
+    (root / name).write_text("something-else\n")
     dev.prepare(dev.ALL)
-    assert [command[-1] for command in commands if "pip" in command] == [dev.PUBLISHING, dev.ALL]
+    assert commands.modules == ["venv", "pip"] * 2
 
 
 def test_other_requirements_do_not_renew_those_to_publish(root: Path, commands: Commands) -> None:
@@ -219,10 +247,13 @@ def test_other_requirements_do_not_renew_those_to_publish(root: Path, commands: 
     assert commands == []
 
 
-def test_wait_needs_no_environment(repository: Path) -> None:
+@pytest.mark.parametrize("variables", [{}, {"PYTHONSAFEPATH": "1"}, {"PYTHONPATH": "odd", "HOME": "/dev/null"}])
+def test_wait_needs_no_environment(repository: Path, variables: Mapping[str, str]) -> None:
     with WebServer(lambda request: Response(200, b'{"table": {"ok": true}}')) as site:
         command = [sys.executable, "-S", str(repository / "dev.py"), "wait", "--site", site.url]  # -S: no packages
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=TEST_TIMEOUT, check=False)
+        ended = subprocess.run(
+            command, env=os.environ | variables, capture_output=True, text=True, timeout=TEST_TIMEOUT, check=False
+        )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [request.target for request in site.requests] == ["/health"]
     assert not (repository / ".venv").exists()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from local import REPOSITORY, node
+from local.emulators import azurite
 from local.node import install_packages, install_publishing_packages
+from local.progress import StepFailed
 
 
 @pytest.fixture
@@ -28,13 +31,14 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str | Path]]:
         Path(command[-1], "node_modules").mkdir(exist_ok=True)
 
     monkeypatch.setattr(node, "run", run)
+    monkeypatch.setattr(node, "npm_options", lambda *_: nullcontext(()))
     return commands
 
 
 def test_packages_are_installed_once(folder: Path, commands: list[object]) -> None:
     install_packages(folder)
     install_packages(folder)
-    assert commands == [["ci", "--prefix", folder]]
+    assert commands == [["ci", "--include=dev", "--prefix", folder]]
 
 
 def test_packages_to_publish_are_installed_once(folder: Path, commands: list[object]) -> None:
@@ -46,13 +50,32 @@ def test_packages_to_publish_are_installed_once(folder: Path, commands: list[obj
 def test_packages_to_publish_are_among_all(folder: Path, commands: list[object]) -> None:
     install_packages(folder)
     install_publishing_packages(folder)
-    assert commands == [["ci", "--prefix", folder]]
+    assert commands == [["ci", "--include=dev", "--prefix", folder]]
 
 
-def test_packages_to_publish_are_not_all(folder: Path, commands: list[object]) -> None:
+def test_other_packages_are_added_to_those_to_publish(folder: Path, commands: list[object]) -> None:
+    """`npm ci` would first delete them, although the local environment may use them."""
     install_publishing_packages(folder)
     install_packages(folder)
-    assert commands == [["ci", "--omit=dev", "--prefix", folder], ["ci", "--prefix", folder]]
+    assert commands == [
+        ["ci", "--omit=dev", "--prefix", folder],
+        ["install", "--no-save", "--include=dev", "--prefix", folder],
+    ]
+
+
+def test_failed_addition_leaves_packages_to_publish(
+    folder: Path, commands: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_publishing_packages(folder)
+
+    def fail(*_: object) -> None:
+        raise StepFailed("no network")
+
+    monkeypatch.setattr(node, "run", fail)
+    with pytest.raises(StepFailed):
+        install_packages(folder)
+    install_publishing_packages(folder)
+    assert len(commands) == 1
 
 
 @pytest.mark.parametrize("install", [install_packages, install_publishing_packages])
@@ -71,3 +94,14 @@ def test_publishing_needs_few_packages() -> None:
     names = {name for name in names if not name.startswith("@esbuild/")}  # the program, once for each system
     assert len(names) < 30, names
     assert {"esbuild", "@microsoft/signalr", "qrcode-generator"} <= names
+
+
+def test_azurite_is_installed_apart(
+    folder: Path, commands: list[Sequence[str | Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lint and publishing do not need it, and it is ten times as large as all that publishing needs."""
+    packages = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
+    assert "node_modules/azurite" not in packages
+    monkeypatch.setattr(azurite, "_FOLDER", folder)
+    azurite.install()
+    assert [command[-1] for command in commands] == [folder]

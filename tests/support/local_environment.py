@@ -23,12 +23,14 @@ ANY_PORTS = [f"--{name}port=0" for name in ("", "signalr-", "blob-", "queue-", "
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copy the repository, so that a test can change files and has its own data; node_modules is shared."""
+    """Copy the repository, so that a test can change files and has its own data; what npm has installed is shared."""
     for name in ("content", "local", "signin"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     for name in ("dev.py", "function_app.py", "host.json", "package.json", "package-lock.json"):
         shutil.copy(REPOSITORY / name, folder)
-    (folder / "node_modules").symlink_to(REPOSITORY / "node_modules", target_is_directory=True)
+    for modules in ("node_modules", "local/emulators/node_modules"):
+        if (REPOSITORY / modules).exists():  # otherwise the copy installs its own
+            (folder / modules).symlink_to(REPOSITORY / modules, target_is_directory=True)
     return folder
 
 

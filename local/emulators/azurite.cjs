@@ -1,0 +1,3 @@
+// Starts Azurite, as its own command does.
+
+require("azurite/dist/src/azurite.js");
