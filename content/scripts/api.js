@@ -22,12 +22,14 @@ const REQUEST_TIMEOUT = 60_000; // ms; the first request to an idle app waits un
  * @param {string} key the same for all attempts at one visit
  * @param {"new" | "returning"} visitor also the same
  * @param {boolean} isRepeated whether the outcome of an earlier attempt is unknown
+ * @param {string | null} [slot] of the page, see `presence.js`; null if it is not reported
  * @returns {Promise<SignInAnswer>}
  */
-export async function postSignIn(key, visitor, isRepeated) {
+export async function postSignIn(key, visitor, isRepeated, slot = null) {
   try {
     const { timeZone: zone = "" } = Intl.DateTimeFormat().resolvedOptions(); // none if the browser does not know it
-    const parameters = new URLSearchParams({ visit: key, visitor, zone, ...(isRepeated && { repeated: "1" }) });
+    const more = { ...(isRepeated && { repeated: "1" }), ...(slot !== null && { here: slot }) };
+    const parameters = new URLSearchParams({ visit: key, visitor, zone, ...more });
     // Chromium repeats a request by itself, a POST too, if a connection that was used before closes before the first
     // byte of the response. Requests without credentials have other connections: as a rule this is the first on its own.
     const { response, body } = await request(`signin?${parameters}`, "POST", "omit");
@@ -49,9 +51,22 @@ export async function negotiate() {
   return parseEndpoint(bodyOf(await request("negotiate", "POST")));
 }
 
-/** Reads the statistics, without being counted. */
-export async function fetchStats() {
-  return parseStats(bodyOf(await request("stats", "GET")));
+/**
+ * Reads the statistics, without being counted as a visit.
+ *
+ * @param {string | null} [slot] as for the sign-in
+ */
+export async function fetchStats(slot = null) {
+  return parseStats(bodyOf(await request(`stats${slot === null ? "" : `?here=${encodeURIComponent(slot)}`}`, "GET")));
+}
+
+/**
+ * Reports that the page is left. The browser sends it also if it closes the page.
+ *
+ * @param {string} slot
+ */
+export function sendLeave(slot) {
+  navigator.sendBeacon(`leave?here=${encodeURIComponent(slot)}`);
 }
 
 /**

@@ -5,7 +5,7 @@ import makeCode from "qrcode-generator";
 import { setUpDownloads } from "./download.js";
 import { openHub } from "./hub.js";
 import { startPage } from "./page.js";
-import { setUpPresentation } from "./presentation.js";
+import { isPresented, setUpPresentation } from "./presentation.js";
 import { drawCode } from "./qr.js";
 import { shareAddress, shareMethod } from "./share.js";
 import { Transports } from "./transports.js";
@@ -20,7 +20,8 @@ for (const name of ["fetch", "AbortController"]) {
 
 const memory = isVisit(location.search, navigationType(window)) ? new Memory(() => localStorage, location.pathname) : null;
 const transports = new Transports(() => localStorage);
-startPage({ view, openHub, transports, memory, window, document, navigator }).catch((error) => {
+const isWall = isPresented(location.search);
+startPage({ view, openHub, transports, memory, isWall, window, document, navigator }).catch((error) => {
   view.showTooOld(true);
   throw error;
 });

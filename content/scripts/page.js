@@ -1,17 +1,18 @@
 // The life of the page: it signs in once, stays connected, and keeps up to date what it shows.
 
 import { createAnnouncer } from "./announcer.js";
-import { fetchStats, negotiate, postSignIn } from "./api.js";
+import { fetchStats, negotiate, postSignIn, sendLeave } from "./api.js";
 import { createCatchUp } from "./catch-up.js";
 import { LiveConnection } from "./connection.js";
 import { LastVisit } from "./last-visit.js";
 import { milestoneReached } from "./milestones.js";
+import { Presence } from "./presence.js";
 import { sleep } from "./retry.js";
 import { signIn } from "./signin.js";
 import { merge } from "./snapshot.js";
 
 const PATIENCE = 2_000; // ms; then the page shows the statistics while the sign-in is still under way
-const REREAD = 300_000; // ms between reads of the statistics, which correct the history
+const PERIOD = 300_000; // ms between reads of the statistics, which correct the history, unless the app wants another
 const TICK = 5_000; // ms between updates of the chart and the age
 
 /**
@@ -27,6 +28,7 @@ const TICK = 5_000; // ms between updates of the chart and the age
  * @property {import("./transports.js").Transports} transports
  * @property {Pick<import("./visitor.js").Memory, "visitor" | "remember"> | null} memory null for a load that is no visit:
  *   that page reads and listens
+ * @property {boolean} isWall whether it is no person's page: it does not report itself as open
  * @property {EventTarget} window
  * @property {EventTarget & { visibilityState: string, prerendering?: boolean }} document
  * @property {{ onLine: boolean }} navigator
@@ -37,7 +39,7 @@ const TICK = 5_000; // ms between updates of the chart and the age
  *
  * @param {Options} options
  */
-export async function startPage({ view, openHub, transports, memory, window, document, navigator }) {
+export async function startPage({ view, openHub, transports, memory, isWall, window, document, navigator }) {
   /** @type {Snapshot | null} */
   let latest = null;
   let updatedAt = 0;
@@ -50,6 +52,8 @@ export async function startPage({ view, openHub, transports, memory, window, doc
   /** @type {Problem | null} */
   let readingProblem = null;
   let isConnecting = false;
+  let period = PERIOD;
+  let reading = 0;
 
   const alarm = new EventTarget();
   const wake = () => alarm.dispatchEvent(new Event("wake"));
@@ -57,6 +61,9 @@ export async function startPage({ view, openHub, transports, memory, window, doc
   const waitOrWake = (ms) => sleep(ms, alarm);
 
   const announce = createAnnouncer({ speak: view.announce, wait: sleep });
+
+  const isVisible = () => document.visibilityState === "visible";
+  const presence = new Presence({ isShown: () => isVisible() && !isWall, sendLeave });
 
   /**
    * @param {Snapshot} next
@@ -84,9 +91,28 @@ export async function startPage({ view, openHub, transports, memory, window, doc
 
   /** A page that is hidden celebrates when it is shown, since it then reads. */
   function celebrate() {
-    if (milestone === null || document.visibilityState !== "visible") return;
+    if (milestone === null || !isVisible()) return;
     view.showMilestone(milestone);
     milestone = null;
+  }
+
+  /**
+   * @param {Snapshot} read the app's answer
+   * @param {"own visit" | "reading"} source
+   */
+  function acceptReading(read, source) {
+    accept(read, source);
+    if (read.here?.seconds) period = read.here.seconds * 1_000;
+    scheduleReading();
+  }
+
+  /** The next read of the statistics: with jitter, so that the pages do not all read at once, and within the period. */
+  function scheduleReading() {
+    clearTimeout(reading);
+    reading = setTimeout(() => {
+      scheduleReading();
+      if (latest !== null && isVisible()) void catchUp();
+    }, period * (0.8 + 0.2 * Math.random()));
   }
 
   /** A failure to read the statistics is shown only while there are none on the page. */
@@ -95,10 +121,10 @@ export async function startPage({ view, openHub, transports, memory, window, doc
   }
 
   const catchUp = createCatchUp({
-    fetchStats,
+    fetchStats: () => presence.report(fetchStats, ({ here }) => here),
     onSnapshot: (snapshot) => {
       if (latest !== null && snapshot.total > latest.total) void connection.expectUpdate();
-      accept(snapshot, "reading");
+      acceptReading(snapshot, "reading");
     },
     onError: ({ message }) => {
       readingProblem = { headline: "The counter cannot be read. We keep trying.", detail: message };
@@ -137,7 +163,7 @@ export async function startPage({ view, openHub, transports, memory, window, doc
       memory?.remember();
       view.showCounted();
     }
-    if ("snapshot" in answer) accept(answer.snapshot, answer.recorded === "yes" ? "own visit" : "reading");
+    if ("snapshot" in answer) acceptReading(answer.snapshot, answer.recorded === "yes" ? "own visit" : "reading");
     else void catchUp();
     showProblems();
     if (isConnecting) return;
@@ -154,13 +180,15 @@ export async function startPage({ view, openHub, transports, memory, window, doc
   window.addEventListener("offline", () => connection.drop());
   window.addEventListener("pagehide", () => connection.drop());
 
+  window.addEventListener("pagehide", () => presence.leave()); // before version 14.1, Safari then does not hide the page
+
   window.addEventListener("online", () => {
     transports.reset(); // the network may be another one
     wake();
   });
   window.addEventListener("pageshow", wake);
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState !== "visible") return;
+    if (!isVisible()) return presence.leave();
     wake();
     // After a sleep the connection may be dead; SignalR notices it only half a minute later.
     if (latest !== null) void catchUp();
@@ -173,9 +201,7 @@ export async function startPage({ view, openHub, transports, memory, window, doc
     view.showSnapshot(latest);
     showNews();
   }, TICK);
-  setInterval(() => {
-    if (latest !== null && document.visibilityState === "visible") void catchUp();
-  }, REREAD * (0.8 + 0.4 * Math.random())); // jitter, so that the pages do not all read at once
+  scheduleReading();
 
   if (memory === null) {
     void catchUp();
@@ -184,5 +210,12 @@ export async function startPage({ view, openHub, transports, memory, window, doc
   }
   const { visitor } = memory; // read once: all attempts at the visit send the same
   const late = setTimeout(onAnswer, PATIENCE, { recorded: "unknown" });
-  await signIn({ post: (key, isRepeated) => postSignIn(key, visitor, isRepeated), onAnswer, wait: waitOrWake });
+
+  /** @type {(key: string, isRepeated: boolean) => Promise<SignInAnswer>} */
+  const post = (key, isRepeated) =>
+    presence.report(
+      (slot) => postSignIn(key, visitor, isRepeated, slot),
+      (answer) => ("snapshot" in answer ? answer.snapshot.here : null),
+    );
+  await signIn({ post, onAnswer, wait: waitOrWake });
 }

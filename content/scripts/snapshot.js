@@ -10,13 +10,14 @@ import { advance } from "./history.js";
  * @property {number} total
  * @property {CountsByKey} counts those that are known
  * @property {History | null} history null means unknown
+ * @property {import("./wire.js").Here | null} here null means unknown, or not counted
  * @typedef {{ label: string, count: number, ratio: number }} Share ratio: 0 to 1, of the sum of all counts
  */
 
 /**
  * Merges two snapshots that may have arrived in the wrong order: the counts of the higher total, completed by those that
  * only the other one has, and the history that was read last. Visits that are missing in that history are added to its
- * newest interval.
+ * newest interval. The number of open pages does not only grow: it is that of the snapshot that arrived last.
  *
  * @param {Snapshot | null} current
  * @param {Snapshot} next
@@ -31,6 +32,7 @@ export function merge(current, next, now = Date.now()) {
     ...newer,
     counts: { ...older.counts, ...newer.counts },
     history: read.history && advance(read.history, newer.total - read.total, now),
+    here: next.here,
   };
 }
 

@@ -24,6 +24,7 @@ const CELEBRATION = 10_000; // ms
 
 const status = find("[data-testid=status]");
 const problemNote = find("[data-testid=problem]");
+const here = find("[data-testid=here]");
 const gain = find(".gain");
 const number = find("[data-testid=total]");
 const milestoneNote = find("[data-testid=milestone]");
@@ -55,9 +56,10 @@ export const tryNowButton = find("[data-testid=problem] button");
 
 /** @param {Snapshot} snapshot */
 export function showSnapshot(snapshot) {
-  const { total, counts, history } = snapshot;
+  const { total, counts, history, here: pages } = snapshot;
   shownSnapshot = snapshot;
   document.body.classList.remove("loading");
+  write(here, pages === null ? "" : `${formatCount(pages.now)} here now`);
   if (history) chart.show(history);
   if (total === shownTotal) return;
   document.title = `(${formatCount(total)}) ${TITLE}`;

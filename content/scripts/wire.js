@@ -8,12 +8,18 @@ import { fromJson, RANGES } from "./history.js";
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./history.js").HistoryJson} HistoryJson
  * @typedef {{ url: string, accessToken: string }} Endpoint the token is for one connection
+ *
+ * @typedef {object} Here
+ * @property {number} now how many pages are open
+ * @property {number} [seconds] in a response: after which the page reads again, at the latest
+ * @property {string} [slot] in the response to a page that reports itself
  */
 
 // Far more than the app sends, and little enough to be drawn.
 const MOST_LABELS = 1_000; // of one kind; the app sends some twenty
 const LONGEST_LABEL = 100; // characters
 const LONGEST_SERIES = 1_000; // intervals; the app sends 366 days
+const LONGEST_SLOT = 100; // characters
 const LONGEST_ERROR = 500; // characters; the app sends one line
 const LONGEST_PAUSE = 3_600; // s; a timer of more than 24 days would end at once
 
@@ -61,7 +67,7 @@ export function parseEndpoint(body) {
  * @returns {Snapshot}
  */
 export function parseStats(body, now = Date.now()) {
-  const { totalNumber: total, history, ...others } = asObject(body, "answer");
+  const { totalNumber: total, history, here, ...others } = asObject(body, "answer");
   check(isCount(total), "totalNumber");
   /** @type {[string, Counts][]} */
   const maps = Object.entries(others)
@@ -73,7 +79,12 @@ export function parseStats(body, now = Date.now()) {
     const sum = Object.values(map).reduce((subtotal, count) => subtotal + count, 0);
     check(total <= Math.max(sum, 1) * CONTRADICTION && sum <= total * CONTRADICTION, "totalNumber");
   }
-  return { total, counts, history: history === undefined ? null : parseHistory(history, now) };
+  return {
+    total,
+    counts,
+    history: history === undefined ? null : parseHistory(history, now),
+    here: here === undefined ? null : parseHere(here),
+  };
 }
 
 /**
@@ -140,6 +151,18 @@ function parseHistory(value, now) {
     check(counts.every(isCount), "history");
   }
   return fromJson(/** @type {HistoryJson} */ (history), now);
+}
+
+/**
+ * @param {unknown} value of a response, or the number of an update
+ * @returns {Here}
+ */
+function parseHere(value) {
+  const { now, seconds, slot } = isCount(value) ? { now: value } : asObject(value, "here");
+  check(isCount(now), "here");
+  check(seconds === undefined || (isCount(seconds) && seconds > 0 && seconds <= LONGEST_PAUSE), "here");
+  check(slot === undefined || (typeof slot === "string" && slot.length <= LONGEST_SLOT), "here");
+  return { now, seconds, slot };
 }
 
 /**

@@ -44,7 +44,7 @@ def _loading(visitor: Visitor) -> None:
 def _empty(visitor: Visitor) -> None:
     visitor.tolerate("status of 500")
     visitor.page.route("**/signin?*", lambda route: route.fulfill(status=500))
-    visitor.page.route("**/stats", lambda route: route.fulfill(json=_EMPTY))
+    visitor.page.route("**/stats*", lambda route: route.fulfill(json=_EMPTY))
     visitor.page.goto(visitor.url)
     visitor.expect_total(0)
 

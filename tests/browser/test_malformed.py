@@ -96,7 +96,7 @@ def spoil_answers(visitor: Visitor, change: Change) -> None:
         response = route.fetch()
         route.fulfill(response=response, body=json.dumps(change(response.json())))
 
-    for path in ("signin?*", "stats", "negotiate"):
+    for path in ("signin?*", "stats*", "negotiate"):
         visitor.page.route(f"{visitor.url}{path}", respond)
 
 

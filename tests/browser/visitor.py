@@ -237,7 +237,7 @@ def show(page: Page) -> None:
 def visit_and_broadcast(site: Site, visitors: Visitors) -> None:
     """Make two more visits, and wait until they were broadcast."""
     witness = visitors.enter(site)
-    with witness.page.expect_response("**/stats"):  # when it is live; totals after that come from broadcasts
+    with witness.page.expect_response("**/stats*"):  # when it is live; totals after that come from broadcasts
         witness.page.goto(site.url)
     total = int(witness.total.get_attribute("data-value") or 0)
     site.visit()

@@ -8,6 +8,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 import { openHub } from "../../content/scripts/hub.js";
 import { startPage } from "../../content/scripts/page.js";
+import { Transports } from "../../content/scripts/transports.js";
 
 const [app, count] = process.argv.slice(2);
 const currentPage = new AsyncLocalStorage();
@@ -41,7 +42,10 @@ function openPage() {
   };
   const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
   const memory = { visitor: "new", remember() {} };
-  void startPage({ view, openHub, memory, window: new EventTarget(), document, navigator: { onLine: true } });
+  const transports = new Transports(() => null);
+  const window = new EventTarget();
+  const navigator = { onLine: true };
+  void startPage({ view, openHub, transports, memory, isWall: false, window, document, navigator });
 }
 
 process.stdin.resume();

@@ -7,7 +7,7 @@ import { Memory } from "../../content/scripts/visitor.js";
 import { parseUpdate } from "../../content/scripts/wire.js";
 
 const START = Date.parse("2026-11-23T11:35:20Z");
-const REREAD = 300_000; // ms
+const REREAD = 270_000; // ms, by the random number 0.5
 const LONGEST_BACKOFF = 30_000; // ms
 
 const statsOf = (totalNumber) => ({
@@ -31,7 +31,7 @@ const settled = () => new Promise(setImmediate);
  * A page with mocked time. The test answers its requests: `answers` has a list for each path, and the last answer of a
  * list is repeated. An answer is a body, a Response, or a promise, for example NEVER.
  */
-async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit = true } = {}) {
+async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit = true, isWall = false, visibilityState = "visible" } = {}) {
   let time = 0;
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: START });
   t.mock.method(performance, "now", () => time);
@@ -40,6 +40,8 @@ async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit
   const page = {
     requests: [],
     visitors: [],
+    slots: [],
+    left: [],
     counted: 0,
     hubs: [],
     shown: [],
@@ -49,7 +51,7 @@ async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit
     problem: null,
     answers: { signin: [signedIn(1)], stats: [statsOf(1)], negotiate: [NEGOTIATED], ...answers },
     window: new EventTarget(),
-    document: Object.assign(new EventTarget(), { visibilityState: "visible" }),
+    document: Object.assign(new EventTarget(), { visibilityState }),
     navigator: { onLine: true },
     tryNowButton: new EventTarget(),
     count: (path) => page.requests.filter((request) => request === path).length,
@@ -68,10 +70,11 @@ async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit
   };
 
   t.mock.method(globalThis, "fetch", async (address) => {
-    const path = address.split("?")[0];
+    const [path, query] = address.split("?");
     page.requests.push(path);
-    const visitor = /visitor=([^&]+)/.exec(address)?.[1];
-    if (visitor) page.visitors.push(visitor);
+    const parameters = new URLSearchParams(query);
+    if (parameters.has("visitor")) page.visitors.push(parameters.get("visitor"));
+    if (path !== "negotiate") page.slots.push(parameters.get("here"));
     const list = page.answers[path];
     const answer = await (list.length > 1 ? list.shift() : list[0]);
     return answer instanceof Response ? answer : Response.json(answer);
@@ -104,7 +107,9 @@ async function open(t, answers = {}, { random = 0.5, stored = new Map(), isVisit
   const memory = isVisit ? new Memory(() => storage, "/") : null;
   const transports = new Transports(() => null);
   const { window, document, navigator } = page;
-  void startPage({ view, openHub, transports, memory, window, document, navigator });
+  globalThis.navigator.sendBeacon = (address) => page.left.push(address);
+  t.after(() => delete globalThis.navigator.sendBeacon);
+  void startPage({ view, openHub, transports, memory, isWall, window, document, navigator });
   await settled();
   return page;
 }
@@ -409,7 +414,8 @@ test("a visible page reads the statistics again every five minutes", async (t) =
 
 for (const [random, interval] of [
   [0, 240_000],
-  [0.75, 330_000],
+  [0.5, 270_000],
+  [1, 300_000],
 ]) {
   test(`the interval of the reads is random: ${interval / 1_000} s`, async (t) => {
     const page = await open(t, {}, { random });
@@ -420,6 +426,99 @@ for (const [random, interval] of [
     assert.equal(page.count("stats"), 2);
   });
 }
+
+// Open pages
+
+/** Statistics with `here`, as the app answers a page: each answer has the next slot. */
+const answersOf = (seconds) => {
+  let slots = 0;
+  const here = (more) => ({ now: 1, seconds, slot: `slot-${++slots}`, ...more });
+  const answer = (body, more) => ({ ...body, here: here(more) });
+  return {
+    signin: (more) => ({ ...signedIn(1), stats: answer(statsOf(1), more) }),
+    stats: (more) => answer(statsOf(1), more),
+  };
+};
+
+test("a page reports with the sign-in and each read that it is open", async (t) => {
+  const { signin, stats } = answersOf(300);
+  const page = await open(t, { signin: [signin()], stats: [stats(), stats(), stats()] });
+  assert.equal(page.shown.at(-1).here.now, 1);
+  await page.hub.succeed();
+  await page.pass(REREAD);
+  assert.deepEqual(page.slots, ["new", "slot-1", "slot-2"]);
+});
+
+test("the app chooses the interval of the reads", async (t) => {
+  const { signin, stats } = answersOf(30);
+  const page = await open(t, { signin: [signin()], stats: [stats()] });
+  await page.pass(26_999);
+  assert.equal(page.count("stats"), 0);
+  await page.pass(1);
+  assert.equal(page.count("stats"), 1);
+  page.answers.stats = [stats({ seconds: 60 })];
+  await page.pass(27_000);
+  await page.pass(53_999);
+  assert.equal(page.count("stats"), 2);
+  await page.pass(1);
+  assert.equal(page.count("stats"), 3);
+});
+
+const LEAVING = {
+  "is hidden": async (page) => {
+    page.document.visibilityState = "hidden";
+    await page.dispatch(page.document, "visibilitychange");
+  },
+  "is closed": (page) => page.dispatch(page.window, "pagehide"),
+};
+
+for (const [reason, leave] of Object.entries(LEAVING)) {
+  test(`a page that ${reason} reports that it is left`, async (t) => {
+    const { signin, stats } = answersOf(300);
+    const page = await open(t, { signin: [signin()], stats: [stats()] });
+    await leave(page);
+    assert.deepEqual(page.left, ["leave?here=slot-1"]);
+    await page.dispatch(page.window, "pagehide");
+    assert.equal(page.left.length, 1);
+    page.document.visibilityState = "visible";
+    await page.dispatch(page.document, "visibilitychange");
+    assert.deepEqual(page.slots, ["new", "new"]);
+  });
+}
+
+test("a hidden page is not reported until it is shown", async (t) => {
+  const { signin, stats } = answersOf(300);
+  const page = await open(t, { signin: [signin()], stats: [stats()] }, { visibilityState: "hidden" });
+  await page.hub.succeed();
+  await page.dispatch(page.window, "pagehide");
+  assert.deepEqual([page.slots, page.left], [[null, null], []]);
+  page.document.visibilityState = "visible";
+  await page.dispatch(page.document, "visibilitychange");
+  assert.deepEqual(page.slots, [null, null, "new"]);
+});
+
+test("a wall shows the open pages and is none", async (t) => {
+  const { stats } = answersOf(300);
+  const page = await open(t, { stats: [stats({ slot: undefined })] }, { isVisit: false, isWall: true });
+  await page.pass(REREAD);
+  await page.dispatch(page.window, "pagehide");
+  assert.equal(page.shown.at(-1).here.now, 1);
+  assert.deepEqual([page.slots, page.left], [[null, null], []]);
+});
+
+test("a page that was loaded by Back is open", async (t) => {
+  const { stats } = answersOf(300);
+  const page = await open(t, { stats: [stats(), stats()] }, { isVisit: false });
+  await page.pass(REREAD);
+  assert.deepEqual(page.slots, ["new", "slot-1"]);
+});
+
+test("a sign-in that hangs and the reads meanwhile report one page", async (t) => {
+  const { stats } = answersOf(300);
+  const page = await open(t, { signin: [NEVER], stats: [stats()] });
+  await page.pass(2_000);
+  assert.deepEqual(page.slots, ["new", null]);
+});
 
 test("a page that is shown again reads the statistics", async (t) => {
   const page = await open(t, { stats: [statsOf(1), statsOf(4)] });

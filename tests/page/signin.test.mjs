@@ -64,6 +64,7 @@ test("a counted visit returns the endpoint and the statistics", async (t) => {
         total: 3,
         counts: { byOS: { Windows: 3 }, byBrowser: { Chrome: 3 }, byDevice: { Phone: 3 } },
         history: null,
+        here: null,
       },
     },
   ]);

@@ -7,7 +7,12 @@ import { merge, shares } from "../../content/scripts/snapshot.js";
 const NOW = Date.parse("2026-11-23T11:35:20Z");
 
 /** The snapshot of a live update. */
-const snapshot = (total, byOS, byBrowser, more) => ({ total, counts: { byOS, byBrowser, ...more }, history: null });
+const snapshot = (total, byOS, byBrowser, more) => ({
+  total,
+  counts: { byOS, byBrowser, ...more },
+  history: null,
+  here: null,
+});
 
 const AT_3 = snapshot(3, { Windows: 2, macOS: 1 }, { Chrome: 3 }, { byDevice: { Desktop: 3 } });
 const AT_4 = snapshot(4, { Windows: 3, macOS: 1 }, { Chrome: 4 }, { byDevice: { Desktop: 4 } });
@@ -31,6 +36,13 @@ test("the highest total wins in any order of arrival", () => {
 
 test("a snapshot with the same total changes nothing", () => {
   assert.deepEqual(merge(AT_3, { ...AT_3, counts: {} }), AT_3);
+});
+
+test("the number of open pages is the one that arrived last", () => {
+  const [few, many] = [{ now: 1 }, { now: 9 }];
+  assert.equal(merge({ ...AT_4, here: many }, { ...AT_3, here: few }).here, few);
+  assert.equal(merge({ ...AT_3, here: few }, { ...AT_4, here: many }).here, many);
+  assert.equal(merge({ ...AT_3, here: few }, AT_4).here, null, "the app does not count them any more");
 });
 
 test("an update without devices keeps the known ones", () => {

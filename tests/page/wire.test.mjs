@@ -14,7 +14,8 @@ const NOW = Date.parse("2026-11-23T11:35:20Z");
 const ENDPOINT = { url: "https://x/client/?hub=h", accessToken: "t" };
 const COUNTS = { byOS: { Windows: 2, macOS: 1 }, byBrowser: { Chrome: 3 }, byDevice: { Desktop: 3 } };
 const SERIES = { start: "2026-11-23T11:34:00Z", counts: [0, 3] };
-const STATS = { totalNumber: 3, ...COUNTS, history: { minutes: SERIES, hours: SERIES, days: SERIES } };
+const HERE = { now: 12, seconds: 300, slot: "1795772100-3f9a12bc" };
+const STATS = { totalNumber: 3, ...COUNTS, history: { minutes: SERIES, hours: SERIES, days: SERIES }, here: HERE };
 
 // Values of each JSON type, and numbers that count nothing.
 const WRONG = [null, true, "", "3", -1, 0.5, 1e30, 2 ** 53, Number.NaN, Infinity, [], [3], { nested: { Windows: 3 } }];
@@ -39,6 +40,10 @@ const MALFORMED = {
   "history.days.counts": [...except(3).filter((value) => !Array.isArray(value) || value.length === 0), MISSING],
   "history.days.counts.0": WRONG,
   "history.minutes.counts": [Array(1_001).fill(0)],
+  here: WRONG,
+  "here.now": [...WRONG, MISSING],
+  "here.seconds": [...WRONG, 0, 3_601],
+  "here.slot": [...except("", "3"), "x".repeat(101)],
 };
 
 /** A copy with another value at a path; MISSING removes the member. */
@@ -65,6 +70,7 @@ test("well-formed statistics are accepted", () => {
     total: 3,
     counts: COUNTS,
     history: { at: NOW, series: { minutes: series, hours: series, days: series } },
+    here: HERE,
   });
   assert.deepEqual(parseSignIn({ authInfo: { serviceUrl: ENDPOINT.url, accessToken: "t" }, stats: STATS }).endpoint, {
     ...ENDPOINT,
@@ -119,9 +125,19 @@ test("an update cannot replace its arguments by members", () => {
 test("statistics may lack history and devices, and have further members", () => {
   const { byOS, byBrowser } = COUNTS;
   const old = { totalNumber: 3, byOS, byBrowser };
-  const expected = { total: 3, counts: { byOS, byBrowser }, history: null };
+  const expected = { total: 3, counts: { byOS, byBrowser }, history: null, here: null };
   assert.deepEqual(parseStats(old), expected);
-  assert.deepEqual(parseStats({ ...old, here: null, bytes: "?", by: [], title: { en: "x" } }), expected);
+  assert.deepEqual(parseStats({ ...old, there: null, bytes: "?", by: [], title: { en: "x" } }), expected);
+});
+
+test("open pages are a number in an update, and an object in an answer", () => {
+  const { byOS, byBrowser } = COUNTS;
+  const here = (value) => parseUpdate([3, byOS, byBrowser, { here: value }]).here;
+  assert.equal(here(0).now, 0);
+  assert.equal(here(12).now, 12);
+  assert.equal(parseUpdate([3, byOS, byBrowser, {}]).here, null);
+  const answer = parseStats({ totalNumber: 3, byOS, byBrowser, here: { now: 12, seconds: 300, more: [] } });
+  assert.deepEqual(answer.here, { now: 12, seconds: 300, slot: undefined });
 });
 
 test("statistics of an empty table are accepted", () => {
