@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import queue
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from local import REPOSITORY, commands, compatibility
 from local.browser import chromium, firefox
 from local.emulators import azurite
+from local.publishing import azure
 from signin.website.blobs import MB
 
 
@@ -49,6 +53,67 @@ def test_publishing_names_files_served_in_parts(
         "Published talk.pdf",
         "Published deleted.html",
     ]
+
+
+def test_publishing_names_files_that_cannot_be_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content/stats").touch()
+    monkeypatch.setattr(commands, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(commands, "install_publishing_packages", lambda: None)
+    monkeypatch.setattr(azure, "publish", lambda *_: [])
+    commands.publish("https://account.blob.core.windows.net", "")
+    assert (
+        "stats is not published: the app has a route of this name; rename it." in capsys.readouterr().out.splitlines()
+    )
+
+
+class Publications:
+    """A publisher that refuses one file more each time, and then the command is stopped."""
+
+    def __init__(self, *refused: Sequence[str]) -> None:
+        self._rounds = iter(refused)
+        self.refused: Sequence[str] = ()
+
+    def publish(self) -> list[str]:
+        try:
+            self.refused = next(self._rounds)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+        return []
+
+
+def test_local_environment_names_each_refused_file_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "_WATCH_SECONDS", 0.0)
+    publisher = Publications(["a is refused"], ["a is refused"], ["a is refused", "b is refused"])
+    running = SimpleNamespace(publisher=publisher, data=SimpleNamespace(save_error=lambda: None))
+    commands._supervise(cast(Any, running), queue.SimpleQueue())
+    assert capsys.readouterr().out.splitlines() == ["a is refused", "b is refused"]
+
+
+@pytest.mark.parametrize(
+    ("rooms", "lines"),
+    [
+        ("", []),
+        ("keynote", ["content/keynote/ cannot be reached: the setting Rooms has a room of this name."]),
+        ("no room!", []),  # the app reports it
+    ],
+)
+def test_folder_that_a_room_hides_is_named(
+    rooms: str,
+    lines: Sequence[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "content/keynote").mkdir(parents=True)
+    monkeypatch.setattr(commands, "REPOSITORY", tmp_path)
+    monkeypatch.setenv("Rooms", rooms)
+    commands._report_hidden_folders()
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="On Windows the program is a child process")

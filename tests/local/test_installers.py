@@ -39,8 +39,10 @@ def pip_settings(environment: object) -> set[str]:
 
 
 def test_pip_keeps_only_settings_for_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pip.conf").write_text(PIP_SETTINGS)
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    (tmp_path / ".pip").mkdir()
+    (tmp_path / ".pip/pip.conf").write_text(PIP_SETTINGS)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PIP_CERT", raising=False)
     for name in ("PREFIX", "TARGET", "USER", "NO_DEPS", "REQUIRE_VIRTUALENV", "DRY_RUN", "ROOT", "PLATFORM"):
         monkeypatch.setenv(f"PIP_{name}", "1")
     monkeypatch.setenv("PIP_PYTHON", "/no/such/python")
@@ -50,7 +52,7 @@ def test_pip_keeps_only_settings_for_the_network(tmp_path: Path, monkeypatch: py
     environment = pip_environment(PIP)
     assert environment["PIP_INDEX_URL"] == "https://index.example/simple"
     assert environment["PIP_EXTRA_INDEX_URL"].split() == ["https://one.example/simple", "https://two.example/simple"]
-    assert environment["PIP_CERT"] == os.environ.get("PIP_CERT", "/etc/install.pem")
+    assert environment["PIP_CERT"] == "/etc/install.pem"
     assert environment["PIP_PROXY"] == "http://proxy.example"
     assert environment["PIP_TIMEOUT"] == "9"
     assert environment["PATH"] == os.environ["PATH"]
