@@ -29,8 +29,13 @@ let total = -1;
 let people = -1;
 let here = -1;
 
-/** @type {boolean | Promise<void>} also true on a page to which the browser went back or forward: it was counted before */
-let isCounted = performance.navigation.type === 2; // TYPE_BACK_FORWARD. Safari 14 has no newer interface
+/**
+ * Also true on a page that comes back and was counted before, see `navigationType` in `scripts/visitor.js`. 2 is
+ * TYPE_BACK_FORWARD; Safari 14 has no newer interface.
+ *
+ * @type {boolean | Promise<void>}
+ */
+let isCounted = /** @type {any} */ (document).wasDiscarded || performance.navigation.type === 2;
 
 /** Ends the pause before the next connection. While there is a connection, reads the numbers instead. */
 let wake = () => {};
@@ -143,11 +148,9 @@ async function count() {
     } catch {
       // Not recorded, or the outcome is unknown.
     }
-    let pause = 5_000; // the app's Retry-After
-    if (recorded !== "no") {
-      pause = SETTLED;
-      repeated = "&repeated=1";
-    }
+    let pause = SETTLED;
+    if (recorded === "no") pause = 5_000; // the app's Retry-After
+    else repeated = "&repeated=1";
     await new Promise((resolve) => setTimeout(resolve, pause + backoff(failures)));
   }
 }
@@ -166,16 +169,15 @@ function ask(path, method = "POST") {
 
 /** @param {{ type?: any }} event */
 function onEvent({ type }) {
-  // The parser must not append the content of an element to a number, and a page that is prerendered may never be shown.
-  const isWaiting = /** @type {any} */ (document).prerendering || document.readyState === "loading";
-  // The script may be loaded twice.
-  if (!isWaiting && !customElements.get("live-count")) {
-    customElements.define("live-count", LiveCount);
-    void run();
-  }
   // A browser keeps a page in its back/forward cache only without a connection. When it is shown again, it is visible.
   if (/off|hide/.test(type)) hangUp();
   else if (!document.hidden) wake();
+
+  // A page that is prerendered may never be shown, and the parser must not append the content of an element to a number.
+  if (/** @type {any} */ (document).prerendering || document.readyState === "loading") return;
+  if (customElements.get("live-count")) return; // the script may be loaded twice
+  customElements.define("live-count", LiveCount);
+  void run();
 }
 
 for (const type of ["prerenderingchange", "DOMContentLoaded", "offline", "pagehide", "online", "visibilitychange"]) {

@@ -355,6 +355,11 @@ test("a page to which the browser goes back or forward counts nothing", async (t
   assert.deepEqual([page.signIns, page.texts], [[], ["7"]]);
 });
 
+test("a tab that Chromium had discarded counts nothing", async (t) => {
+  const page = await open(t, [{ counts: "" }], { wasDiscarded: true });
+  assert.deepEqual([page.signIns, page.texts], [[], ["7"]]);
+});
+
 const BROKEN = { "is forbidden": forbidden, "is missing": () => null };
 BROKEN["is full"] = () => new Proxy({}, { set: forbidden });
 
