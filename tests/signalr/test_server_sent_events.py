@@ -53,6 +53,8 @@ async def opened(emulator: Emulator) -> AsyncIterator[Stream]:
     headers = emulator.authorization(RESOURCE) | {"Accept": "text/event-stream"}
     async with emulator.http.get(url, headers=headers) as response:
         assert response.status == 200
+        async with asyncio.timeout(10):
+            assert await response.content.readline() == b":\r\n"  # at once, so that the stream is open in Firefox too
         yield Stream(emulator, url, response)
 
 

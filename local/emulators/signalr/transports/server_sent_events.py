@@ -25,6 +25,8 @@ class ServerSentEvents(HttpTransport):
         try:
             await response.prepare(request)
             with suppress(ConnectionResetError):
+                # A comment, as ASP.NET Core sends: Firefox opens an EventSource only when it has received some data.
+                await response.write(b":\r\n")
                 while frames := await self._connection.outgoing():
                     await response.write(b"".join(b"data: %b\r\n\r\n" % frame for frame in frames))
         finally:
