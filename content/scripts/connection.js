@@ -12,7 +12,8 @@ import { TransportError } from "./transports.js";
  * @property {() => Promise<void>} start resolves when the connection is open; rejects when it cannot be opened, with a
  *   TransportError if another transport may do
  * @property {() => Promise<void>} stop
- * @property {Promise<unknown>} closed resolves when an open connection has ended, for any reason
+ * @property {Promise<unknown>} closed resolves when an open connection has ended, for any reason; with a TransportError
+ *   if it delivered nothing any more
  *
  * @typedef {object} Options
  * @property {() => Promise<Endpoint>} negotiate
@@ -53,7 +54,7 @@ export class LiveConnection {
     const { wait, delay } = this.#options;
     for (let failures = 0; ; endpoint = undefined) {
       this.#report();
-      const lived = await this.#connect(endpoint);
+      const lived = await this.#connect(endpoint, failures > 0);
       failures = lived < STABLE ? failures + 1 : 1;
       const woken = await wait(delay(failures));
       if (woken) failures = 0;
@@ -86,12 +87,14 @@ export class LiveConnection {
   }
 
   /**
-   * Opens one connection and waits until it ends.
+   * Opens one connection and waits until it ends. The transport is to blame if it was silent, or if the connection does
+   * not last and is not the first one that fails: the service may have been restarted.
    *
-   * @param {Endpoint} [endpoint]
+   * @param {Endpoint | undefined} endpoint
+   * @param {boolean} hasFailed whether the connection before this one has failed
    * @returns {Promise<number>} how long it was live, in ms
    */
-  async #connect(endpoint) {
+  async #connect(endpoint, hasFailed) {
     const { transports, onAttempt, now } = this.#options;
     const opened = await this.#open(endpoint);
     if (opened === null) return 0;
@@ -100,12 +103,13 @@ export class LiveConnection {
     this.#live = this.#wasLive = true;
     this.#report();
     onAttempt();
-    await opened.hub.closed;
+    const reason = await opened.hub.closed;
     this.#live = false;
     this.#report();
     const lived = now() - since;
     const wasDropped = this.#current !== opened;
-    if (!wasDropped && (lived < STABLE || opened.isSilent)) transports.failed(opened.transport);
+    const isSilent = opened.isSilent || reason instanceof TransportError;
+    if (!wasDropped && (isSilent || (hasFailed && lived < STABLE))) transports.failed(opened.transport);
     return lived;
   }
 

@@ -77,5 +77,8 @@ export function openHub({ url, accessToken }, transport, onSnapshot) {
     }
   }
 
-  return { start, stop, closed: new Promise((resolve) => hub.onclose(resolve)) };
+  const closed = new Promise((resolve) =>
+    hub.onclose((error) => resolve(/timeout elapsed/.test(error?.message ?? "") ? new TransportError(error?.message) : error)),
+  );
+  return { start, stop, closed };
 }

@@ -12,7 +12,7 @@ const TRANSPORTS = ["WebSockets", "ServerSentEvents", "LongPolling"];
 
 const KEY = "transport";
 
-/** Thrown if a connection could not be opened by its transport, although the negotiation, which needs none, was fine. */
+/** A transport cannot open a connection, although the negotiation, which needs none, was fine; or it is silent. */
 export class TransportError extends Error {}
 
 /**

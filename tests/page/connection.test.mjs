@@ -251,16 +251,30 @@ test("the transport that worked comes first, and the one that failed comes last"
   assert.equal((await world.hubs.next()).transport, POLLING);
 });
 
-test("a transport whose connection does not last comes last", async () => {
-  const { world, connection } = setUp();
-  void connection.run();
+/** Opens a connection that ends before it is stable; returns its transport. */
+async function loseConnection(world, reason) {
   const hub = await world.hubs.next();
   hub.succeed();
   await settled();
-  world.time = 25_000; // the library ends a connection without pings
-  hub.end();
+  world.time += 25_000; // ms
+  hub.end(reason);
   (await world.waits.next()).end();
-  assert.equal((await world.hubs.next()).transport, EVENTS);
+  return hub.transport;
+}
+
+test("a transport whose connections do not last comes last, but not after the first one", async () => {
+  const { world, connection } = setUp();
+  void connection.run();
+  assert.equal(await loseConnection(world), WEB_SOCKETS); // the service may have been restarted
+  assert.equal(await loseConnection(world), WEB_SOCKETS);
+  assert.equal(await loseConnection(world), EVENTS);
+});
+
+test("a transport that falls silent comes last at once", async () => {
+  const { world, connection } = setUp();
+  void connection.run();
+  assert.equal(await loseConnection(world, new TransportError("Server timeout elapsed")), WEB_SOCKETS);
+  assert.equal(await loseConnection(world), EVENTS);
 });
 
 test("a negotiation that fails blames no transport", async () => {

@@ -114,7 +114,18 @@ test("a connection without pings ends after 25 s", async (t) => {
   t.mock.timers.tick(SILENCE - 1);
   assert.equal(await Promise.race([hub.closed, "open"]), "open");
   t.mock.timers.tick(1);
-  assert.match((await hub.closed).message, /without receiving a message/);
+  assert.ok((await hub.closed) instanceof TransportError);
+});
+
+test("a connection that the service ends is no fault of its transport", async (t) => {
+  const { hub, started, socket, accept } = await connect(t);
+  accept();
+  await once(socket, "data");
+  socket.write(HANDSHAKE, "latin1");
+  await started;
+  socket.destroy();
+  const reason = await hub.closed;
+  assert.ok(reason instanceof Error && !(reason instanceof TransportError));
 });
 
 test("a refused WebSocket fails with the client's error", async (t) => {
