@@ -116,10 +116,20 @@ def attempt(page: Page, way: str, recorder: Recorder) -> tuple[str, bool]:
     return request.headers["sec-fetch-site"], "recorded" not in json.loads(response.body)
 
 
+def is_firefox(page: Page) -> bool:
+    browser = page.context.browser
+    return browser is not None and browser.browser_type.name == "firefox"
+
+
 def counted_ways(page: Page, recorder: Recorder, address: str, relation: str) -> list[str]:
-    """The ways in which a page at this address, of this relation to the app, is counted."""
+    """The ways in which a page at this address, of this relation to the app, is counted.
+
+    In Firefox it leaves frames out: its driver in Playwright 1.64 crashes if a frame is removed while it navigates.
+    """
     before, counted = recorder.total, []
     for way in ATTEMPTS:
+        if "frame" in way and is_firefox(page):
+            continue
         page.goto(address)
         site, is_counted = attempt(page, way, recorder)
         assert site == relation, way
