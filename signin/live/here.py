@@ -111,8 +111,12 @@ class Here:
         self._changed(slot)
 
     def now(self, slot: Slot | None = None) -> HereNow:
-        """How many pages are open, for the page that is in this slot."""
-        return HereNow(self._pages.number(), self._pages.period, slot)
+        """How many pages are open, for the page that is in this slot: at least itself.
+
+        It may be missing in the number as long as the process that has added it to the same slot has published nothing.
+        """
+        number = self._pages.number()
+        return HereNow(number if slot is None else max(number, 1), self._pages.period, slot)
 
     @property
     def due_in(self) -> float | None:

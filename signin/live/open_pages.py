@@ -65,18 +65,18 @@ class OpenPages:
     """The pages of a counter by slot, as one process has counted them, and as it knows them of others. Thread-safe."""
 
     def __init__(self, period: int, now: Callable[[], datetime]) -> None:
-        """`period` is in seconds; `now` is the clock that all processes agree on."""
+        """`period` is in seconds; `now` is the clock that all processes agree on.
+
+        `lifetime` is for how many seconds a page is counted after its last reading, at most.
+        """
         self.period = period
+        self.lifetime = _LIFETIME * period
+        self._slot = period // _SLOTS
         self.process = f"{getrandbits(32):08x}"  # a new one each time
         self._now = now
         self._lock = threading.Lock()  # guards what follows
         self._own: Counter[int] = Counter()
         self._others: SlotCounts = {}
-
-    @property
-    def lifetime(self) -> float:
-        """For how many seconds a page is counted after its last reading, at most."""
-        return _LIFETIME * self.period
 
     def move(self, slot: Slot) -> Slot:
         """Move a page to the present slot, which is returned."""
@@ -95,10 +95,14 @@ class OpenPages:
 
     def number(self) -> int:
         """How many pages are open, as far as this process knows."""
+        now, number = self._second(), 0
         with self._lock:
-            counts = {second: count + self._others.get(second, 0) for second, count in self._own.items()}
-            counts = {**self._others, **counts}
-        return sum(count for count in self.alive(counts).values() if count > 0)
+            own, others = self._own, self._others
+            for second in own.keys() | others.keys():
+                count = own.get(second, 0) + others.get(second, 0)
+                if count > 0 and abs(now - second) < self.lifetime:
+                    number += count
+        return number
 
     def own(self) -> SlotCounts:
         """What this process has counted."""
@@ -121,7 +125,7 @@ class OpenPages:
 
     def is_alive(self, slot: Slot) -> bool:
         """Whether a slot has not expired."""
-        return bool(self.alive({slot.second: 1}))
+        return abs(self._second() - slot.second) < self.lifetime
 
     def _count(self, slot: Slot, by: int) -> None:
         # A slot that lies ahead comes from a process whose clock is ahead of ours.
@@ -138,4 +142,4 @@ class OpenPages:
 
     def _rounded(self, second: float) -> int:
         """The beginning of the slot that contains this second."""
-        return int(second) // (self.period // _SLOTS) * (self.period // _SLOTS)
+        return int(second) // self._slot * self._slot

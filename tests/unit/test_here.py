@@ -62,6 +62,17 @@ def test_page_of_another_process_is_a_sign(around: World) -> None:
     assert other.read(page) == 2
 
 
+def test_page_itself_is_always_in_its_number(around: World) -> None:
+    """Another process has added it to the same slot, and has published nothing yet."""
+    one, other = around.process(), around.process()
+    page = opened(one)
+    other.read(page)
+    assert other.here.now().now == 0
+    assert other.here.now(page.slot).now == 1
+    opened(one)
+    assert one.here.now(page.slot).now == 2
+
+
 def test_new_process_finds_the_rows_of_the_others(around: World) -> None:
     one, other = around.process(), around.process()
     pages = [opened(one), opened(other), opened(one)]
