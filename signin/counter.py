@@ -28,7 +28,7 @@ from signin.settings import Settings
 from signin.telemetry.metrics import Metrics
 from signin.telemetry.outage import Outage
 from signin.visits.dimensions import SignInRequest
-from signin.visits.filter import is_of_page
+from signin.visits.filter import is_leave, is_visit
 from signin.visits.statistics import Statistics
 from signin.visits.visit import Visit
 
@@ -137,13 +137,13 @@ class RoomCounter:
 
     async def read(self, request: SignInRequest, slot: Slot | None = None) -> Reading:
         """The statistics, and the open pages. `slot` as in `sign_in`. Raises StorageError."""
-        is_open = slot is not None and is_of_page(request, self._allowed_origins)
+        is_open = slot is not None and is_visit(request, self._allowed_origins)
         with self._opened(slot if is_open else None) as present:
             return Reading(await self.statistics(), self.now(), self.here(present))
 
     def leave(self, request: SignInRequest, slot: Slot) -> None:
         """The page that was in this slot is closed or hidden. Sends nothing."""
-        if self._here is not None and is_of_page(request, self._allowed_origins):
+        if self._here is not None and is_leave(request, self._allowed_origins):
             self._here.closed(slot)
 
     def here(self, slot: Slot | None = None) -> HereNow | None:

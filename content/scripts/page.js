@@ -178,9 +178,10 @@ export async function startPage({ view, openHub, transports, memory, isWall, win
 
   // A socket does not survive the loss of the network, and an open socket keeps the page out of the back/forward cache.
   window.addEventListener("offline", () => connection.drop());
-  window.addEventListener("pagehide", () => connection.drop());
-
-  window.addEventListener("pagehide", () => presence.leave()); // before version 14.1, Safari then does not hide the page
+  window.addEventListener("pagehide", () => {
+    connection.drop();
+    presence.close();
+  });
 
   window.addEventListener("online", () => {
     transports.reset(); // the network may be another one

@@ -5,10 +5,12 @@
 /** @typedef {import("./wire.js").Here} Here */
 
 const IN_NO_SLOT = "new";
+const IN_PRESENT_SLOT = "now";
 
 export class Presence {
   #slot = IN_NO_SLOT;
   #isReporting = false;
+  #isClosed = false;
   #isShown;
   #sendLeave;
 
@@ -35,15 +37,22 @@ export class Presence {
     this.#isReporting = true;
     try {
       const answer = await request(this.#slot);
-      this.#slot = hereOf(answer)?.slot ?? IN_NO_SLOT;
+      this.#slot = (!this.#isClosed && hereOf(answer)?.slot) || IN_NO_SLOT;
       return answer;
     } finally {
-      this.#isReporting = false;
+      this.#isReporting = this.#isClosed = false;
       if (!this.#isShown()) this.leave();
     }
   }
 
-  /** The page is closed or hidden. If a request is under way, its answer contains the slot that is to be left. */
+  /** The page is closed. It does not see the answer to a request under way, which moves it to the present slot. */
+  close() {
+    if (!this.#isReporting) return this.leave();
+    this.#isClosed = true; // a page that comes back from the back/forward cache may see the answer
+    this.#sendLeave(IN_PRESENT_SLOT);
+  }
+
+  /** The page is hidden. If a request is under way, its answer contains the slot that is to be left. */
   leave() {
     if (this.#isReporting || this.#slot === IN_NO_SLOT) return;
     this.#sendLeave(this.#slot);

@@ -33,7 +33,7 @@ class InvalidSlot(ValueError):
     """A client sent a slot of another form."""
 
     def __init__(self) -> None:
-        super().__init__('here has to be "new" or the slot of an earlier response')
+        super().__init__('here has to be "new", "now" or the slot of an earlier response')
 
 
 class Slot(NamedTuple):
@@ -47,9 +47,9 @@ class Slot(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Slot:
-        """The slot that a page sends back; "new" is a page that is in none. Raises InvalidSlot."""
-        if text == "new":
-            return NEW
+        """The slot that a page sends back, or one of _NAMED. Raises InvalidSlot."""
+        if text in _NAMED:
+            return _NAMED[text]
         if not (found := re.fullmatch(r"(\d{1,11})-([0-9a-f]{8})", text, re.ASCII)):
             raise InvalidSlot
         return cls(int(found[1]), found[2])
@@ -59,6 +59,10 @@ class Slot(NamedTuple):
 
 
 NEW = Slot()
+NOW = Slot(-1)
+"""The present slot: of a page that is left while a request is under way, which moves it there."""
+
+_NAMED = {"new": NEW, "now": NOW}
 
 
 class OpenPages:
@@ -80,7 +84,7 @@ class OpenPages:
 
     def move(self, slot: Slot) -> Slot:
         """Move a page to the present slot, which is returned."""
-        present = Slot(self._rounded(self._second()), self.process)
+        present = self._present()
         self.remove(slot)
         self.add(present)
         return present
@@ -91,7 +95,7 @@ class OpenPages:
 
     def remove(self, slot: Slot) -> None:
         """Remove a page from a slot, unless it has expired."""
-        self._count(slot, -1)
+        self._count(self._present() if slot == NOW else slot, -1)
 
     def number(self) -> int:
         """How many pages are open, as far as this process knows."""
@@ -136,6 +140,9 @@ class OpenPages:
             if second not in self._own:
                 self._own = Counter(self.alive(self._own))
             self._own[second] += by
+
+    def _present(self) -> Slot:
+        return Slot(self._rounded(self._second()), self.process)
 
     def _second(self) -> float:
         return self._now().timestamp()

@@ -21,19 +21,19 @@ def is_visit(request: SignInRequest, allowed_origins: Origins = NO_ORIGINS) -> b
       website could have its visitors counted here, by a script, an image, a form or a frame, and an address that is
       typed, followed or reloaded would count without the page.
     """
-    return _is_of_visitor(request) and _is_of_script(request, allowed_origins, {"cors"})
+    return (
+        not request.client.is_bot
+        and not _is_ahead_of_time(request)
+        and _is_of_script(request, allowed_origins, {"cors"})
+    )
 
 
-def is_of_page(request: SignInRequest, allowed_origins: Origins = NO_ORIGINS) -> bool:
-    """Whether a request reports that a page is open, or that it is left, as it would be a visit; also by a beacon.
+def is_leave(request: SignInRequest, allowed_origins: Origins = NO_ORIGINS) -> bool:
+    """Whether a request reports that a page is left: one of a script, also by `navigator.sendBeacon` ("no-cors").
 
-    A beacon (`navigator.sendBeacon`) has the mode "no-cors".
+    Bots are not looked for: in a page that is being closed, Chromium may send another User-Agent than before.
     """
-    return _is_of_visitor(request) and _is_of_script(request, allowed_origins, {"cors", "no-cors"})
-
-
-def _is_of_visitor(request: SignInRequest) -> bool:
-    return not request.client.is_bot and not _is_ahead_of_time(request)
+    return _is_of_script(request, allowed_origins, {"cors", "no-cors"})
 
 
 def _is_ahead_of_time(request: SignInRequest) -> bool:

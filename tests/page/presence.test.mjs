@@ -8,6 +8,7 @@ function open() {
   const page = { isShown: true, sent: [], left: [], answers: [] };
   const presence = new Presence({ isShown: () => page.isShown, sendLeave: (slot) => page.left.push(slot) });
   page.leave = () => presence.leave();
+  page.close = () => presence.close();
   page.hide = () => {
     page.isShown = false;
     presence.leave();
@@ -98,6 +99,30 @@ test("a page that is hidden during a request that fails leaves its slot", async 
   page.hide();
   await request.fail();
   assert.deepEqual(page.left, ["a"]);
+});
+
+test("a page that is closed leaves its slot", async () => {
+  const page = open();
+  await page.begin().answer("a");
+  page.close();
+  assert.deepEqual(page.left, ["a"]);
+});
+
+test("a page that is closed during a request leaves the present slot, without waiting for the answer", async () => {
+  const page = open();
+  page.begin();
+  page.close();
+  assert.deepEqual(page.left, ["now"]);
+});
+
+test("a page that comes back after it was closed during a request is in no slot", async () => {
+  const page = open();
+  const request = page.begin();
+  page.close();
+  await request.answer("a");
+  await page.begin().answer("b");
+  await page.begin().answer("c");
+  assert.deepEqual([page.sent, page.left], [["new", "new", "b"], ["now"]]);
 });
 
 test("a page that is hidden and shown during a request stays", async () => {

@@ -4,7 +4,7 @@ import azure.functions as func
 import pytest
 
 from signin.visits.dimensions import SignInRequest
-from signin.visits.filter import is_of_page, is_visit
+from signin.visits.filter import is_leave, is_visit
 from signin.visits.origins import NO_ORIGINS, Origins
 from tests.support.user_agents import CRAWLER, FIREFOX_ON_WINDOWS
 
@@ -138,30 +138,33 @@ def test_origin_alone_shows_no_other_site(origin: str) -> None:
     assert counts(Origins.parse(ALLOWED), Origin=origin, **by_browser("same-origin", "cors", "empty"))
 
 
-# Open pages
+# Pages that are left
 
 
-def of_page(allowed_origins: Origins = NO_ORIGINS, /, **headers: str) -> bool:
-    """Whether a request with these headers reports an open page."""
-    return is_of_page(request_of(**headers), allowed_origins)
+def leaves(allowed_origins: Origins = NO_ORIGINS, /, **headers: str) -> bool:
+    """Whether a request with these headers reports that a page is left."""
+    return is_leave(request_of(**headers), allowed_origins)
 
 
-def test_beacon_of_the_own_page_reports_an_open_page() -> None:
-    assert of_page(**by_browser("same-origin", "no-cors", "empty"))
+def test_beacon_of_the_own_page_reports_a_leave() -> None:
+    assert leaves(**by_browser("same-origin", "no-cors", "empty"))
     assert not counts(**by_browser("same-origin", "no-cors", "empty"))
 
 
 @pytest.mark.parametrize("site", ["same-site", "cross-site"])
 def test_beacon_of_another_site_reports_none(site: str) -> None:
     beacon = by_browser(site, "no-cors", "empty") | {"Origin": ALLOWED}
-    assert not of_page(**beacon)
-    assert not of_page(Origins.parse(OTHER), **beacon)
-    assert of_page(Origins.parse(ALLOWED), **beacon)
+    assert not leaves(**beacon)
+    assert not leaves(Origins.parse(OTHER), **beacon)
+    assert leaves(Origins.parse(ALLOWED), **beacon)
 
 
-def test_open_page_is_reported_by_what_would_be_a_visit() -> None:
-    assert of_page()
-    assert of_page(**by_browser("same-origin", "cors", "empty"))
-    assert not of_page(**by_browser("same-origin", "no-cors", "image"))
-    assert not of_page(User_Agent=CRAWLER)
-    assert not of_page(Sec_Purpose="prefetch")
+def test_leave_is_reported_by_scripts_only() -> None:
+    assert leaves()
+    assert leaves(**by_browser("same-origin", "cors", "empty"))
+    assert not leaves(**by_browser("same-origin", "no-cors", "image"))
+
+
+def test_leave_with_another_user_agent_is_reported() -> None:
+    """Chromium sends the beacon of a page that is being closed without the User-Agent that developer tools set."""
+    assert leaves(User_Agent=CRAWLER)

@@ -287,9 +287,14 @@ async def test_pages_of_rooms_are_counted_apart(environment: pytest.MonkeyPatch)
 async def test_request_that_is_no_visit_is_of_no_open_page(
     headers: Mapping[str, str], environment: pytest.MonkeyPatch
 ) -> None:
-    slot = (await here("signin", "POST"))["slot"]
+    await here("signin", "POST")
     assert await here("signin", "POST", headers=headers) == {"now": 1, "seconds": 300}
     assert await here(headers=headers) == {"now": 1, "seconds": 300}
+
+
+async def test_pages_of_another_site_leave_nothing(environment: pytest.MonkeyPatch) -> None:
+    slot = (await here("signin", "POST"))["slot"]
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"}
     assert (await call("leave", "POST", headers, params={"here": slot})).status_code == 204
     assert (await here(slot=None))["now"] == 1
 
@@ -302,7 +307,7 @@ async def test_malformed_slot_is_a_bad_request(
     response = await call(name, method, params={"here": slot})
     assert response.status_code == 400
     assert json.loads(response.get_body()) == {
-        "error": 'here has to be "new" or the slot of an earlier response',
+        "error": 'here has to be "new", "now" or the slot of an earlier response',
         "recorded": "no",
     }
     assert not around.table.attempts

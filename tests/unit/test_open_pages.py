@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signin.live.open_pages import LONGEST_PERIOD, NEW, SHORTEST_PERIOD, InvalidSlot, OpenPages, Slot
+from signin.live.open_pages import LONGEST_PERIOD, NEW, NOW, SHORTEST_PERIOD, InvalidSlot, OpenPages, Slot
 
 PERIOD = 300
 LIFETIME = 360.0  # seconds
@@ -50,7 +50,7 @@ def test_slot_is_sent_as_text() -> None:
     ],
 )
 def test_other_text_is_no_slot(text: str) -> None:
-    with pytest.raises(InvalidSlot, match='here has to be "new" or the slot of an earlier response'):
+    with pytest.raises(InvalidSlot, match='here has to be "new", "now" or the slot of an earlier response'):
         Slot.parse(text)
 
 
@@ -117,6 +117,21 @@ def test_negative_slot_counts_as_none(pages: OpenPages, clock: Clock) -> None:
     clock.seconds += LIFETIME - SLOT
     pages.move(NEW)
     assert pages.number() == 2
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+def test_page_that_is_left_during_a_request_leaves_the_present_slot(
+    is_early: bool, pages: OpenPages, clock: Clock
+) -> None:
+    """The report may arrive before the request."""
+    slot = pages.move(NEW)
+    clock.seconds += 3 * SLOT
+    if is_early:
+        pages.remove(NOW)
+    pages.move(slot)
+    if not is_early:
+        pages.remove(NOW)
+    assert pages.number() == 0
 
 
 def test_counts_of_other_processes_are_added_by_slot(clock: Clock) -> None:
