@@ -51,7 +51,11 @@ def _is_of_script(request: SignInRequest, allowed_origins: Origins, modes: Set[s
 
     Without them, an `Origin` of another host proves nothing: behind a front door that changes `Host`, the app's own
     page has one too, and the visits of its people would be lost.
+
+    Chromium sends none of them when a page opens a WebSocket, to which any website has the right.
     """
+    if "sec-websocket-version" in request.headers:
+        return False
     site, mode, dest = (request.headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest"))
     if site in ("same-site", "cross-site"):  # such a request has an Origin if its mode is cors
         return mode in modes and dest == "empty" and allowed_origins.allows(request.headers.get("origin", ""))

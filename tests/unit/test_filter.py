@@ -92,6 +92,15 @@ def test_request_of_no_script_is_not_counted(site: str, mode: str, dest: str) ->
         assert not counts(origins, Origin=ALLOWED, **by_browser(site, mode, dest))
 
 
+@pytest.mark.parametrize("headers", [{}, by_browser("same-origin", "cors", "empty")], ids=["Chromium", "made up"])
+def test_websocket_is_not_counted(headers: dict[str, str]) -> None:
+    """Chromium sends no Fetch Metadata with it, so that it looks like a program's request."""
+    for origins in (NO_ORIGINS, Origins.parse("*")):
+        request = request_of(Sec_WebSocket_Version="13", Origin=ALLOWED, **headers)
+        assert not is_visit(request, origins)
+        assert not is_of_page(request, origins)
+
+
 @pytest.mark.parametrize("site", ["same-site", "cross-site", "none", "", "same-origin, cross-site", "Same-Origin"])
 @pytest.mark.parametrize("mode", ["cors", "same-origin"])
 def test_script_of_another_origin_is_not_counted(site: str, mode: str) -> None:
