@@ -37,12 +37,17 @@ let here = -1;
  */
 let isCounted = /** @type {any} */ (document).wasDiscarded || performance.navigation.type === 2;
 
-/** Ends the pause before the next connection. While there is a connection, reads the numbers instead. */
+/**
+ * Ends the pause before the next connection, if there is a reason to expect that it succeeds. While there is a
+ * connection, reads the numbers instead.
+ *
+ * @type {(reason?: unknown) => void}
+ */
 let wake = () => {};
 
 class LiveCount extends HTMLElement {
   connectedCallback() {
-    if (!elements.size) wake();
+    if (!elements.size) wake(this);
     elements.add(this);
     draw(this);
   }
@@ -73,11 +78,9 @@ async function run() {
       // The browser has logged the reason.
     }
     await new Promise((/** @type {(value?: unknown) => void} */ resolve) => {
-      wake = () => {
-        failures = 0;
-        resolve();
-      };
-      setTimeout(resolve, 2 * backoff(++failures));
+      wake = (reason) => reason && resolve((failures = 0));
+      // A hidden page waits until it is visible. There may be thousands of such tabs when the app is away.
+      setTimeout(() => document.hidden || resolve(), 2 * backoff(++failures));
     });
   }
 }
@@ -171,7 +174,7 @@ function ask(path, method = "POST") {
 function onEvent({ type }) {
   // A browser keeps a page in its back/forward cache only without a connection. When it is shown again, it is visible.
   if (/off|hide/.test(type)) hangUp();
-  else if (!document.hidden) wake();
+  else if (!document.hidden) wake(type);
 
   // A page that is prerendered may never be shown, and the parser must not append the content of an element to a number.
   if (/** @type {any} */ (document).prerendering || document.readyState === "loading") return;

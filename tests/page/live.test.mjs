@@ -633,6 +633,37 @@ test("a visible page reads the numbers every five minutes", async (t) => {
   assert.deepEqual(await read(), []);
 });
 
+/** Passes an hour; returns how many requests were sent. */
+async function requestsInAnHour(page) {
+  const before = page.requests.length;
+  for (let seconds = 0; seconds < 3600; seconds += 2) await page.pass(2_000);
+  return page.requests.length - before;
+}
+
+for (const [problem, answers, most] of [
+  ["is not allowed", { stats: [() => Promise.reject(new TypeError("Failed to fetch"))] }, 66],
+  ["gets no connection", { negotiate: [refusal] }, 132],
+]) {
+  test(`a page that ${problem} sends at most ${most} requests an hour`, async (t) => {
+    const page = await open(t, [{}], { answers });
+    const requests = await requestsInAnHour(page);
+    assert.ok(requests > most / 2 && requests <= most, `${requests}`);
+  });
+}
+
+test("a hidden page does not look for a connection until it is visible", async (t) => {
+  const page = await open(t, [{}]);
+  await page.socket.open();
+  page.document.hidden = true;
+  page.socket.onclose();
+  assert.equal(await requestsInAnHour(page), 0);
+  await page.dispatch("online");
+  assert.equal(page.sockets.length, 1);
+  page.document.hidden = false;
+  await page.dispatch("visibilitychange");
+  assert.equal(page.sockets.length, 2);
+});
+
 test("the connection ends when no element is left, and a new element opens one", async (t) => {
   const page = await open(t, [{}, {}]);
   await page.socket.open();
