@@ -52,7 +52,7 @@ def _is_of_script(request: SignInRequest, allowed_origins: Origins, modes: Set[s
     Without them, an `Origin` of another host proves nothing: behind a front door that changes `Host`, the app's own
     page has one too, and the visits of its people would be lost.
 
-    Chromium sends none of them when a page opens a WebSocket, to which any website has the right.
+    Chromium sends none of them if a page opens a WebSocket, which any website may do.
     """
     if "sec-websocket-version" in request.headers:
         return False

@@ -98,7 +98,7 @@ def test_websocket_is_not_counted(headers: dict[str, str]) -> None:
     for origins in (NO_ORIGINS, Origins.parse("*")):
         request = request_of(Sec_WebSocket_Version="13", Origin=ALLOWED, **headers)
         assert not is_visit(request, origins)
-        assert not is_of_page(request, origins)
+        assert not is_leave(request, origins)
 
 
 @pytest.mark.parametrize("site", ["same-site", "cross-site", "none", "", "same-origin, cross-site", "Same-Origin"])
