@@ -2,6 +2,7 @@
 
 `site` finds the blob for a path, `cache` keeps blobs in memory and revalidates them, `names` has which names are known,
 `lru` and `budget` bound the bytes of cached and of large files, `blobs` reads the container over HTTP, `representation`
-applies encodings, conditions and ranges; `title` sets the title of the homepage, `security` has the response headers,
-`badge` draws a label and a number. May import visits, identity, network and telemetry.
+applies encodings, conditions and ranges; `media_types` has the types of files, `title` sets the title of the homepage,
+`security` has the response headers, `badge` draws a label and a number. May import visits, identity, network and
+telemetry.
 """

@@ -88,6 +88,13 @@ def test_every_package_has_a_rule() -> None:
     assert {"signin", *(f"signin.{package}" for package in ALLOWED)} == PACKAGES
 
 
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_package_describes_each_module(package: str) -> None:
+    description = ast.get_docstring(ast.parse(FILES[f"signin.{package}"].read_text(encoding="utf-8"))) or ""
+    modules = {name.rpartition(".")[2] for name in FILES if name.startswith(f"signin.{package}.")}
+    assert sorted(module for module in modules if f"`{module}`" not in description) == []
+
+
 def test_modules_have_no_import_cycle() -> None:
     found = cycle(IMPORTS)
     assert not found, " -> ".join(found)
