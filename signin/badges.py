@@ -32,7 +32,7 @@ async def _here(counter: RoomCounter) -> str:
     here = counter.here()
     if here is None:
         raise InvalidBadge("open pages are not counted (HereSeconds)")
-    return f"{here.now:,}"
+    return f"{here.pages:,}"
 
 
 # By the names in the query, which are the labels by default.

@@ -148,7 +148,7 @@ class RoomCounter:
 
     def here(self, slot: Slot | None = None) -> HereNow | None:
         """How many pages are open, for the page that is in this slot; None if they are not counted."""
-        return None if self._here is None else self._here.now(slot)
+        return None if self._here is None else self._here.here_now(slot)
 
     def now(self) -> datetime:
         """The time (UTC) up to which the history is shown, see `ServiceClock`."""

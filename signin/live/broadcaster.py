@@ -223,7 +223,7 @@ class Broadcaster:
         totals = self._shards.totals()
         *of_the_sample, more = self._shards.value().summary()
         if self._here is not None:
-            more = {**more, "here": self._here.now().now}
+            more = {**more, "here": self._here.here_now().pages}
         began = time.monotonic()
         self._hub.broadcast(TARGET, (*of_the_sample, more))
         self._metrics.count("broadcasts")

@@ -50,14 +50,14 @@ _MOST_PAGES = 10**9  # of a slot, in the row of another process
 class HereNow(NamedTuple):
     """How many pages are open, the period in seconds, and the slot of the page that sent the request, if a page did."""
 
-    now: int
+    pages: int
     seconds: int
     slot: Slot | None = None
 
     def to_json(self) -> dict[str, Any]:
         """`{"now", "seconds"}`, and for a page `"slot"`."""
         slot = {} if self.slot is None else {"slot": str(self.slot)}
-        return {"now": self.now, "seconds": self.seconds, **slot}
+        return {"now": self.pages, "seconds": self.seconds, **slot}
 
 
 class Here:
@@ -110,7 +110,7 @@ class Here:
         self._pages.remove(slot)
         self._changed(slot)
 
-    def now(self, slot: Slot | None = None) -> HereNow:
+    def here_now(self, slot: Slot | None = None) -> HereNow:
         """How many pages are open, for the page that is in this slot: at least itself.
 
         It may be missing in the number as long as the process that has added it to the same slot has published nothing.
@@ -130,7 +130,7 @@ class Here:
         Call it after the shards were read. Raises nothing: an error is logged, and repeated later.
         """
         with self._exchanging:
-            if not self._begins():
+            if not self._begin():
                 return
             try:
                 self._exchange()
@@ -161,8 +161,11 @@ class Here:
         if is_new:
             self._wake()
 
-    def _begins(self) -> bool:
-        """Whether an exchange begins now."""
+    def _begin(self) -> bool:
+        """Begin an exchange if one is needed and the pause is over, and return whether it begins.
+
+        During the pause, an exchange because of a new sign of other processes is scheduled for its end.
+        """
         changes, seen_changes = self._shards.foreign_changes, self._seen_changes
         self._seen_changes = changes
         with self._lock:

@@ -76,7 +76,7 @@ class Process:
             self.here.exchange()
         if page is not None and slot is not None:
             page.has_read(slot, self._clock.seconds)
-        return self.here.now().now
+        return self.here.here_now().pages
 
     @property
     def name(self) -> str:

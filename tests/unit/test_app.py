@@ -195,7 +195,7 @@ async def test_page_whose_visit_was_not_acknowledged_is_not_counted(
         await app.counter().sign_in(SignInRequest(), slot=NEW)
     here = (await app.counter().sign_in(SignInRequest(), slot=NEW)).here
     assert here is not None
-    assert here.now == 1
+    assert here.pages == 1
 
 
 async def test_open_pages_of_all_processes_are_counted(
@@ -213,7 +213,7 @@ async def test_open_pages_of_all_processes_are_counted(
 def number_of(app: App) -> int:
     here = app.counter().here()
     assert here is not None
-    return here.now
+    return here.pages
 
 
 async def until(condition: Callable[[], bool], read: Sequence[App] = ()) -> None:

@@ -34,7 +34,7 @@ def test_lone_process_looks_once_and_writes_nothing(around: World) -> None:
             process.read(page)
         process.here.closed(pages[0].slot)
         pages[0].slot = NEW
-    assert process.here.now().now == 2
+    assert process.here.here_now().pages == 2
     assert process.requests == 1
     assert process.here.due_in is None
     assert process.wakes == 0
@@ -67,10 +67,10 @@ def test_page_itself_is_always_in_its_number(around: World) -> None:
     one, other = around.process(), around.process()
     page = opened(one)
     other.read(page)
-    assert other.here.now().now == 0
-    assert other.here.now(page.slot).now == 1
+    assert other.here.here_now().pages == 0
+    assert other.here.here_now(page.slot).pages == 1
     opened(one)
-    assert one.here.now(page.slot).now == 2
+    assert one.here.here_now(page.slot).pages == 2
 
 
 def test_new_process_finds_the_rows_of_the_others(around: World) -> None:
@@ -93,7 +93,7 @@ def test_process_that_ends_publishes_what_it_has_counted(around: World) -> None:
     next_one = around.process()
     assert next_one.read(page) == 2
     next_one.here.closed(page.slot)
-    assert next_one.here.now().now == 1
+    assert next_one.here.here_now().pages == 1
 
 
 def test_process_that_ends_without_pages_writes_nothing(around: World) -> None:
@@ -114,7 +114,7 @@ def test_pages_of_a_killed_process_are_counted_as_they_read(around: World) -> No
     around.clock.seconds += LIFETIME
     for page in pages:
         process.read(page)
-    assert process.here.now().now == 3
+    assert process.here.here_now().pages == 3
 
 
 def test_rows_of_ended_processes_are_deleted(around: World) -> None:
@@ -157,7 +157,7 @@ def test_exchange_is_every_two_seconds_at_most(around: World) -> None:
 
 
 def test_change_between_exchanges_is_published_when_due(around: World) -> None:
-    """No request may follow for a long time. The broadcaster's thread is told when."""
+    """No request may follow for a long time. `due_in` is for the broadcaster's thread."""
     one, other = around.process(), around.process()
     first, second = opened(one), opened(one)
     other.read(first)
@@ -193,7 +193,7 @@ def test_failed_request_leaves_the_page_in_its_slot(around: World) -> None:
     assert process.read(page) == 1
     with pytest.raises(ZeroDivisionError), process.here.opened(NEW):
         raise ZeroDivisionError
-    assert process.here.now().now == 1
+    assert process.here.here_now().pages == 1
 
 
 def test_failing_exchange_fails_nothing_and_is_logged_once(around: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -267,7 +267,7 @@ def test_malformed_row_is_deleted(row: dict[str, Any], around: World) -> None:
     around.service.put("here", "0123abcd", **row)
     process = around.process()
     opened(process)
-    assert process.here.now().now == 1
+    assert process.here.here_now().pages == 1
     assert around.rows() == {}
 
 

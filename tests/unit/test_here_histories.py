@@ -103,7 +103,7 @@ class OneProcess(History):
         least = len(self.visible) + sum(age < LIFETIME - PERIOD / 30 for age in ages)
         most = len(self.visible) + sum(age < LIFETIME for age in ages)
         if self.processes:
-            assert least <= self.processes[0].here.now().now <= most
+            assert least <= self.processes[0].here.here_now().pages <= most
 
     @invariant()
     def nothing_is_sent(self) -> None:
