@@ -38,11 +38,11 @@ def route(path: str, *methods: str, is_shared: bool = False) -> Callable[[Counte
     def register(handler: CounterHandler) -> Handler:
         @responses.errors_as_responses
         async def serve(req: func.HttpRequest) -> func.HttpResponse:
-            app, room = current_app(), req.route_params.get("room", "")
-            if room not in app.rooms:
+            current, room = current_app(), req.route_params.get("room", "")
+            if room not in current.rooms:
                 return await content(unquote(req.url.partition("?")[0].split("/", 3)[-1]), req)
-            answer = handler(req, app.counter(room))
-            return await (responses.readable_by(app.allowed_origins, req, answer) if is_shared else answer)
+            answer = handler(req, current.counter(room))
+            return await (responses.readable_by(current.allowed_origins, req, answer) if is_shared else answer)
 
         for prefix, folder in FOLDERS.items():
             app.function_name(f"{prefix}{handler.__name__}")(app.route(f"{folder}{path}", methods=methods)(serve))
@@ -72,7 +72,7 @@ async def stats(req: func.HttpRequest, counter: RoomCounter) -> func.HttpRespons
     return responses.statistics(await counter.read(SignInRequest(req.headers, req.params), slot_in(req)))
 
 
-@route("leave", "POST", is_shared=True)
+@route("leave", "POST")
 async def leave(req: func.HttpRequest, counter: RoomCounter) -> func.HttpResponse:
     """The page is not open any more, or not visible."""
     counter.leave(SignInRequest(req.headers, req.params), Slot.parse(req.params.get("here", "")))

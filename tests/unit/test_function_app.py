@@ -695,6 +695,7 @@ async def test_preflight_gets_no_permission(path: str, origins: pytest.MonkeyPat
         ("room_health", {"room": "keynote"}),
         ("room_stats", {"room": "nope", "url": "http://host/nope/stats"}),
         ("website", {"path": ""}),
+        ("leave", {"method": "POST", "params": {"here": "new"}}),
         ("website", {"path": "stats", "method": "PUT"}),
     ],
 )
