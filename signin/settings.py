@@ -135,17 +135,17 @@ class Settings:
         if problems:
             raise SettingsError("; ".join(problems))
         return cls(
-            table(),
-            blob_url(),
-            blob_identity(),
-            signalr(),
-            broadcast_interval(),
-            maximum_broadcasts(),
-            here_seconds(),
-            policy(),
-            max_file_mb(),
-            allowed_origins(),
-            rooms(),
+            table=table(),
+            blob_url=blob_url(),
+            blob_identity=blob_identity(),
+            signalr=signalr(),
+            broadcast_interval=broadcast_interval(),
+            maximum_broadcasts=maximum_broadcasts(),
+            here_seconds=here_seconds(),
+            content_security_policy=policy(),
+            max_file_mb=max_file_mb(),
+            allowed_origins=allowed_origins(),
+            rooms=rooms(),
         )
 
 
