@@ -79,8 +79,8 @@ def _check_saved(data: DataFolder) -> None:
 def allowed_origins(app_port: int, lan: str = "") -> Sequence[str]:
     """The origins whose pages SignalR lets negotiate, as in infra/main.bicep: the app's own and those of its setting.
 
-    The list is empty, which allows all, if that is `*`, if the app is to take a free port, or with `lan`: phones may
-    open the page by a name of this machine, such as laptop.local.
+    The list is empty, which allows all, if the setting is `*`, if the app is to take a free port, or with `lan`: phones
+    may open the page by a name of this machine, such as laptop.local.
     """
     listed = os.environ.get(_ALLOWED_ORIGINS, "").replace(",", " ").split()
     if app_port == 0 or lan or "*" in listed:

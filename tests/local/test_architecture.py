@@ -23,7 +23,7 @@ FORBIDDEN = {
     "local": {"benchmarks", "tests", "dev"},
     "benchmarks": {"tests", "dev"},
 }
-# Programs of their own: they share nothing with the rest of `local` but where a child process listens and how it ends.
+# Programs of their own: of the rest of `local` they import only the rules for how a process listens and ends.
 PROGRAMS = ["local.emulators.signalr", "local.emulators.functions"]
 
 
