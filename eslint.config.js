@@ -8,7 +8,7 @@ const SCRIPTS = ["**/*.{js,mjs,cjs}"];
 // Names of the page's own members that are also names of members that some browsers lack.
 const own = ["address", "delay", "drop", "storage", "transport"];
 
-// What the styles may use though some browsers lack it. Whoever adds to it has looked at the page without.
+// The styles may use these though some browsers lack them. Before you add one, look at the page without it.
 const refinements = [
   // esbuild translates it, or adds the prefix.
   ...["inset", "mask-image"],

@@ -1,5 +1,7 @@
 // Numbers and times in the format of the visitor's locale.
 
+import { INTERVAL } from "./history.js";
+
 /**
  * @param {number} count
  * @param {string} [locale]
@@ -64,7 +66,7 @@ export function formatName(code, type, locale) {
   }
 }
 
-const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]; // ms
+const { minutes: MINUTE, hours: HOUR, days: DAY } = INTERVAL;
 
 /**
  * An age in whole minutes, hours or days: "just now", "3 minutes ago", "1 hour ago".
