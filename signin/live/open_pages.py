@@ -90,11 +90,11 @@ class OpenPages:
         return present
 
     def add(self, slot: Slot) -> None:
-        """Add a page to a slot, unless it has expired."""
+        """Add a page to a slot. If the slot has expired, the page is not counted."""
         self._count(slot, 1)
 
     def remove(self, slot: Slot) -> None:
-        """Remove a page from a slot, unless it has expired."""
+        """Remove a page from a slot. If the slot has expired, nothing changes."""
         self._count(self._present() if slot == NOW else slot, -1)
 
     def number(self) -> int:
@@ -128,13 +128,10 @@ class OpenPages:
         return {second: count for second, count in counts.items() if abs(now - second) < self.lifetime}
 
     def is_alive(self, slot: Slot) -> bool:
-        """Whether a slot has not expired."""
+        """Whether a slot has not expired. One that lies ahead is of a process whose clock is ahead of ours."""
         return abs(self._second() - slot.second) < self.lifetime
 
     def _count(self, slot: Slot, by: int) -> None:
-        # A slot that lies ahead comes from a process whose clock is ahead of ours.
-        if not self.is_alive(slot):
-            return
         second = self._rounded(slot.second)
         with self._lock:
             if second not in self._own:

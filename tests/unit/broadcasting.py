@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 from signin.counting.errors import EtagMismatch
 from signin.counting.shards import Shards
 from signin.live.broadcaster import Broadcaster
+from signin.live.here import HereNow
 from signin.live.hub import Hub
 from signin.live.lease import BroadcastLease
 from signin.live.pace import Pace
@@ -81,6 +82,30 @@ class StubShards:
         return Statistics.from_counts(
             total, {"OS": {"iOS": total}, "Browser": {"Safari": total}, "Device": {"Phone": total}}
         )
+
+
+class StubHere:
+    """Counts 12 open pages, which are to be exchanged at `due_at`."""
+
+    def __init__(self, time: VirtualTime) -> None:
+        self.due_at: float | None = None
+        self.exchanges: list[float] = []
+        self.is_closed = False
+        self._time = time
+
+    @property
+    def due_in(self) -> float | None:
+        return None if self.due_at is None else self.due_at - self._time.now
+
+    def exchange(self) -> None:
+        self.due_at = None
+        self.exchanges.append(self._time.now)
+
+    def here_now(self) -> HereNow:
+        return HereNow(12, 300)
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 class Process:

@@ -210,6 +210,15 @@ async def test_open_pages_of_all_processes_are_counted(
         assert number_of(other) == 3, "the other process knows what this one has counted"
 
 
+async def test_next_process_knows_the_pages_of_one_that_has_ended(around: Surroundings, app: App) -> None:
+    await app.counter().sign_in(SignInRequest(), slot=NEW)
+    app.close()
+    with running_app(around) as next_one:
+        here = (await next_one.counter().read(SignInRequest(), NEW)).here
+        assert here is not None
+        assert here.pages == 2
+
+
 def number_of(app: App) -> int:
     here = app.counter().here()
     assert here is not None

@@ -14,12 +14,13 @@ from signin.counting.shards import Shards
 from signin.live import broadcaster as broadcaster_module
 from signin.live import lease as lease_module
 from signin.live.broadcaster import TARGET, Broadcaster
+from signin.live.here import Here
 from signin.live.hub import Hub, SignalRError
 from signin.live.lease import BroadcastLease
 from signin.live.pace import Pace
 
 from . import table_service
-from .broadcasting import INTERVAL, LONG, SHORT, Process, Sent, StubHub, StubShards
+from .broadcasting import INTERVAL, LONG, SHORT, Process, Sent, StubHere, StubHub, StubShards
 from .table_service import TableService
 from .virtual_time import VirtualTime
 
@@ -47,10 +48,11 @@ def make(hub: StubHub, shards: StubShards, service: TableService) -> Iterator[Ma
     """Make a broadcaster with this interval; closed when the test ends."""
     made: list[Broadcaster] = []
 
-    def make(interval: float = INTERVAL) -> Broadcaster:
+    def make(interval: float = INTERVAL, here: StubHere | None = None) -> Broadcaster:
         table = service.visit_table()
         pace = Pace(interval, None, table.now)
-        made.append(Broadcaster(cast(Hub, hub), cast(Shards, shards), BroadcastLease(table), pace))
+        lease = BroadcastLease(table)
+        made.append(Broadcaster(cast(Hub, hub), cast(Shards, shards), lease, pace, here=cast(Here | None, here)))
         return made[-1]
 
     yield make
@@ -114,6 +116,28 @@ def test_broadcast_is_what_the_pages_listen_for(
     assert target == TARGET
     assert arguments == shards.value().summary()
     assert (*arguments[:3], arguments[3]["byDevice"]) == (3, {"iOS": 3}, {"Safari": 3}, {"Phone": 3})
+
+
+def test_due_exchange_of_open_pages_sends_no_broadcast(
+    hub: StubHub, shards: StubShards, make: Make, time: VirtualTime
+) -> None:
+    here = StubHere(time)
+    broadcaster = make(here=here)
+    time.control(broadcaster)
+    broadcaster.start()
+    here.due_at = time.now + 7.0
+    broadcaster.wake()
+    time.advance(10.0)
+    assert here.exchanges == [seconds(7.0)]
+    assert attempts(hub) == []
+
+    shards.own = 1
+    broadcaster.changed()
+    time.advance()
+    assert here.exchanges == [seconds(7.0), seconds(10.0)], "the broadcast has the newest number"
+    assert hub.calls[0][1][3] == {**shards.value().summary()[3], "here": 12}
+    broadcaster.close(10)
+    assert here.is_closed
 
 
 def test_nothing_is_sent_without_a_change(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:

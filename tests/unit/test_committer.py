@@ -457,6 +457,17 @@ def test_slow_preparation_leaves_no_time_for_a_commit(service: TableService, mon
     assert not slow.attempts
 
 
+def test_rejected_commit_ends_with_its_attempt(service: TableService, process: Process) -> None:
+    """A reading that finds another ETag during a commit cannot know whose change it is."""
+    process.commit()
+    process.shards.read_all()
+    service.faults.append(rejected)
+    failure(process.submit(1)[0])
+    service.visit_table().touch(0)
+    process.shards.read_all()
+    assert process.shards.foreign_changes == 1
+
+
 # The queue
 
 

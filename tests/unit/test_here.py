@@ -145,6 +145,22 @@ def test_process_whose_peers_have_ended_is_alone_again(around: World) -> None:
     assert around.rows().keys() <= {other.name}
 
 
+def test_process_whose_row_can_be_found_looks_for_others(around: World) -> None:
+    """Its sign has expired, but not its row. A process that finds the row does not touch shard 0."""
+    killed, one, other = (around.process() for _ in range(3))
+    page = opened(killed)
+    for around.clock.seconds in (0.9 * PERIOD, 1.8 * PERIOD, 2.7 * PERIOD):
+        one.read(page)
+    around.clock.seconds = one.here._sign_until + 1.0
+    assert one.read() == 1
+    around.clock.seconds += 20.0
+    for reading in (page, Page()):
+        other.read(reading)
+    around.clock.seconds += 2.0
+    assert other.read() == 2
+    assert one.read() == 2
+
+
 def test_exchange_is_every_two_seconds_at_most(around: World) -> None:
     one, other = around.process(), around.process()
     page = opened(one)
@@ -189,6 +205,7 @@ def test_failed_request_leaves_the_page_in_its_slot(around: World) -> None:
     around.clock.seconds += PERIOD / 2
     with pytest.raises(ZeroDivisionError), process.here.opened(page.slot):
         raise ZeroDivisionError
+    assert process.here.here_now().pages == 1
     around.clock.seconds += 0.1 * PERIOD
     assert process.read(page) == 1
     with pytest.raises(ZeroDivisionError), process.here.opened(NEW):

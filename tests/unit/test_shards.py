@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -127,17 +127,19 @@ def test_process_without_peers_notices_no_change(service: TableService, clock: C
     assert process.shards.foreign_changes == 0
 
 
-def test_commit_that_began_during_a_reading_is_not_foreign(sole_writer: Process) -> None:
-    read = sole_writer.table.read
+def test_commit_that_began_during_a_reading_is_not_foreign(service: TableService) -> None:
+    commit_elsewhere(service, 1, 1)  # with an open shard 1, a reading reads all shards
+    process = Process(service)
+    process.commit()
+    read_all = process.table.read_all
 
-    def commit_first(shard: int) -> ShardState:
-        sole_writer.table.read = read  # type: ignore[method-assign]
-        sole_writer.commit()
-        return read(shard)
+    def commit_first(shards: Iterable[int]) -> list[ShardState]:
+        process.commit()
+        return read_all(shards)
 
-    sole_writer.table.read = commit_first  # type: ignore[method-assign]
-    sole_writer.shards.read_all()
-    assert sole_writer.shards.foreign_changes == 0
+    process.table.read_all = commit_first  # type: ignore[method-assign]
+    process.shards.read_all()
+    assert process.shards.foreign_changes == 0
 
 
 @pytest.mark.parametrize("is_committing", [False, True])
