@@ -45,11 +45,15 @@ def test_reloads_are_check_ins_of_one_person(site: Site, account: Account, visit
 
 @pytest.mark.parametrize("is_kept", [True, False], ids=["in the back/forward cache", "loaded again"])
 def test_back_and_forward_count_nothing(site: Site, account: Account, visitors: Visitors, *, is_kept: bool) -> None:
-    """A load and a reload, another page, another load: three visits, and none by going to and fro among them."""
     visitor = visitors.enter(site)
-    page = visitor.page
     if not is_kept:
-        page.add_init_script("addEventListener('unload', () => {})")  # keeps a page out of the cache
+        visitor.page.add_init_script("addEventListener('unload', () => {})")  # keeps a page out of the cache
+    assert_back_and_forward_count_nothing(site, account, visitor)
+
+
+def assert_back_and_forward_count_nothing(site: Site, account: Account, visitor: Visitor) -> None:
+    """A load and a reload, another page, another load: three visits, and none by going to and fro among them."""
+    page = visitor.page
     page.goto(site.url)
     visitor.expect_state("live")
     page.reload()
