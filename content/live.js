@@ -3,8 +3,8 @@
 //   <script defer src="https://myapp.azurewebsites.net/live.js"></script>
 //   <live-count></live-count>
 //
-// Published, it is one file of at most 1.5 KB, compressed. Therefore it has an own client for SignalR, and checks of what
-// arrives that are shorter than those of the app's page. All elements of a page share one connection and one visit.
+// Published, it is one file of at most 1.5 KB, compressed. Therefore it has a client for SignalR of its own, and shorter
+// checks of what arrives than the app's page. All elements of a page share one connection and one visit.
 
 import { backoff } from "./scripts/retry.js";
 import { REPEATABLE, SETTLED } from "./scripts/signin.js";
@@ -101,7 +101,11 @@ function accept({ totalNumber, byVisitor: { New = 0 }, here: pages = -1 }) {
   elements.forEach(draw);
 }
 
-/** @param {LiveCount} element */
+/**
+ * Shows the number of an element. The first one that has the attribute `counts` begins the visit.
+ *
+ * @param {LiveCount} element
+ */
 function draw(element) {
   isCounted ||= element.hasAttribute("counts") && count();
   const show = element.getAttribute("show");
@@ -186,5 +190,5 @@ function onEvent({ type }) {
 for (const type of ["prerenderingchange", "DOMContentLoaded", "offline", "pagehide", "online", "visibilitychange"]) {
   addEventListener(type, onEvent, true);
 }
-setInterval(onEvent, 300_000, {}); // in case that an update was never sent
+setInterval(onEvent, 300_000, {}); // because an update may never have been sent
 onEvent({});

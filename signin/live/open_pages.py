@@ -75,7 +75,7 @@ class OpenPages:
         """
         self.period = period
         self.lifetime = _LIFETIME * period
-        self._slot = period // _SLOTS
+        self._slot_seconds = period // _SLOTS
         self.process = f"{getrandbits(32):08x}"  # a new one each time
         self._now = now
         self._lock = threading.Lock()  # guards what follows
@@ -146,4 +146,4 @@ class OpenPages:
 
     def _rounded(self, second: float) -> int:
         """The beginning of the slot that contains this second."""
-        return int(second) // self._slot * self._slot
+        return int(second) // self._slot_seconds * self._slot_seconds
