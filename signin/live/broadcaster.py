@@ -115,12 +115,8 @@ class Broadcaster:
 
     def _run(self) -> None:
         while (reason := self._next_reason()) is not None:
-            if self._here is not None:
-                self._here.exchange()
-            if reason == "here":
-                continue
             try:
-                pause = self._look(reason) if isinstance(reason, _Watch) else self._round()
+                pause = self._do(reason)
             except Exception as error:  # a defect of ours too: this thread has to go on
                 if self._closing.is_set():
                     break
@@ -129,9 +125,29 @@ class Broadcaster:
                     with self._changed:
                         self._watch = self._watch or reason
                 pause = self._failed(error)
-            self._closing.wait(pause)
+            self._rest(pause)
         if self._here is not None:
             self._here.close()
+
+    def _do(self, reason: Literal["changed", "here"] | _Watch) -> float:
+        """Do what there is a reason for; the seconds until the next round."""
+        pause = 0.0
+        if reason != "here":
+            pause = self._look(reason) if isinstance(reason, _Watch) else self._round()
+        if self._here is not None:  # also without a broadcast, if another process has sent one
+            self._here.exchange()
+        return pause
+
+    def _rest(self, seconds: float) -> None:
+        """Wait so long, or until the end. Meanwhile the open pages are exchanged when that is due."""
+        until = time.monotonic() + seconds
+        while not self._closing.is_set() and (rest := until - time.monotonic()) > 0.0:
+            with self._changed:
+                here_in = None if self._here is None else self._here.due_in
+                if (here_in is None or here_in > 0.0) and not self._closing.is_set():
+                    self._changed.wait(rest if here_in is None else min(rest, here_in))
+            if self._here is not None and here_in is not None and here_in <= 0.0:
+                self._here.exchange()
 
     def _next_reason(self) -> Literal["changed", "here"] | _Watch | None:
         """Wait for something to do; None at the end."""
@@ -223,6 +239,7 @@ class Broadcaster:
         totals = self._shards.totals()
         *of_the_sample, more = self._shards.value().summary()
         if self._here is not None:
+            self._here.exchange(without_pause=True)
             more = {**more, "here": self._here.here_now().pages}
         began = time.monotonic()
         self._hub.broadcast(TARGET, (*of_the_sample, more))

@@ -1,7 +1,7 @@
 """The pages that are open now, by all processes together.
 
-Each process publishes what it has counted in a row of its own, and reads the rows of the others, at most every
-_PAUSE_SECONDS, and only if there are other processes:
+Each process publishes what it has counted in a row of its own, and reads the rows of the others, only if there are
+others: before a broadcast, and otherwise at most every _PAUSE_SECONDS.
 
     PartitionKey  `Partitions.here`
     RowKey        the process, eight random hexadecimal digits
@@ -83,7 +83,8 @@ class Here:
         self._seen_changes = shards.foreign_changes
         self._lock = threading.Lock()  # guards what follows; the times are by `time.monotonic()`
         self._is_alone: bool | None = None  # None: it has not looked yet
-        self._next = float("-inf")  # no exchange begins before
+        self._began = float("-inf")  # the last exchange
+        self._retry_at = float("-inf")  # after a failure
         self._sign_until = float("-inf")  # for how long the last sign of another process counts
         self._due: float | None = None  # when something is to be published
 
@@ -124,20 +125,22 @@ class Here:
         with self._lock:
             return None if self._due is None else self._due - time.monotonic()
 
-    def exchange(self) -> None:
-        """Publish and read if there are signs of other processes, and the last exchange was _PAUSE_SECONDS ago.
+    def exchange(self, *, without_pause: bool = False) -> None:
+        """Publish and read if there are other processes, or signs of them, at most every _PAUSE_SECONDS.
+
+        `without_pause` is for a broadcast: pages show its number until their next reading.
 
         Call it after the shards were read. Raises nothing: an error is logged, and repeated later.
         """
         with self._exchanging:
-            if not self._begin():
+            if not self._begin(without_pause=without_pause):
                 return
             try:
                 self._exchange()
             except Exception as error:
                 self._outage.failed(error, is_defect=not isinstance(error, StorageError))
                 with self._lock:
-                    self._next = self._due = time.monotonic() + _PAUSE_AFTER_FAILURE
+                    self._retry_at = self._due = time.monotonic() + _PAUSE_AFTER_FAILURE
                 self._wake()
             else:
                 self._outage.succeeded()
@@ -161,7 +164,12 @@ class Here:
         if is_new:
             self._wake()
 
-    def _begin(self) -> bool:
+    @property
+    def _next(self) -> float:
+        """When the pause is over."""
+        return max(self._began + _PAUSE_SECONDS, self._retry_at)
+
+    def _begin(self, *, without_pause: bool) -> bool:
         """Begin an exchange if one is needed and the pause is over, and return whether it begins.
 
         During the pause, an exchange because of a new sign of other processes is scheduled for its end.
@@ -173,10 +181,10 @@ class Here:
             if changes != seen_changes:
                 self._believe_sign()
                 self._due = self._due or self._next
-            is_early = now < self._next
+            is_early = now < (self._retry_at if without_pause else self._next)
             begins = not is_early and (not self._is_alone or self._has_sign())
             if begins:
-                self._next = now + _PAUSE_SECONDS
+                self._began = now
             if not is_early:
                 self._due = None
         if is_early and changes != seen_changes:

@@ -89,7 +89,7 @@ class StubHere:
 
     def __init__(self, time: VirtualTime) -> None:
         self.due_at: float | None = None
-        self.exchanges: list[float] = []
+        self.exchanges: list[tuple[float, bool]] = []
         self.is_closed = False
         self._time = time
 
@@ -97,9 +97,10 @@ class StubHere:
     def due_in(self) -> float | None:
         return None if self.due_at is None else self.due_at - self._time.now
 
-    def exchange(self) -> None:
-        self.due_at = None
-        self.exchanges.append(self._time.now)
+    def exchange(self, *, without_pause: bool = False) -> None:
+        if without_pause or (self.due_in or 0.0) <= 0.0:
+            self.due_at = None
+        self.exchanges.append((self._time.now, without_pause))
 
     def here_now(self) -> HereNow:
         return HereNow(12, 300)

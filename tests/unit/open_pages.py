@@ -68,7 +68,7 @@ class Process:
             assert slot is not None
             self._commit()
         page.has_read(slot, self._clock.seconds)
-        self.here.exchange()  # by the broadcaster, before it sends
+        self.here.exchange(without_pause=True)  # by the broadcaster, before it sends
 
     def read(self, page: Page | None = None) -> int:
         with self.here.opened(None if page is None else page.slot) as slot:

@@ -118,9 +118,7 @@ def test_broadcast_is_what_the_pages_listen_for(
     assert (*arguments[:3], arguments[3]["byDevice"]) == (3, {"iOS": 3}, {"Safari": 3}, {"Phone": 3})
 
 
-def test_due_exchange_of_open_pages_sends_no_broadcast(
-    hub: StubHub, shards: StubShards, make: Make, time: VirtualTime
-) -> None:
+def test_due_exchange_of_open_pages_sends_no_broadcast(hub: StubHub, make: Make, time: VirtualTime) -> None:
     here = StubHere(time)
     broadcaster = make(here=here)
     time.control(broadcaster)
@@ -128,16 +126,42 @@ def test_due_exchange_of_open_pages_sends_no_broadcast(
     here.due_at = time.now + 7.0
     broadcaster.wake()
     time.advance(10.0)
-    assert here.exchanges == [seconds(7.0)]
+    assert here.exchanges == [(seconds(7.0), False)]
     assert attempts(hub) == []
+    broadcaster.close(10)
+    assert here.is_closed
 
+
+def test_broadcast_has_the_open_pages_of_this_moment(
+    hub: StubHub, shards: StubShards, make: Make, time: VirtualTime
+) -> None:
+    here = StubHere(time)
+    broadcaster = make(here=here)
+    time.control(broadcaster)
+    broadcaster.start()
     shards.own = 1
     broadcaster.changed()
     time.advance()
-    assert here.exchanges == [seconds(7.0), seconds(10.0)], "the broadcast has the newest number"
+    assert (seconds(0.0), True) in here.exchanges
     assert hub.calls[0][1][3] == {**shards.value().summary()[3], "here": 12}
-    broadcaster.close(10)
-    assert here.is_closed
+
+
+def test_due_exchange_waits_for_no_broadcast(hub: StubHub, shards: StubShards, make: Make, time: VirtualTime) -> None:
+    """The interval between broadcasts may be an hour."""
+    here = StubHere(time)
+    broadcaster = make(LONG, here=here)
+    time.control(broadcaster)
+    broadcaster.start()
+    shards.own = 1
+    broadcaster.changed()
+    time.advance(10.0)
+    before = len(here.exchanges)
+    here.due_at = time.now + 2.0
+    broadcaster.wake()
+    broadcaster.changed()
+    time.advance(20.0)
+    assert here.exchanges[before:] == [(seconds(12.0), False)]
+    assert attempts(hub) == [1]
 
 
 def test_nothing_is_sent_without_a_change(hub: StubHub, broadcaster: Broadcaster, time: VirtualTime) -> None:

@@ -172,6 +172,26 @@ def test_exchange_is_every_two_seconds_at_most(around: World) -> None:
     assert 4 <= other.service.pages - before <= 5
 
 
+def test_broadcast_waits_for_no_pause(around: World) -> None:
+    """Pages would show its number until their next reading."""
+    one, other = around.process(), around.process()
+    page, closed = opened(one), opened(one)
+    around.clock.seconds += 0.5 * PERIOD
+    other.read(page)
+    one.read()
+    around.clock.seconds += 0.1
+    one.here.closed(closed.slot)
+    for process in (one, other):
+        process.here.exchange(without_pause=True)
+    assert other.here.here_now().pages == 1
+    other.service.before_pages.append(raising_no_answer)
+    other.here.exchange(without_pause=True)
+    pages = other.service.pages
+    around.clock.seconds += 29.0
+    other.here.exchange(without_pause=True)
+    assert other.service.pages == pages, "a failing table delays no further broadcast"
+
+
 def test_change_between_exchanges_is_published_when_due(around: World) -> None:
     """No request may follow for a long time. `due_in` is for the broadcaster's thread."""
     one, other = around.process(), around.process()
