@@ -30,8 +30,9 @@ function openPage() {
   let shown;
   const view = {
     announce() {},
-    showAge() {},
     showCounted() {},
+    showMilestone() {},
+    showNews() {},
     showProblem() {},
     showSnapshot({ total }) {
       if (total !== shown) report("total", total);
