@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # what a deployment lacks
     from local.environment.services import Services
 
 _WATCH_SECONDS = 1.0
+_MOST_TEST_PROCESSES = 4
 
 
 def main() -> None:
@@ -141,7 +142,8 @@ def run_services(ports: Ports, *, fresh: bool, lan: str | Literal[True] | None) 
 def test(arguments: Sequence[str]) -> NoReturn:
     """Continue as pytest: with all tests, in up to four processes, or with other arguments.
 
-    In this process `--cov` would miss what is imported already.
+    Tests wait a third of their time, so there is a process more than there are processors. In this process `--cov`
+    would miss what is imported already.
     """
     from local.browser import chromium, firefox
     from local.emulators import azurite
@@ -151,7 +153,8 @@ def test(arguments: Sequence[str]) -> NoReturn:
     compatibility.install()
     chromium.install()
     firefox.install()
-    _continue_as("pytest", *(arguments or ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")))
+    processes = min((os.cpu_count() or 1) + 1, _MOST_TEST_PROCESSES)
+    _continue_as("pytest", *(arguments or (f"--numprocesses={processes}", "--dist=loadfile")))
 
 
 def run_lint(checks: Sequence[str]) -> int:

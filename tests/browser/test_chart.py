@@ -96,7 +96,7 @@ def known(shared_site: Site, visitors: Visitors) -> Iterator[Visitor]:
         body = response.json()
         route.fulfill(response=response, json={**body, "stats": STATS} if "stats" in body else STATS)
 
-    for path in ("signin?*", "stats"):
+    for path in ("signin?*", "stats*"):
         visitor.page.route(f"{visitor.url}{path}", respond)
     visitor.page.goto(visitor.url)
     visitor.expect_state("live")

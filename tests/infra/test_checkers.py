@@ -85,6 +85,6 @@ def test_pre_commit_runs_every_check_once() -> None:
 def test_dependabot_knows_every_folder_with_requirements() -> None:
     """A folder that it does not know would grow old in silence."""
     configured = set(re.findall(r"^ +(?:directory: |- )(/.*)", DEPENDABOT.read_text(encoding="utf-8"), re.MULTILINE))
-    patterns = ("package.json", "requirements.in", "local/*/*/package.json", "tests/*/*.txt")
+    patterns = ("package.json", "requirements.in", "local/*/package.json", "local/*/*/package.json", "tests/*/*.txt")
     folders = {path.parent.relative_to(REPOSITORY) for pattern in patterns for path in REPOSITORY.glob(pattern)}
     assert {f"/{folder.as_posix()}".removesuffix(".") for folder in folders} == configured

@@ -132,9 +132,12 @@ def test_bench_continues_as_benchmark_program(quick: bool, options: Sequence[str
 @pytest.mark.usefixtures("replaced")
 @pytest.mark.parametrize(
     ("arguments", "options"),
-    [([], ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]), (["-k", "lease"], ["-k", "lease"])],
+    [([], ["--numprocesses=3", "--dist=loadfile"]), (["-k", "lease"], ["-k", "lease"])],
 )
-def test_test_continues_as_pytest(arguments: Sequence[str], options: Sequence[str]) -> None:
+def test_test_continues_as_pytest(
+    arguments: Sequence[str], options: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with pytest.raises(ProcessReplaced) as replaced:
         commands.test(arguments)
     assert replaced.value.args == (sys.executable, "-m", "pytest", *options)
