@@ -59,7 +59,7 @@ export function showSnapshot(snapshot) {
   const { total, counts, history, here: pages } = snapshot;
   shownSnapshot = snapshot;
   document.body.classList.remove("loading");
-  write(here, pages === null ? "" : `${formatCount(pages.now)} here now`);
+  write(here, pages?.now ? `${formatCount(pages.now)} here now` : ""); // not 0: that of a wall without visitors
   if (history) chart.show(history);
   if (total === shownTotal) return;
   document.title = `(${formatCount(total)}) ${TITLE}`;
