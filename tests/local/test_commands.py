@@ -132,7 +132,7 @@ def test_bench_continues_as_benchmark_program(quick: bool, options: Sequence[str
 @pytest.mark.usefixtures("replaced")
 @pytest.mark.parametrize(
     ("arguments", "options"),
-    [([], ["--numprocesses=3", "--dist=loadfile"]), (["-k", "lease"], ["-k", "lease"])],
+    [([], ["--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"]), (["-k", "lease"], ["-k", "lease"])],
 )
 def test_test_continues_as_pytest(
     arguments: Sequence[str], options: Sequence[str], monkeypatch: pytest.MonkeyPatch

@@ -56,7 +56,7 @@ def test_ctrl_c_during_start_stops_all_servers(start: Start) -> None:
     assert not any("Traceback" in line for line in environment.errors), environment.transcript
 
 
-@pytest.mark.parametrize("child", ["azurite.js", "local.emulators.functions"])
+@pytest.mark.parametrize("child", ["emulators/azurite", "local.emulators.functions"])
 def test_kill_during_start_leaves_no_process(start: Start, child: str) -> None:
     environment = start(*ANY_PORTS)
     environment.wait_for_child(child)
@@ -67,7 +67,7 @@ def test_kill_during_start_leaves_no_process(start: Start, child: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words", "name"),
     [
-        (SERVICES, "azurite.js", "Azurite"),
+        (SERVICES, "emulators/azurite", "Azurite"),
         (SERVICES, "local.emulators.signalr", "The SignalR emulator"),
         (ANY_PORTS, "local.emulators.functions", "The Functions host"),
     ],

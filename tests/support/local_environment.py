@@ -102,12 +102,13 @@ class Environment:
 
     def wait_for_child(self, text: str) -> int:
         """Wait for a child whose command line contains the text, and return its process id."""
-        while self.process.poll() is None:
+        until = time.monotonic() + TEST_TIMEOUT
+        while self.process.poll() is None and time.monotonic() < until:
             for pid, command in children_of(self.process.pid).items():
                 if text in command:
                     return pid
             time.sleep(0.02)  # no event reports a new child
-        raise AssertionError(f"It ended without a child {text!r}. {self.transcript}")
+        raise AssertionError(f"It has no child {text!r}, or ended without it. {self.transcript}")
 
     def interrupt(self) -> None:
         """Press Ctrl-C: like a terminal, send SIGINT to the whole process group."""
