@@ -140,6 +140,16 @@ _FIND_INVISIBLE = (
 )
 
 
+# When the page gets another width or other colours, its next frame may still be the old one, and bars slide.
+_UNTIL_STILL = """
+new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))).then(() => Promise.allSettled(
+  document.getAnimations()
+    .filter(({ effect }) => effect.getComputedTiming().endTime !== Infinity)
+    .map(({ finished }) => finished)
+))
+"""
+
+
 def invisible_parts(page: Page, drawings: Mapping[str, float]) -> list[str]:
     """Texts of which a word has too little contrast in a screenshot (4.5:1), and the drawings (3:1).
 
@@ -148,6 +158,7 @@ def invisible_parts(page: Page, drawings: Mapping[str, float]) -> list[str]:
 
     These are the least contrasts of WCAG 2.2, success criteria 1.4.3 and 1.4.11.
     """
+    page.evaluate(_UNTIL_STILL)
     png = base64.b64encode(page.screenshot(full_page=True)).decode()
     invisible: list[str] = page.evaluate(_FIND_INVISIBLE, [png, dict(drawings)])
     return invisible

@@ -56,7 +56,7 @@ def _error(visitor: Visitor) -> None:
         route.fulfill(status=503, json=answer, headers={"Retry-After": "3600"})
 
     visitor.tolerate("status of 503")
-    for path in ("signin?*", "stats"):
+    for path in ("signin?*", "stats*"):
         visitor.page.route(f"**/{path}", refuse)
     visitor.page.goto(visitor.url)
     expect(visitor.problem).to_be_visible()
