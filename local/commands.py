@@ -110,14 +110,15 @@ def run(ports: Ports, workers: int, *, fresh: bool, lan: str | Literal[True] | N
             host = functions_host(running.settings, ports.app, workers, on_end=ended.put, lan=address)
             stack.callback(host.stop)
             (url,) = host.wait_until_ready()
-        if address:
-            print(f"Ready: http://{address}:{urlsplit(url).port}/")
-            print(f"On this machine also {url}/, whose QR code is of no use to phones.")
-            _warn_of_network(address)
-        else:
-            print(f"Ready: {url}/", flush=True)
-        _report_hidden_folders()
-        _supervise(running, ended)
+        with suppress(KeyboardInterrupt):
+            if address:
+                print(f"Ready: http://{address}:{urlsplit(url).port}/")
+                print(f"On this machine also {url}/, whose QR code is of no use to phones.")
+                _warn_of_network(address)
+            else:
+                print(f"Ready: {url}/", flush=True)
+            _report_hidden_folders()
+            _supervise(running, ended)
     print("\nStopped.", flush=True)
 
 
@@ -131,7 +132,7 @@ def run_services(ports: Ports, *, fresh: bool, lan: str | Literal[True] | None) 
     install_publishing_packages()
     azurite.install()
     ended: queue.SimpleQueue[Child] = queue.SimpleQueue()
-    with services(ports, fresh=fresh, lan=address, on_end=ended.put) as running:
+    with services(ports, fresh=fresh, lan=address, on_end=ended.put) as running, suppress(KeyboardInterrupt):
         print("Ready for `func start` with a copy of local.settings.json.example and these values:")
         for name, value in running.settings.items():
             print(f"  {name}={value}")
@@ -237,35 +238,34 @@ def _warn_of_network(address: str) -> None:
 
 
 def _supervise(running: Services, ended: queue.SimpleQueue[Child]) -> None:
-    """Publish changes of `content/` until stopped. A change that cannot be bundled is reported and skipped.
+    """Publish changes of `content/` until KeyboardInterrupt. A change that cannot be bundled is reported and skipped.
 
     Reports each file that cannot be published, and once if Azurite cannot save its data. Raises StepFailed when one of
     the servers ends.
     """
     reported: str | None = None
     refused: Sequence[str] = ()
-    with suppress(KeyboardInterrupt):
-        while True:
-            try:
-                child = ended.get(timeout=_WATCH_SECONDS)
-                raise StepFailed(f"{child.name} has ended, so everything is stopped. Its last output is above.")
-            except queue.Empty:
-                pass
-            refused, before = running.publisher.refused, refused
-            for line in refused:
-                if line not in before:
-                    print(line, flush=True)
-            if (save_error := running.data.save_error()) != reported:
-                reported = save_error
-                print(save_error or "The latest visits are saved again.", flush=True)
-            try:
-                changed = running.publisher.publish()
-            except (AzureError, OSError):  # a half-saved file, or Azurite is ending: try again in the next round
-                continue
-            except StepFailed as error:
-                print(error, flush=True)
-                continue
-            _report(changed)
+    while True:
+        try:
+            child = ended.get(timeout=_WATCH_SECONDS)
+            raise StepFailed(f"{child.name} has ended, so everything is stopped. Its last output is above.")
+        except queue.Empty:
+            pass
+        refused, before = running.publisher.refused, refused
+        for line in refused:
+            if line not in before:
+                print(line, flush=True)
+        if (save_error := running.data.save_error()) != reported:
+            reported = save_error
+            print(save_error or "The latest visits are saved again.", flush=True)
+        try:
+            changed = running.publisher.publish()
+        except (AzureError, OSError):  # a half-saved file, or Azurite is ending: try again in the next round
+            continue
+        except StepFailed as error:
+            print(error, flush=True)
+            continue
+        _report(changed)
 
 
 def _report(changed: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -90,7 +91,8 @@ def test_local_environment_names_each_refused_file_once(
     monkeypatch.setattr(commands, "_WATCH_SECONDS", 0.0)
     publisher = Publications(["a is refused"], ["a is refused"], ["a is refused", "b is refused"])
     running = SimpleNamespace(publisher=publisher, data=SimpleNamespace(save_error=lambda: None))
-    commands._supervise(cast(Any, running), queue.SimpleQueue())
+    with suppress(KeyboardInterrupt):
+        commands._supervise(cast(Any, running), queue.SimpleQueue())
     assert capsys.readouterr().out.splitlines() == ["a is refused", "b is refused"]
 
 
