@@ -44,9 +44,12 @@ def test_webkit_is_counted_live_and_not_by_back(site: Site, account: Account, we
     for number in range(others):
         webkit.open(f"{site.url}/404.html?{number}")
     site.visit(FIREFOX_ON_LINUX)
-    for steps in (-others, +1, -1):
-        webkit.go(steps)
+    webkit.go(-others)
     assert bool(webkit.evaluate("globalThis.isTheSamePage")) == is_kept
+    # WebKit 2.50 never runs the script of a page that is left before it ran, and kept.
+    webkit.expect("status", "state", "live")
+    webkit.go(+1)
+    webkit.go(-1)
     webkit.expect("status", "state", "live")
     webkit.expect("total", "value", "4")
     site.visit(FIREFOX_ON_LINUX)

@@ -45,7 +45,15 @@ class WebKit:
         return value
 
     def expect(self, test_id: str, name: str, value: str) -> None:
-        until(lambda: self.attribute(test_id, name) == value)
+        """Wait until an element has an attribute `data-…`. Raises AssertionError after 30 seconds."""
+        until(
+            lambda: self.attribute(test_id, name) == value,
+            lambda: f"{test_id}: data-{name} is {self.attribute(test_id, name)}, not {value}, at {self._page()}",
+        )
+
+    def _page(self) -> str:
+        """The page's address and what it shows, for messages."""
+        return "\n".join(self.evaluate("[location.href, document.body.innerText]"))
 
     def _post(self, command: str, **parameters: object) -> Any:
         response = requests.post(f"{self._session}/{command}", json=parameters, timeout=TEST_TIMEOUT)
@@ -66,7 +74,7 @@ def running_webkit() -> Iterator[WebKit]:
     driver = subprocess.Popen(["WebKitWebDriver", f"--port={port}"], env=os.environ | settings)
     address = f"http://127.0.0.1:{port}"
     try:
-        until(lambda: _is_ready(address))
+        until(lambda: _is_ready(address), lambda: "WebKitWebDriver does not answer")
         response = requests.post(f"{address}/session", json={"capabilities": {}}, timeout=TEST_TIMEOUT)
         session = f"{address}/session/{response.json()['value']['sessionId']}"
         yield WebKit(session)
@@ -82,11 +90,11 @@ def is_installed() -> bool:
     return all(map(shutil.which, PROGRAMS))
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds. Raises AssertionError after 30 seconds."""
+def until(condition: Callable[[], bool], explain: Callable[[], str]) -> None:
+    """Wait until a condition holds. Raises AssertionError with an explanation after 30 seconds."""
     deadline = time.monotonic() + 30
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, explain()
         time.sleep(0.05)
 
 
