@@ -29,7 +29,7 @@ _PATIENCE_INTERVALS = 2  # within which a process that lives broadcasts what it 
 class _Watch(NamedTuple):
     """When to look for visits of other processes that were never broadcast, because their process died.
 
-    `found`: the totals that a reading has found. None: none were found; peers may have committed during our lease.
+    `found`: the totals that a reading has found. None: none were found; peers may have committed during a lease.
     """
 
     at: float
@@ -133,7 +133,7 @@ class Broadcaster:
         """Do what there is a reason for; the seconds until the next round."""
         pause = 0.0
         if reason != "here":
-            pause = self._look(reason) if isinstance(reason, _Watch) else self._round()
+            pause = self._look(reason) if isinstance(reason, _Watch) else self._round(has_changed=True)
         if self._here is not None:  # also without a broadcast, if another process has sent one
             self._here.exchange()
         return pause
@@ -176,10 +176,13 @@ class Broadcaster:
             if not self._closing.is_set():
                 self.found_others()  # the process may have died since
             return 0.0
-        return self._round()
+        return self._round(has_changed=False)
 
-    def _round(self) -> float:
-        """Broadcast if something is left to send and the lease is free; the seconds until the next round."""
+    def _round(self, *, has_changed: bool) -> float:
+        """Broadcast if something is left to send and the lease is free; the seconds until the next round.
+
+        `has_changed`: this process has committed visits.
+        """
         if not self._shards.may_have_peers and self._current_interval() <= self._interval:
             next_round = time.monotonic() + self._interval
             self._send()
@@ -187,6 +190,8 @@ class Broadcaster:
         last = self._lease.read()
         if self._is_covered(last.sent):
             self._recovered()
+            if has_changed and last.remaining > 0:
+                self._watch_for_peers(last.expires_at)  # the process that has broadcast our visits may die, too
             return 0.0
         if last.remaining > 0 and not self._closing.is_set():
             self.changed()
@@ -209,9 +214,13 @@ class Broadcaster:
             raise
         with suppress(StorageError):  # then another process sends it again
             self._lease.record_sent(lease, sent)
-        with self._changed:  # a peer may die with visits that are not broadcast
-            self._watch = _Watch(next_round, found=None)
+        self._watch_for_peers(next_round)
         return next_round - time.monotonic()
+
+    def _watch_for_peers(self, at: float) -> None:
+        """Look then for visits that a peer has committed during the lease that ends, in case it has died."""
+        with self._changed:
+            self._watch = _Watch(at, found=None)
 
     def _current_interval(self) -> float:
         """The interval in seconds, which has grown if it is longer than `_interval`."""

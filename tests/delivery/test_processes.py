@@ -38,6 +38,7 @@ async def test_others_broadcast_for_a_killed_process(
             first = await visit(http, host.url)
             await pages.until_shown(first.total)
             last = await visit(http, host.url)  # its broadcast waits for the end of the interval
+            assert last.process != first.process, "only the other process looks for its visits"
             os.kill(last.process, signal.SIGKILL)
             await pages.assert_final_total(account)
             await asyncio.to_thread(host.wait_for_log, "is up")

@@ -515,6 +515,33 @@ def test_visits_found_by_many_are_sent_once(start: Start, time: VirtualTime, sen
     assert [total for _, total in sent] == [1]
 
 
+def test_visits_of_the_process_that_has_sent_ours_are_sent(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
+    """It alone looks for visits of its peers after its broadcast, unless the peer whose visits it has sent does too."""
+    dead, living = start(2)
+    dead.count()
+    time.advance(0.5 * INTERVAL)
+    living.count()
+    time.advance(0.7 * INTERVAL)
+    assert sent == [Sent(seconds(0.0), 1), Sent(seconds(1.0), 2)], "the other process has sent the second visit"
+    dead.commit()
+    dead.kill()
+    time.advance(2 * INTERVAL)
+    assert [total for _, total in sent] == [1, 2, 3]
+
+
+def test_process_looks_once_after_a_broadcast_of_its_visits(
+    start: Start, time: VirtualTime, service: TableService
+) -> None:
+    one, other = start(2)
+    one.count()
+    time.advance(0.5 * INTERVAL)
+    other.count()
+    time.advance(3 * INTERVAL)
+    reads = len(service.reads)
+    time.advance(100 * INTERVAL)
+    assert len(service.reads) == reads
+
+
 def test_known_visits_are_no_reason_to_look(
     start: Start, time: VirtualTime, sent: list[Sent], service: TableService
 ) -> None:
