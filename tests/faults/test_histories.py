@@ -63,7 +63,7 @@ from .simulation import (
 )
 
 PROCESSES = 3
-HISTORIES, HISTORIES_OF_SOAK = 400, 20_000
+HISTORIES, HISTORIES_OF_SOAK = 250, 20_000
 RECREATIONS = 3  # one history with a recreated table for so many without
 ROOMS = 3  # one history of two rooms for so many of one
 STEPS = 40
