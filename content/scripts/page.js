@@ -1,15 +1,12 @@
 // The life of the page: it signs in once, stays connected, and keeps up to date what it shows.
 
-import { createAnnouncer } from "./announcer.js";
 import { fetchStats, negotiate, postSignIn, sendLeave } from "./api.js";
 import { createCatchUp } from "./catch-up.js";
 import { LiveConnection } from "./connection.js";
-import { LastVisit } from "./last-visit.js";
-import { milestoneReached } from "./milestones.js";
+import { Display } from "./display.js";
 import { Presence } from "./presence.js";
 import { sleep } from "./retry.js";
 import { signIn } from "./signin.js";
-import { merge } from "./snapshot.js";
 
 const PATIENCE = 2_000; // ms; then the page shows the statistics while the sign-in is still under way
 const PERIOD = 300_000; // ms between reads of the statistics, which correct the history, unless the app wants another
@@ -18,7 +15,6 @@ const TICK = 5_000; // ms between updates of the chart and the age
 /**
  * @typedef {import("./api.js").SignInAnswer} SignInAnswer
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./view.js").Problem} Problem
  *
  * @typedef {object} Options
  * @property {Pick<typeof import("./view.js"),
@@ -40,17 +36,6 @@ const TICK = 5_000; // ms between updates of the chart and the age
  * @param {Options} options
  */
 export async function startPage({ view, openHub, transports, memory, isWall, window, document, navigator }) {
-  /** @type {Snapshot | null} */
-  let latest = null;
-  let updatedAt = 0;
-  let isLive = false;
-  /** @type {number | null} */
-  let milestone = null;
-  const lastVisit = new LastVisit();
-  /** @type {Problem | null} */
-  let signInProblem = null;
-  /** @type {Problem | null} */
-  let readingProblem = null;
   let isConnecting = false;
   let period = PERIOD;
   let reading = 0;
@@ -60,48 +45,16 @@ export async function startPage({ view, openHub, transports, memory, isWall, win
   /** @param {number} ms */
   const waitOrWake = (ms) => sleep(ms, alarm);
 
-  const announce = createAnnouncer({ speak: view.announce, wait: sleep });
-
   const isVisible = () => document.visibilityState === "visible";
+  const display = new Display({ view, isShown: isVisible });
   const presence = new Presence({ isShown: () => isVisible() && !isWall, sendLeave });
-
-  /**
-   * @param {Snapshot} next
-   * @param {"own visit" | "update" | "reading"} source
-   */
-  function accept(next, source) {
-    // The first statistics are no jump, unless they are those of the visitor's own visit.
-    const before = latest?.total ?? (source === "own visit" ? next.total - 1 : next.total);
-    if (source !== "reading" && next.total > before) lastVisit.happened();
-    latest = merge(latest, next);
-    updatedAt = Date.now();
-    view.showSnapshot(latest);
-    showNews();
-    announce(latest.total);
-    showProblems();
-    milestone = milestoneReached(before, next.total) ?? milestone;
-    celebrate();
-  }
-
-  function showNews() {
-    if (latest === null) return;
-    const { total, history } = latest;
-    view.showNews({ total, visitAge: lastVisit.age(history), updateAge: Date.now() - updatedAt, isLive });
-  }
-
-  /** A page that is hidden celebrates when it is shown, since it then reads. */
-  function celebrate() {
-    if (milestone === null || !isVisible()) return;
-    view.showMilestone(milestone);
-    milestone = null;
-  }
 
   /**
    * @param {Snapshot} read the app's answer
    * @param {"own visit" | "reading"} source
    */
   function acceptReading(read, source) {
-    accept(read, source);
+    display.accept(read, source);
     if (read.here?.seconds) period = read.here.seconds * 1_000;
     scheduleReading();
   }
@@ -111,25 +64,18 @@ export async function startPage({ view, openHub, transports, memory, isWall, win
     clearTimeout(reading);
     reading = setTimeout(() => {
       scheduleReading();
-      if (latest !== null && isVisible()) void catchUp();
+      if (display.total !== null && isVisible()) void catchUp();
     }, period * (0.8 + 0.2 * Math.random()));
-  }
-
-  /** A failure to read the statistics is shown only while there are none on the page. */
-  function showProblems() {
-    view.showProblem(signInProblem ?? (latest ? null : readingProblem));
   }
 
   const catchUp = createCatchUp({
     fetchStats: () => presence.report(fetchStats, ({ here }) => here),
     onSnapshot: (snapshot) => {
-      if (latest !== null && snapshot.total > latest.total) void connection.expectUpdate();
+      if (display.total !== null && snapshot.total > display.total) void connection.expectUpdate();
       acceptReading(snapshot, "reading");
     },
-    onError: ({ message }) => {
-      readingProblem = { headline: "The counter cannot be read. We keep trying.", detail: message };
-      showProblems();
-    },
+    onError: ({ message }) =>
+      display.setReadingProblem({ headline: "The counter cannot be read. We keep trying.", detail: message }),
     wait: waitOrWake,
   });
 
@@ -138,14 +84,10 @@ export async function startPage({ view, openHub, transports, memory, isWall, win
     open: (endpoint, transport) =>
       openHub(endpoint, transport, (snapshot) => {
         connection.noteUpdate();
-        accept(snapshot, "update");
+        display.accept(snapshot, "update");
       }),
     transports,
-    onState: (state) => {
-      isLive = state === "live";
-      view.showState(state);
-      showNews();
-    },
+    onState: (state) => display.setState(state),
     onAttempt: catchUp,
     wait: waitOrWake,
     isOnline: () => navigator.onLine,
@@ -155,17 +97,17 @@ export async function startPage({ view, openHub, transports, memory, isWall, win
   /** @param {SignInAnswer} answer */
   function onAnswer(answer) {
     clearTimeout(late);
-    signInProblem =
+    display.setSignInProblem(
       answer.recorded === "no"
         ? { headline: "Your visit is not counted yet. We keep trying.", detail: answer.error }
-        : null;
+        : null,
+    );
     if (answer.recorded === "yes") {
       memory?.remember();
       view.showCounted();
     }
     if ("snapshot" in answer) acceptReading(answer.snapshot, answer.recorded === "yes" ? "own visit" : "reading");
     else void catchUp();
-    showProblems();
     if (isConnecting) return;
     isConnecting = true;
     void connection.run("endpoint" in answer ? answer.endpoint : undefined);
@@ -192,16 +134,11 @@ export async function startPage({ view, openHub, transports, memory, isWall, win
     if (!isVisible()) return presence.leave();
     wake();
     // After a sleep the connection may be dead; SignalR notices it only half a minute later.
-    if (latest !== null) void catchUp();
+    if (display.total !== null) void catchUp();
   });
   view.tryNowButton.addEventListener("click", wake);
 
-  setInterval(() => {
-    if (latest === null) return;
-    latest = merge(latest, latest); // the history advances even without visits
-    view.showSnapshot(latest);
-    showNews();
-  }, TICK);
+  setInterval(() => display.advance(), TICK);
   scheduleReading();
 
   if (memory === null) {
