@@ -71,7 +71,7 @@ def test_visit_with_lost_responses_counts_once(
             )  # the page knows of the failure now
             visitor.expect_state("live")  # a connection that is being opened would not survive the next step
             send = partial(page.clock.fast_forward, SETTLED_AND_BACKOFF)
-        with page.expect_request("**/signin?*"):
+        with page.expect_response("**/signin?*"):
             send()
         visitor.expect_total(1)
         visitor.expect_state("live")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, expect
 
 from signin.visits.dimensions import DIMENSIONS
 from signin.visits.statistics import Statistics
@@ -92,7 +93,8 @@ class Visitor:
     def go(self, steps: int) -> None:
         """Go back or forward in the history. Playwright's own functions do not end in Firefox."""
         before = self.page.evaluate("location.href")
-        self.page.evaluate("steps => history.go(steps)", steps)
+        with suppress(Error):  # if the page is left before it has answered
+            self.page.evaluate("steps => history.go(steps)", steps)
         self.page.wait_for_function("before => location.href !== before", arg=before)
 
     def bars(self, by: str) -> list[tuple[str, int]]:
