@@ -7,7 +7,7 @@ import { INTERVAL } from "./history.js";
  * @param {string} [locale]
  */
 export function formatCount(count, locale) {
-  return new Intl.NumberFormat(locale).format(count);
+  return count.toLocaleString(locale); // browsers keep its formatter, and the total is formatted in each frame
 }
 
 /**
