@@ -41,7 +41,7 @@ export class Display {
 
   /** @returns {number | null} null before the first statistics */
   get total() {
-    return this.#latest && this.#latest.total;
+    return this.#latest?.total ?? null;
   }
 
   /**

@@ -218,7 +218,7 @@ class Broadcaster:
         return next_round - time.monotonic()
 
     def _watch_for_peers(self, at: float) -> None:
-        """Look then for visits that a peer has committed during the lease that ends, in case it has died."""
+        """When the lease ends, look for visits that a peer has committed during it, in case the peer has died."""
         with self._changed:
             self._watch = _Watch(at, found=None)
 

@@ -516,7 +516,7 @@ def test_visits_found_by_many_are_sent_once(start: Start, time: VirtualTime, sen
 
 
 def test_visits_of_the_process_that_has_sent_ours_are_sent(start: Start, time: VirtualTime, sent: list[Sent]) -> None:
-    """It alone looks for visits of its peers after its broadcast, unless the peer whose visits it has sent does too."""
+    """The process that has sent our visits dies with one of its own that was not broadcast: we send that."""
     dead, living = start(2)
     dead.count()
     time.advance(0.5 * INTERVAL)
